@@ -1,0 +1,4 @@
+//! quarterdeck: what is true about a stack, on one screen. The map of the house:
+
+pub mod clock; //     the only place that reads the system's clocks
+pub mod domain; //    what is true and what follows; pure
