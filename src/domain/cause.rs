@@ -37,11 +37,15 @@ fn role(layer: usize, health: &[Health], needs: &[Vec<usize>]) -> Role {
         .iter()
         .copied()
         .filter(|l| health.get(*l).copied().is_some_and(failing))
-        .filter(|l| !all_needs(*l, needs).iter().any(|m| m != l && health.get(*m).copied().is_some_and(failing)))
+        .filter(|l| {
+            !all_needs(*l, needs).iter().any(|m| m != l && health.get(*m).copied().is_some_and(failing))
+        })
         .max_by_key(|l| (health.get(*l).map_or(0, |h| h.severity()), std::cmp::Reverse(*l)));
     match root {
         None => Role::Cause,
-        Some(root) if health.get(root).map_or(0, |h| h.severity()) >= own.severity() => Role::ExplainedBy(root),
+        Some(root) if health.get(root).map_or(0, |h| h.severity()) >= own.severity() => {
+            Role::ExplainedBy(root)
+        }
         Some(root) => Role::MayFollowFrom(root),
     }
 }
@@ -80,9 +84,18 @@ mod tests {
     fn the_lowest_failing_layer_is_the_cause() {
         let table = [
             ([Up, Up, Up, Up, Up], [Role::Fine; 5]),
-            ([Down, Up, Down, Down, Up], [Role::Cause, Role::Fine, Role::ExplainedBy(0), Role::ExplainedBy(0), Role::Fine]),
-            ([Degraded, Up, Up, Down, Up], [Role::Cause, Role::Fine, Role::Fine, Role::MayFollowFrom(0), Role::Fine]),
-            ([Degraded, Down, Down, Up, Up], [Role::Cause, Role::Cause, Role::ExplainedBy(1), Role::Fine, Role::Fine]),
+            (
+                [Down, Up, Down, Down, Up],
+                [Role::Cause, Role::Fine, Role::ExplainedBy(0), Role::ExplainedBy(0), Role::Fine],
+            ),
+            (
+                [Degraded, Up, Up, Down, Up],
+                [Role::Cause, Role::Fine, Role::Fine, Role::MayFollowFrom(0), Role::Fine],
+            ),
+            (
+                [Degraded, Down, Down, Up, Up],
+                [Role::Cause, Role::Cause, Role::ExplainedBy(1), Role::Fine, Role::Fine],
+            ),
             ([Unknown, Up, Down, Up, Up], [Role::Fine, Role::Fine, Role::Cause, Role::Fine, Role::Fine]),
         ];
         for (health, want) in table {

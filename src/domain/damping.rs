@@ -79,7 +79,10 @@ mod tests {
     fn one_bad_result_in_three_changes_nothing_when_two_are_needed() {
         use Health::{Degraded, Down, Up};
         let two = Thresholds { failure: 2, success: 2 };
-        assert_eq!(run(&[Up, Down, Up, Down, Down, Degraded, Up, Up], two), [Up, Up, Up, Up, Down, Degraded, Degraded, Up]);
+        assert_eq!(
+            run(&[Up, Down, Up, Down, Down, Degraded, Up, Up], two),
+            [Up, Up, Up, Up, Down, Degraded, Degraded, Up]
+        );
     }
 
     fn health() -> impl Strategy<Value = Health> {

@@ -153,7 +153,13 @@ impl Matrix {
     /// What a probe shows at `now`. A result that is overdue is `unknown`, whatever it said.
     pub fn shown(&self, index: ProbeIndex, now: Now) -> Shown {
         let Some((meta, state)) = self.probe(index) else {
-            return Shown { health: Health::Unknown, reason: "no such probe".to_owned(), since: None, age: None, stale: false };
+            return Shown {
+                health: Health::Unknown,
+                reason: "no such probe".to_owned(),
+                since: None,
+                age: None,
+                stale: false,
+            };
         };
         let (Some(last), Some(health)) = (&state.last, state.damper.shown()) else {
             let reason = match state.running_since {
@@ -187,8 +193,8 @@ impl Matrix {
             .iter()
             .zip(&self.states)
             .filter_map(|(meta, state)| Some(state.next?.plus(overdue_after(meta))))
-            .filter(|at| at.mono >= now.mono)
-            .map(|at| at.mono - now.mono + Duration::from_millis(1))
+            .filter_map(|at| at.mono.checked_sub(now.mono))
+            .map(|wait| wait + Duration::from_millis(1))
             .min()
     }
 
@@ -257,7 +263,12 @@ impl ProbeState {
             if self.changes.len() == CHANGES {
                 self.changes.pop_front();
             }
-            self.changes.push_back(Change { from, to: reading.health, at: reading.at, reason: reading.reason.clone() });
+            self.changes.push_back(Change {
+                from,
+                to: reading.health,
+                at: reading.at,
+                reason: reading.reason.clone(),
+            });
         }
         self.running_since = None;
         self.next = Some(next);

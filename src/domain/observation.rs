@@ -37,7 +37,20 @@ impl Reading {
         let mut lines: Vec<String> = text
             .lines()
             .take(MAX_EVIDENCE_LINES)
-            .map(|line| line.chars().take(MAX_EVIDENCE_WIDTH).map(|c| if c == '\t' { ' ' } else if super::text::is_hostile(c) { '·' } else { c }).collect())
+            .map(|line| {
+                line.chars()
+                    .take(MAX_EVIDENCE_WIDTH)
+                    .map(|c| {
+                        if c == '\t' {
+                            ' '
+                        } else if super::text::is_hostile(c) {
+                            '·'
+                        } else {
+                            c
+                        }
+                    })
+                    .collect()
+            })
             .collect();
         if text.lines().nth(MAX_EVIDENCE_LINES).is_some() {
             lines.push(format!("… only the first {MAX_EVIDENCE_LINES} lines are kept"));

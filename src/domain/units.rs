@@ -82,7 +82,8 @@ pub fn parse_quantity(text: &str) -> Option<Quantity> {
         });
         rest = tail;
     }
-    sum.filter(|q| q.value.is_finite()).map(|q| Quantity { value: if negative { -q.value } else { q.value }, ..q })
+    sum.filter(|q| q.value.is_finite())
+        .map(|q| Quantity { value: if negative { -q.value } else { q.value }, ..q })
 }
 
 /// Reads a duration such as `500ms`, `30s` or `1h30m`; a bare number is refused, since nobody
@@ -223,10 +224,14 @@ mod tests {
 
     #[test]
     fn spans_read_well() {
-        for (ms, want) in [(0, "0.0ms"), (412, "412ms"), (9_949, "9.9s"), (12_000, "12s"), (9, "9.0ms"), (999, "999ms")] {
+        for (ms, want) in
+            [(0, "0.0ms"), (412, "412ms"), (9_949, "9.9s"), (12_000, "12s"), (9, "9.0ms"), (999, "999ms")]
+        {
             assert_eq!(latency(Duration::from_millis(ms)), want);
         }
-        for (s, want) in [(59, "59s"), (60, "1m"), (86_399, "23h"), (86_400 * 9, "9d"), (86_400 * 4000, "10y")] {
+        for (s, want) in
+            [(59, "59s"), (60, "1m"), (86_399, "23h"), (86_400 * 9, "9d"), (86_400 * 4000, "10y")]
+        {
             assert_eq!(short_age(Duration::from_secs(s)), want);
         }
         for (s, want) in [(90, "1m 30s"), (120, "2m"), (7500, "2h 5m"), (100_000, "1d 3h")] {

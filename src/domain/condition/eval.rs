@@ -4,6 +4,7 @@ use super::{Compare, Condition, Function, Literal, Op, Segment};
 use crate::domain::fact::{Fact, Facts, show_json};
 use crate::domain::units::{self, Unit};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// What came of holding a condition against facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +47,15 @@ impl Condition {
         for item in found {
             let value = self.apply(item.value);
             if !self.op.holds(&value) {
-                let who = item.owner.map(|o| format!("{}: ", crate::domain::text::one_line(o, 40))).unwrap_or_default();
-                return Verdict::Fails(format!("{who}expected {}, got {}", self.expectation(item.owner), show(&value)));
+                let who = item
+                    .owner
+                    .map(|o| format!("{}: ", crate::domain::text::one_line(o, 40)))
+                    .unwrap_or_default();
+                return Verdict::Fails(format!(
+                    "{who}expected {}, got {}",
+                    self.expectation(item.owner),
+                    show(&value)
+                ));
             }
         }
         Verdict::Holds
@@ -90,7 +98,9 @@ impl Condition {
                     }
                     subject.push_str(key);
                 }
-                Segment::Index(i) => subject.push_str(&format!("[{i}]")),
+                Segment::Index(i) => {
+                    let _ = write!(subject, "[{i}]");
+                }
                 Segment::Every => subject.push_str("[*]"),
             }
         }
@@ -190,8 +200,7 @@ impl Literal {
 
 fn compare_literal(compare: Compare, value: &Seen, literal: &Literal) -> bool {
     let equal = match (value, literal) {
-        (Seen::Bool(a), Literal::Bool(b)) => a == b,
-        (Seen::Json(Value::Bool(a)), Literal::Bool(b)) => a == b,
+        (Seen::Bool(a) | Seen::Json(Value::Bool(a)), Literal::Bool(b)) => a == b,
         (Seen::Json(Value::Null) | Seen::Nothing, Literal::Null) => true,
         (Seen::Nothing, _) => return false,
         (_, Literal::Number(b, unit)) => {

@@ -27,14 +27,20 @@ impl std::str::FromStr for Condition {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.len() > MAX_LEN {
-            return Err(ParseError { at: 0, message: format!("a condition is at most {MAX_LEN} bytes long") });
+            return Err(ParseError {
+                at: 0,
+                message: format!("a condition is at most {MAX_LEN} bytes long"),
+            });
         }
         let mut p = Parser { text, at: 0 };
         let (function, name, path) = p.operand()?;
         let op = p.op(function)?;
         p.skip_space();
         if p.at < text.len() {
-            return Err(p.error(&format!("expected the end of the condition, got `{}`; put texts with spaces in quotes", p.rest())));
+            return Err(p.error(&format!(
+                "expected the end of the condition, got `{}`; put texts with spaces in quotes",
+                p.rest()
+            )));
         }
         Ok(Condition { text: text.trim().to_owned(), function, name, path, op })
     }
@@ -91,7 +97,8 @@ impl<'a> Parser<'a> {
                 } else {
                     String::new()
                 };
-                return Err(self.error(&format!("expected [NAME], len(…), has(…) or letters(…), got `{other}`{hint}")));
+                return Err(self
+                    .error(&format!("expected [NAME], len(…), has(…) or letters(…), got `{other}`{hint}")));
             }
         };
         if function != Function::None && !self.eat("(") {
@@ -128,7 +135,8 @@ impl<'a> Parser<'a> {
                 path.push(Segment::Every);
             } else if self.eat("[") {
                 let digits = self.take_while(|c| c.is_ascii_digit());
-                let index = digits.parse().map_err(|_| self.error("expected a position or *, such as [0] or [*]"))?;
+                let index =
+                    digits.parse().map_err(|_| self.error("expected a position or *, such as [0] or [*]"))?;
                 if !self.eat("]") {
                     return Err(self.error("expected ]"));
                 }
@@ -176,13 +184,17 @@ impl<'a> Parser<'a> {
                 let at = self.at;
                 let pattern = self.text_literal()?;
                 let regex = regex::RegexBuilder::new(&pattern).size_limit(1 << 20).build();
-                regex.map(Op::Matches).map_err(|e| ParseError { at, message: format!("bad regex: {}", last_line(&e.to_string())) })
+                regex.map(Op::Matches).map_err(|e| ParseError {
+                    at,
+                    message: format!("bad regex: {}", last_line(&e.to_string())),
+                })
             }
             "in" => self.set(),
             other => {
                 self.at = start;
                 let got = if other.is_empty() { self.rest() } else { other };
-                Err(self.error(&format!("expected ==, !=, <, <=, >, >=, contains, matches or in, got `{got}`")))
+                Err(self
+                    .error(&format!("expected ==, !=, <, <=, >, >=, contains, matches or in, got `{got}`")))
             }
         }
     }

@@ -118,7 +118,8 @@ const DECLS: &[FactDecl] = &[
 #[test]
 fn a_condition_is_checked_against_what_the_kind_knows() {
     let check = |text: &str| text.parse::<Condition>().unwrap().check(DECLS);
-    for good in ["[STATUS] == 200", "[LATENCY] < 1s", "[OPEN] == true", "[BODY].a.b == x", "len([BODY]) > 1"] {
+    for good in ["[STATUS] == 200", "[LATENCY] < 1s", "[OPEN] == true", "[BODY].a.b == x", "len([BODY]) > 1"]
+    {
         assert_eq!(check(good), Ok(()), "{good}");
     }
     for (bad, part) in [

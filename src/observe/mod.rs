@@ -1,0 +1,3 @@
+//! The only code that looks at the world; it cannot change it.
+
+pub mod probe;
