@@ -104,18 +104,22 @@ async fn keep_probing(
 ) {
     let (Some(probe), Some(poke)) = (prober.probe(index), pokes.get(index.0)) else { return };
     let mut pace = Pace::new(probe.interval, phase_of(phase_key(probe)));
+    // Only a run that somebody waits for is announced: the first, and one that was asked for.
+    let mut announce = true;
     loop {
         let Ok(permit) = running.acquire().await else { return };
         let at = prober.clock().now();
-        mailbox.post(Observation::Started { probe: index, at });
+        if announce {
+            mailbox.post(Observation::Started { probe: index, at });
+        }
         let reading = prober.run(index).await;
         drop(permit);
         let now = prober.clock().now();
         let next = pace.next(at, now, reading.health);
         mailbox.post(Observation::Probed { probe: index, reading: Box::new(reading), next });
         tokio::select! {
-            () = tokio::time::sleep(next.since(now)) => {}
-            () = poke.notified() => {}
+            () = tokio::time::sleep(next.since(now)) => announce = false,
+            () = poke.notified() => announce = true,
         }
     }
 }
@@ -134,8 +138,10 @@ fn phase_of(key: impl AsRef<str>) -> f64 {
         .as_ref()
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    // The low bits of FNV mix poorly for short names; fold the halves together.
-    f64::from((hash ^ (hash >> 32)) as u32) / f64::from(u32::MAX)
+    // FNV mixes short names poorly: finish it as SplitMix64 does.
+    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    f64::from((mixed >> 32) as u32) / f64::from(u32::MAX)
 }
 
 /// When the next run is due. Pure, so that its promises can be tested.
