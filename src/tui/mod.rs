@@ -5,6 +5,7 @@ pub mod command;
 pub mod glyph;
 pub mod keymap;
 pub mod model;
+pub mod picture;
 pub mod terminal;
 pub mod theme;
 pub mod update;
