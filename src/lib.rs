@@ -6,3 +6,4 @@ pub mod observe; //   looks at the world, cannot change it
 pub mod stack; //     stack files and config.toml
 pub mod transport; // where a command or a connection runs
 pub mod tui; //       the full-screen terminal
+pub mod demo; //      an embedded stack to break on purpose
