@@ -170,7 +170,7 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         Action::ShowOverview => app.screen = Screen::Overview,
         Action::ShowLog => app.screen = Screen::Log,
         Action::ShowSwitches if app.switches.is_empty() => {
-            app.note("only the demo has something to break on purpose", now)
+            app.note("only the demo has something to break on purpose", now);
         }
         Action::ShowSwitches => app.screen = Screen::Switches,
         Action::Theme => next_theme(app, now),
