@@ -124,7 +124,7 @@ fn states_have_their_colours_and_the_cursor_its_own() {
     ] {
         assert_eq!(style_of(&buf, text).fg, want.fg, "{text}");
     }
-    assert_eq!(style_of(&buf, "cache answers").bg, theme.selected.bg);
+    assert_eq!(style_of(&buf, "cache answers       core").bg, theme.selected.bg);
     assert_ne!(style_of(&buf, "keyspace events").bg, theme.selected.bg);
 }
 
