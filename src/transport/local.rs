@@ -109,8 +109,16 @@ async fn read_bounded(source: Option<impl AsyncRead + Unpin>, max: usize) -> io:
 pub(super) fn connect_error(to: &Endpoint, e: &io::Error) -> ConnectError {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound, PermissionDenied,
+        WouldBlock,
     };
     match (to, e.kind()) {
+        // The kernel says so at once when nobody holds the socket open: its owner is gone.
+        (Endpoint::Unix(_), ConnectionRefused) => {
+            ConnectError::Refused(format!("connection refused by {to} (the socket file is stale)"))
+        }
+        (Endpoint::Unix(_), WouldBlock) => {
+            ConnectError::Refused(format!("the queue of {to} is full: it does not accept"))
+        }
         (_, ConnectionRefused) => ConnectError::Refused(format!("connection refused by {to}")),
         (Endpoint::Unix(path), NotFound) => ConnectError::Refused(format!("no socket at {}", path.display())),
         (Endpoint::Unix(path), PermissionDenied) => {

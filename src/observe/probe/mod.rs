@@ -3,6 +3,7 @@
 //! A kind's own file only looks and reports facts or a fault; what that means for health is
 //! decided here, in one place.
 
+pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -33,6 +34,7 @@ macro_rules! kinds {
 kinds! {
     Exec exec,
     Tcp tcp,
+    UnixJson unix_json,
 }
 
 /// What a kind has at hand while it looks.

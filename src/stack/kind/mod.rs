@@ -61,4 +61,5 @@ macro_rules! kinds {
 kinds! {
     Exec exec "exec",
     Tcp tcp "tcp",
+    UnixJson unix_json "unix-json",
 }
