@@ -135,7 +135,10 @@ pub fn parse_stat(output: &Output, path: &str) -> Result<FileStat, FileError> {
 pub fn said(stderr: &str, path: Option<&str>) -> FileError {
     let about = path.and_then(|p| stderr.lines().find(|l| l.contains(p)));
     let line = about.or_else(|| stderr.lines().rfind(|l| !l.trim().is_empty())).unwrap_or("");
-    if line.contains("No such file or directory") || line.contains("Not a directory") || line.contains("No such process") {
+    if line.contains("No such file or directory")
+        || line.contains("Not a directory")
+        || line.contains("No such process")
+    {
         FileError::NotFound
     } else if line.contains("Permission denied") || line.contains("Operation not permitted") {
         FileError::NotAllowed

@@ -1,7 +1,7 @@
 //! This machine: sockets and processes.
 
-use super::stream::Stream;
 use super::files::{FileError, FileKind, FileStat};
+use super::stream::Stream;
 use super::{Command, ConnectError, MAX_STDERR, Output, RunError};
 use crate::stack::kind::common::Endpoint;
 use std::ffi::OsString;
@@ -158,7 +158,8 @@ impl Drop for KillGroup {
 /// Whether a path is one of the kernel's own tables. What belongs to one process is not: its
 /// memory may be locked by something that hangs.
 fn answers_at_once(path: &str) -> bool {
-    let of_kernel = path.strip_prefix("/proc/").is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
+    let of_kernel =
+        path.strip_prefix("/proc/").is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()));
     (of_kernel || path.starts_with("/sys/")) && !path.contains("..") && !path.contains("/root/")
 }
 

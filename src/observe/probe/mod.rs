@@ -3,6 +3,7 @@
 //! A kind's own file only looks and reports facts or a fault; what that means for health is
 //! decided here, in one place.
 
+pub mod host;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -32,6 +33,7 @@ macro_rules! kinds {
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
     Exec exec,
+    Systemd systemd,
     Tcp tcp,
 }
 
