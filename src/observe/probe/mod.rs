@@ -4,6 +4,7 @@
 //! decided here, in one place.
 
 pub mod reply;
+pub mod host;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -33,6 +34,7 @@ macro_rules! kinds {
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
     Exec exec,
+    Systemd systemd,
     Tcp tcp,
     UnixJson unix_json,
 }
