@@ -3,6 +3,8 @@
 //! A kind's own file only looks and reports facts or a fault; what that means for health is
 //! decided here, in one place.
 
+pub mod reply;
+pub mod host;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -32,7 +34,9 @@ macro_rules! kinds {
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
     Exec exec,
+    Systemd systemd,
     Tcp tcp,
+    UnixJson unix_json,
 }
 
 /// What a kind has at hand while it looks.

@@ -1,8 +1,10 @@
 //! What probes share: secrets, and commands whose one answer serves several probes.
 
 use super::Fault;
+use super::host::HostShared;
 use crate::clock::{Clock, Now};
 use crate::domain::id::HostId;
+use crate::stack::spec::Stack;
 use crate::transport::secret::Secrets;
 use crate::transport::{Command, Output, Transport};
 use std::collections::HashMap;
@@ -17,6 +19,8 @@ const MAX_SHARED_COMMANDS: usize = 256;
 #[derive(Debug, Default)]
 pub struct Shared {
     pub secrets: Secrets,
+    /// What the probes of one host share.
+    pub host: HostShared,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
 }
 
@@ -36,6 +40,11 @@ impl Shared {
         Shared { secrets, ..Shared::default() }
     }
 
+    /// For the probes of one stack: what they ask for together is known from the start.
+    pub fn for_stack(secrets: Secrets, stack: &Stack) -> Self {
+        Shared { secrets, host: HostShared::for_stack(stack), ..Shared::default() }
+    }
+
     /// Runs a command on a host, or takes its answer when one is at most `max_age` old.
     /// Cancel-safe: when the asker that runs it gives up, the next one runs it again.
     pub async fn command(
@@ -45,6 +54,20 @@ impl Shared {
         command: &Command,
         max_age: Duration,
         clock: &dyn Clock,
+    ) -> Result<Answer, Fault> {
+        self.cleaned_command(host, transport, command, max_age, clock, |_| {}).await
+    }
+
+    /// As [`Shared::command`], for a command whose output holds what must not be kept: `clean`
+    /// takes it out before the answer is stored.
+    pub async fn cleaned_command(
+        &self,
+        host: &HostId,
+        transport: &Transport,
+        command: &Command,
+        max_age: Duration,
+        clock: &dyn Clock,
+        clean: impl FnOnce(&mut Output),
     ) -> Result<Answer, Fault> {
         let slot = {
             let mut commands = self.commands.lock().await;
@@ -58,8 +81,9 @@ impl Shared {
             return Ok(answer.clone());
         }
         let at = clock.now();
-        let output = Arc::new(transport.run(command).await?);
-        let answer = Answer { output, at };
+        let mut output = transport.run(command).await?;
+        clean(&mut output);
+        let answer = Answer { output: Arc::new(output), at };
         *slot = Some(answer.clone());
         Ok(answer)
     }

@@ -3,6 +3,7 @@
 //! A kind is a pair of files: `stack/kind/x.rs` (what the file says) and `observe/probe/x.rs`
 //! (how it is looked at). Each is named once in the list below and once in `observe/probe`.
 
+pub mod checked;
 pub mod common;
 
 use super::decode::Table;
@@ -65,5 +66,7 @@ macro_rules! kinds {
 // One line a kind.
 kinds! {
     Exec exec "exec",
+    Systemd systemd "systemd",
     Tcp tcp "tcp",
+    UnixJson unix_json "unix-json",
 }
