@@ -1,0 +1,102 @@
+//! Text from outside, made safe to show: no control characters, no direction tricks, bounded.
+
+/// The longest reason kept, in characters; what is longer ends in `…`.
+pub const MAX_REASON: usize = 300;
+
+/// True for what must never reach a terminal from outside: C0 and C1 controls, DEL, bidirectional
+/// overrides and isolates, zero-width and other invisible format characters.
+pub fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// One line, neutralised and cut to `max` characters. Tabs and line ends become one space; any
+/// other hostile character becomes `·`, so that its place can still be seen.
+pub fn one_line(text: &str, max: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max * 2));
+    let mut count = 0;
+    let mut pending_space = false;
+    for c in text.trim().chars() {
+        if c.is_whitespace() {
+            pending_space = true;
+            continue;
+        }
+        if count + usize::from(pending_space) >= max {
+            while count >= max && count > 0 {
+                out.pop();
+                count -= 1;
+            }
+            if max > 0 {
+                out.push('…');
+            }
+            return out;
+        }
+        if pending_space {
+            out.push(' ');
+            count += 1;
+            pending_space = false;
+        }
+        out.push(if is_hostile(c) { '·' } else { c });
+        count += 1;
+    }
+    out
+}
+
+/// A reason: one safe line of at most [`MAX_REASON`] characters.
+pub fn reason(text: &str) -> String {
+    one_line(text, MAX_REASON)
+}
+
+/// The safe form of bytes that may not be UTF-8.
+pub fn one_line_bytes(bytes: &[u8], max: usize) -> String {
+    // A character is at most four bytes, so nothing that would be shown is cut off here.
+    let cut = bytes.get(..bytes.len().min(max.saturating_mul(4) + 4)).unwrap_or(bytes);
+    one_line(&String::from_utf8_lossy(cut), max)
+}
+
+/// The nearest of `valid` to `wrong`, when it is near enough to be meant.
+pub fn nearest<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (wrong.chars().count() / 3).max(1) + 1;
+    valid
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= limit && *distance < name.chars().count().max(2))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn escapes_and_direction_tricks_are_shown_as_dots() {
+        let table = [
+            ("\x1b[2J\x1b]0;pwned\x07ok", "·[2J·]0;pwned·ok"),
+            ("a\u{202e}b\u{200b}c", "a·b·c"),
+            ("line\r\nline\ttab", "line line tab"),
+            ("\u{9b}31m", "·31m"),
+        ];
+        for (text, want) in table {
+            assert_eq!(one_line(text, 100), want);
+        }
+    }
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_it_is_near() {
+        let names = ["interval", "timeout", "conditions"];
+        assert_eq!(nearest("intervall", names), Some("interval"));
+        assert_eq!(nearest("Timeuot", names), Some("timeout"));
+        assert_eq!(nearest("zebra", names), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_safe_and_bounded(text in "\\PC{0,40}|[\\x00-\\x9f\u{202a}-\u{202e} a-z]{0,60}", max in 0usize..50) {
+            let shown = one_line(&text, max);
+            prop_assert!(shown.chars().count() <= max + 1);
+            prop_assert!(!shown.chars().any(is_hostile));
+        }
+    }
+}

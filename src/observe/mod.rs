@@ -1,0 +1,6 @@
+//! The only code that looks at the world; it cannot change it.
+
+pub mod mailbox;
+pub mod probe;
+pub mod prober;
+pub mod scheduler;

@@ -1,0 +1,179 @@
+//! Running one probe once: deadline, latency, conditions, and a reading that says why.
+//!
+//! A kind's own file only looks and reports facts or a fault; what that means for health is
+//! decided here, in one place.
+
+pub mod shared;
+
+use crate::clock::{Clock, Now};
+use crate::domain::condition::Verdict;
+use crate::domain::fact::{Fact, Facts};
+use crate::domain::health::Health;
+use crate::domain::observation::Reading;
+use crate::domain::text;
+use crate::domain::units;
+use crate::stack::kind::Kind;
+use crate::stack::spec::Probe;
+use crate::transport::{ConnectError, RunError, Transport};
+use shared::Shared;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+macro_rules! kinds {
+    ($($variant:ident $module:ident),* $(,)?) => {
+        $(pub mod $module;)*
+
+        async fn look(kind: &Kind, cx: &Context<'_>) -> Result<Found, Fault> {
+            match kind { $(Kind::$variant(spec) => Box::pin($module::look(spec, cx)).await,)* }
+        }
+    };
+}
+
+// One line a kind; its other half is in `stack/kind`.
+kinds! {
+    Exec exec,
+    Tcp tcp,
+}
+
+/// What a kind has at hand while it looks.
+pub struct Context<'a> {
+    pub transport: &'a Transport,
+    pub shared: &'a Shared,
+    pub clock: &'a dyn Clock,
+    pub probe: &'a Probe,
+    phase: AtomicU8,
+}
+
+/// How far a look has come: it decides what a deadline that passes means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Something of our own: a file, a command, a lock. Running out of time says nothing of the target.
+    Ours = 0,
+    /// On the way to the target; silence means that there may be no way.
+    Connecting = 1,
+    /// The target took the connection, so silence is its own.
+    Waiting = 2,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(transport: &'a Transport, shared: &'a Shared, clock: &'a dyn Clock, probe: &'a Probe) -> Self {
+        Context { transport, shared, clock, probe, phase: AtomicU8::new(Phase::Ours as u8) }
+    }
+
+    /// Says what is being waited for from now on.
+    pub fn phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn current_phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            1 => Phase::Connecting,
+            2 => Phase::Waiting,
+            _ => Phase::Ours,
+        }
+    }
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub facts: Facts,
+    /// Shown as the reason while all is well: short, the most telling value first.
+    pub summary: String,
+    /// What came back, raw; it is neutralised and bounded before it is kept.
+    pub evidence: String,
+    /// When the facts are older than this run: a shared answer's own time.
+    pub seen_at: Option<Now>,
+}
+
+/// Why a look found nothing.
+#[derive(Debug)]
+pub enum Fault {
+    /// The target's own doing: refused, closed, nonsense. It is down.
+    Down(String),
+    /// We could not learn it: no privilege, no tool, no secret. It is unknown.
+    Unknown(String),
+    /// There is no way to it from here. It is unknown, and perhaps it is us.
+    Unreachable(String),
+}
+
+impl From<ConnectError> for Fault {
+    fn from(e: ConnectError) -> Self {
+        match e {
+            ConnectError::Refused(why) => Fault::Down(why),
+            ConnectError::Unreachable(why) => Fault::Unreachable(why),
+            ConnectError::NotAllowed(why) => Fault::Unknown(format!("needs permission: {why}")),
+        }
+    }
+}
+
+impl From<RunError> for Fault {
+    fn from(e: RunError) -> Self {
+        match e {
+            RunError::Unreachable(why) => Fault::Unreachable(why),
+            other => Fault::Unknown(other.to_string()),
+        }
+    }
+}
+
+/// Runs a probe once, within its timeout. Never panics, never takes longer (a little scheduling
+/// aside). Cancel-safe: dropping it abandons the look.
+pub async fn run(cx: &Context<'_>) -> Reading {
+    let start = cx.clock.now();
+    let result = tokio::time::timeout(cx.probe.timeout, look(&cx.probe.kind, cx)).await;
+    let end = cx.clock.now();
+    let latency = end.since(start);
+    match result {
+        Ok(Ok(found)) => judge(cx.probe, found, latency, end),
+        Ok(Err(fault)) => of_fault(fault, Some(latency), end),
+        Err(_) => of_fault(late(cx), Some(latency), end),
+    }
+}
+
+fn late(cx: &Context<'_>) -> Fault {
+    let within = units::exact(cx.probe.timeout);
+    match cx.current_phase() {
+        Phase::Ours => Fault::Unknown(format!("expected a result within {within}, gave up here")),
+        Phase::Connecting => Fault::Unreachable(format!(
+            "expected a connection within {within}, got no answer: unreachable from here"
+        )),
+        Phase::Waiting => {
+            Fault::Down(format!("expected an answer within {within}, got silence after connecting"))
+        }
+    }
+}
+
+fn of_fault(fault: Fault, latency: Option<Duration>, at: Now) -> Reading {
+    let (health, why, unreachable) = match fault {
+        Fault::Down(why) => (Health::Down, why, false),
+        Fault::Unknown(why) => (Health::Unknown, why, false),
+        Fault::Unreachable(why) => (Health::Unknown, why, true),
+    };
+    let evidence = vec![text::reason(&why)];
+    Reading { health, reason: text::reason(&why), latency, at, facts: Facts::new(), evidence, unreachable }
+}
+
+/// Holds the conditions against what was found: the first that fails gives the reason.
+fn judge(probe: &Probe, mut found: Found, latency: Duration, end: Now) -> Reading {
+    found.facts.set("LATENCY", Fact::Number(latency.as_secs_f64(), units::Unit::Seconds));
+    let (mut health, mut reason) = (Health::Up, text::reason(&found.summary));
+    let all = probe
+        .conditions
+        .iter()
+        .map(|c| (c, Health::Down))
+        .chain(probe.degraded_unless.iter().map(|c| (c, Health::Degraded)));
+    for (condition, when_it_fails) in all {
+        let (now, why) = match condition.eval(&found.facts) {
+            Verdict::Holds => continue,
+            Verdict::Fails(why) => (when_it_fails, why),
+            Verdict::Unknown(why) => (Health::Unknown, why),
+        };
+        if now.severity() > health.severity() {
+            (health, reason) = (now, text::reason(&why));
+        }
+    }
+    let at = found.seen_at.unwrap_or(end);
+    let evidence = Reading::evidence_lines(&found.evidence);
+    Reading { health, reason, latency: Some(latency), at, facts: found.facts, evidence, unreachable: false }
+}

@@ -1,0 +1,78 @@
+//! What probes share: secrets, and commands whose one answer serves several probes.
+
+use super::Fault;
+use crate::clock::{Clock, Now};
+use crate::domain::id::HostId;
+use crate::transport::secret::Secrets;
+use crate::transport::{Command, Output, Transport};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// Shared commands remembered at most; a stack file names a handful.
+const MAX_SHARED_COMMANDS: usize = 256;
+
+/// One for all probes of a run of the program.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub secrets: Secrets,
+    commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
+}
+
+/// The last answer of one command. The lock is held while it runs, so that probes which ask at
+/// the same moment wait for one answer instead of starting it again.
+type Slot = Mutex<Option<Answer>>;
+
+/// A command's output and when it was had.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub output: Arc<Output>,
+    pub at: Now,
+}
+
+impl Shared {
+    pub fn new(secrets: Secrets) -> Self {
+        Shared { secrets, ..Shared::default() }
+    }
+
+    /// Runs a command on a host, or takes its answer when one is at most `max_age` old.
+    /// Cancel-safe: when the asker that runs it gives up, the next one runs it again.
+    pub async fn command(
+        &self,
+        host: &HostId,
+        transport: &Transport,
+        command: &Command,
+        max_age: Duration,
+        clock: &dyn Clock,
+    ) -> Result<Answer, Fault> {
+        let slot = {
+            let mut commands = self.commands.lock().await;
+            if commands.len() >= MAX_SHARED_COMMANDS {
+                commands.clear();
+            }
+            Arc::clone(commands.entry((host.clone(), command.clone())).or_default())
+        };
+        let mut slot = slot.lock().await;
+        if let Some(answer) = slot.as_ref().filter(|a| clock.now().since(a.at) <= max_age) {
+            return Ok(answer.clone());
+        }
+        let at = clock.now();
+        let output = Arc::new(transport.run(command).await?);
+        let answer = Answer { output, at };
+        *slot = Some(answer.clone());
+        Ok(answer)
+    }
+}
+
+/// Whether `sudo -n` said that it would have to ask.
+pub fn sudo_refused(stderr: &str) -> bool {
+    stderr.contains("a password is required")
+        || stderr.contains("may not run sudo")
+        || stderr.contains("is not in the sudoers")
+}
+
+/// What to put into sudoers so that a command may run.
+pub fn sudo_help(command: &Command) -> String {
+    format!("needs sudo: add to sudoers: <user> ALL=(root) NOPASSWD: {}", command.argv.join(" "))
+}
