@@ -33,8 +33,10 @@ macro_rules! kinds {
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
     Exec exec,
+    File file,
     Systemd systemd,
     Tcp tcp,
+    Wireguard wireguard,
 }
 
 /// What a kind has at hand while it looks.

@@ -61,6 +61,8 @@ macro_rules! kinds {
 // One line a kind.
 kinds! {
     Exec exec "exec",
+    File file "file",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
+    Wireguard wireguard "wireguard",
 }
