@@ -34,9 +34,11 @@ macro_rules! kinds {
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
     Exec exec,
+    File file,
     Systemd systemd,
     Tcp tcp,
     UnixJson unix_json,
+    Wireguard wireguard,
 }
 
 /// What a kind has at hand while it looks.

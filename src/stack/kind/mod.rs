@@ -66,7 +66,9 @@ macro_rules! kinds {
 // One line a kind.
 kinds! {
     Exec exec "exec",
+    File file "file",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
     UnixJson unix_json "unix-json",
+    Wireguard wireguard "wireguard",
 }
