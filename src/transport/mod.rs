@@ -3,6 +3,7 @@
 pub mod local;
 pub mod secret;
 pub mod stream;
+pub mod tls;
 
 use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::{Host, TransportSpec};
