@@ -34,6 +34,7 @@ macro_rules! kinds {
 kinds! {
     Exec exec,
     Tcp tcp,
+    Redis redis,
     UnixJson unix_json,
 }
 

@@ -61,5 +61,6 @@ macro_rules! kinds {
 kinds! {
     Exec exec "exec",
     Tcp tcp "tcp",
+    Redis redis "redis",
     UnixJson unix_json "unix-json",
 }
