@@ -30,7 +30,7 @@ fn start(config: &str) -> Option<Redis> {
     );
     std::fs::write(&file, format!("{base}{config}\n")).unwrap();
     let server = Server::start(Command::new(program).arg(&file).stdout(Stdio::null()), || answers(port));
-    Some(Redis { server, port, dir: dir })
+    Some(Redis { server, port, dir })
 }
 
 /// Any reply to a PING will do, also the demand for a password.
