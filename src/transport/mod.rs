@@ -4,6 +4,7 @@ pub mod limited;
 pub mod local;
 pub mod secret;
 pub mod stream;
+pub mod tls;
 
 use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::{Host, TransportSpec};

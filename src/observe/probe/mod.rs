@@ -15,6 +15,7 @@ use crate::domain::text;
 use crate::domain::units;
 use crate::stack::kind::Kind;
 use crate::stack::spec::Probe;
+use crate::transport::tls::TlsError;
 use crate::transport::{ConnectError, RunError, Transport};
 use shared::Shared;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -107,6 +108,15 @@ impl From<ConnectError> for Fault {
             ConnectError::Refused(why) => Fault::Down(why),
             ConnectError::Unreachable(why) => Fault::Unreachable(why),
             ConnectError::NotAllowed(why) => Fault::Unknown(format!("needs permission: {why}")),
+        }
+    }
+}
+
+impl From<TlsError> for Fault {
+    fn from(e: TlsError) -> Self {
+        match e {
+            TlsError::Target(why) => Fault::Down(why),
+            TlsError::Ours(why) => Fault::Unknown(why),
         }
     }
 }
