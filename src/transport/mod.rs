@@ -1,6 +1,7 @@
 //! Where a command or a connection runs: on this machine, or through ssh on another.
 
 pub mod files;
+pub mod limited;
 pub mod local;
 pub mod secret;
 pub mod stream;

@@ -38,6 +38,7 @@ kinds! {
     File file,
     Systemd systemd,
     Tcp tcp,
+    Redis redis,
     UnixJson unix_json,
     Wireguard wireguard,
 }

@@ -69,6 +69,7 @@ kinds! {
     File file "file",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
+    Redis redis "redis",
     UnixJson unix_json "unix-json",
     Wireguard wireguard "wireguard",
 }
