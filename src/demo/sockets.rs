@@ -62,9 +62,8 @@ pub async fn serve(demo: DemoHandle, door: Door, mut stream: UnixStream) {
 fn reply(m: &mut Model, door: Door, request: &Value) -> Value {
     let word = |name: &str| request.get(name).and_then(Value::as_str);
     let action = word("action").or_else(|| word("command")).unwrap_or_default();
-    let svc = match door {
-        Door::Service(svc) => svc,
-        _ => return master(m, word("command").unwrap_or_default(), word("target")),
+    let Door::Service(svc) = door else {
+        return master(m, word("command").unwrap_or_default(), word("target"));
     };
     if action == "ping" {
         return match svc {

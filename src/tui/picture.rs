@@ -121,7 +121,8 @@ const CELL: (f64, f64) = (8.4, 17.0);
 /// An SVG of the frame on a dark or light ground.
 pub fn svg(buf: &Buffer, light: bool) -> String {
     let (ground, ink) = if light { ("#ffffff", "#202020") } else { ("#16181c", "#d0d0d0") };
-    let (width, height) = (f64::from(buf.area.width) * CELL.0 + 16.0, f64::from(buf.area.height) * CELL.1 + 16.0);
+    let (width, height) =
+        (f64::from(buf.area.width) * CELL.0 + 16.0, f64::from(buf.area.height) * CELL.1 + 16.0);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{ground}\"/>\n\
@@ -137,11 +138,19 @@ pub fn svg(buf: &Buffer, light: bool) -> String {
                 (fg, bg) = (bg.unwrap_or_else(|| ground.to_owned()), Some(fg));
             }
             if let Some(bg) = bg {
-                let _ = writeln!(out, "<rect x=\"{x:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{bg}\"/>", CELL.1);
+                let _ = writeln!(
+                    out,
+                    "<rect x=\"{x:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{bg}\"/>",
+                    CELL.1
+                );
             }
             if !run.trim().is_empty() {
                 let weight = if modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
-                let line = if modifier.contains(Modifier::UNDERLINED) { " text-decoration=\"underline\"" } else { "" };
+                let line = if modifier.contains(Modifier::UNDERLINED) {
+                    " text-decoration=\"underline\""
+                } else {
+                    ""
+                };
                 let base = top + 13.0;
                 let _ = writeln!(
                     out,
@@ -163,8 +172,8 @@ fn escape(text: &str) -> String {
 /// A colour as `#rrggbb`, with xterm's values for the palette; `None` for the terminal's own.
 fn hex(color: Color) -> Option<String> {
     const BASE: [u32; 16] = [
-        0x00_0000, 0xcd_3131, 0x0d_bc79, 0xe5_e510, 0x24_72c8, 0xbc_3fbc, 0x11_a8cd, 0xe5_e5e5, 0x76_7676, 0xf1_4c4c,
-        0x23_d18b, 0xf5_f543, 0x3b_8eea, 0xd6_70d6, 0x29_b8db, 0xff_ffff,
+        0x00_0000, 0xcd_3131, 0x0d_bc79, 0xe5_e510, 0x24_72c8, 0xbc_3fbc, 0x11_a8cd, 0xe5_e5e5, 0x76_7676,
+        0xf1_4c4c, 0x23_d18b, 0xf5_f543, 0x3b_8eea, 0xd6_70d6, 0x29_b8db, 0xff_ffff,
     ];
     match color {
         Color::Reset => None,
@@ -205,6 +214,9 @@ mod tests {
         assert_eq!(text(&sample()), "ab <日>\nx\n");
         assert!(ansi(&sample()).starts_with("\x1b[0;38;5;1mab <日>\x1b[0m"), "{:?}", ansi(&sample()));
         let svg = svg(&sample(), false);
-        assert!(svg.contains("ab\u{a0}&lt;日&gt;") && svg.contains("#cd3131") && svg.contains("font-weight"), "{svg}");
+        assert!(
+            svg.contains("ab\u{a0}&lt;日&gt;") && svg.contains("#cd3131") && svg.contains("font-weight"),
+            "{svg}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The modelled stack: pure, synchronous, seeded; every number is a function of seed, time and faults.
 
+mod behaviour;
 pub mod clients;
 pub mod guard;
 pub mod host;
@@ -19,10 +20,10 @@ use clients::{Clients, Reach};
 use guard::Guard;
 use host::Host;
 use keys::Keys;
-use log::{Level, LogStore};
+use log::LogStore;
 use services::{Services, Svc, SvcState};
 pub use units::Second;
-use units::{Change, Job, UnitId, Units};
+use units::{Job, UnitId, Units};
 
 /// The stack has been up this long when the demo starts.
 pub const UPTIME: Second = 93_784;
@@ -31,7 +32,7 @@ const WARM_UP: Second = 600;
 /// Steps made up for after a gap (a suspended machine); a longer gap is skipped.
 const CATCH_UP: Second = 3600;
 
-/// One of the two WireGuard interfaces.
+/// One of the two `WireGuard` interfaces.
 #[derive(Clone, Debug)]
 pub struct Interface {
     pub private_key: [u8; 32],
@@ -121,7 +122,7 @@ impl Model {
     /// `wall` is now; the model's past lies before it.
     pub fn new(seed: u64, wall: Timestamp, schedule: Vec<FaultSpec>) -> Self {
         let mut rng = Rng::new(seed);
-        let epoch = wall - SignedDuration::from_secs(UPTIME as i64);
+        let epoch = wall - SignedDuration::from_secs(UPTIME.cast_signed());
         let now = UPTIME - WARM_UP;
         let interface =
             |rng: &mut Rng| Interface { private_key: rng.bytes32(), public_key: rng.bytes32(), since: 12 };
@@ -324,7 +325,7 @@ impl Model {
 }
 
 fn at(epoch: Timestamp, second: Second) -> Timestamp {
-    epoch + SignedDuration::from_secs(second as i64)
+    epoch + SignedDuration::from_secs(second.cast_signed())
 }
 
 #[cfg(test)]
