@@ -288,6 +288,10 @@ fn ipam_map(m: &Model) -> Vec<(String, String)> {
             (session_name(m, d), ips.to_string())
         })
         .collect();
+    for (name, index) in &m.clients.outside {
+        let ips = json!({"vpn_ip": address("10.8.0", *index), "tor_ip": address("10.9.0", *index)});
+        map.push((name.clone(), ips.to_string()));
+    }
     // Addresses held by nobody any more are still in the map.
     for i in map.len()..POOL - m.clients.free() {
         map.push((format!("leaked-{i}"), "{}".into()));

@@ -365,9 +365,7 @@ fn relay(m: &Model, template: &str) -> Reply {
             &json!({"network_enabled": true, "healthy": true, "exit_ip": "192.0.2.44", "error": Value::Null}),
         ),
         "/relay/health" => broken(if running { "relay_unhealthy" } else { "relay_not_running" }),
-        "/network_state" => {
-            ok(&json!({"network_enabled": true, "state": if m.tor_healthy() { "up" } else { "down" }}))
-        }
+        "/network_state" => ok(&sockets::network_state(m)),
         _ if !running => broken("relay_not_running"),
         "/circuits" => ok(&json!({"circuits": sockets::circuit_list(m), "count": m.tor.circuits})),
         _ => ok(&sockets::relay_status(m)),

@@ -1,5 +1,7 @@
 //! The VPN's users, their devices and sessions, and who holds which address.
 
+use std::collections::BTreeMap;
+
 use super::units::Second;
 use crate::demo::rng::{Rng, Uuid};
 
@@ -94,7 +96,9 @@ pub struct Clients {
     pub users: Vec<User>,
     pub devices: Vec<Device>,
     pub counters: Counters,
-    /// Who holds each address: `None` is free.
+    /// Addresses given to callers of the IPAM socket, by user and device; at most the pool.
+    pub outside: BTreeMap<String, u8>,
+    /// Who holds each address.
     pool: [Holder; POOL],
 }
 
@@ -140,7 +144,13 @@ impl Clients {
                 luck: rng.below(10) as u8,
             })
             .collect();
-        let mut clients = Self { users, devices, counters: Counters::default(), pool: [Holder::Free; POOL] };
+        let mut clients = Self {
+            users,
+            devices,
+            counters: Counters::default(),
+            outside: BTreeMap::new(),
+            pool: [Holder::Free; POOL],
+        };
         for i in (0..DEVICES).step_by(2) {
             let age = rng.range(60, 5000);
             clients.open(i, now.saturating_sub(age), now, rng);
@@ -172,6 +182,24 @@ impl Clients {
 
     pub fn peers(&self) -> usize {
         self.sessions().filter(|(_, s)| s.peer).count()
+    }
+
+    /// Gives a caller from outside an address, the same one when asked again; `None` when none is free.
+    pub fn allocate(&mut self, name: &str) -> Option<u8> {
+        if let Some(index) = self.outside.get(name) {
+            return Some(*index);
+        }
+        let index = self.pool.iter().position(|h| *h == Holder::Free)?;
+        self.pool[index] = Holder::Device;
+        self.outside.insert(name.to_owned(), index as u8);
+        Some(index as u8)
+    }
+
+    /// Takes such an address back; false when there was none.
+    pub fn release(&mut self, name: &str) -> bool {
+        let Some(index) = self.outside.remove(name) else { return false };
+        self.pool[usize::from(index)] = Holder::Free;
+        true
     }
 
     /// Takes every free address, or gives back those taken so.

@@ -52,6 +52,8 @@ pub struct RedisState {
 /// Tor's own view.
 #[derive(Clone, Copy, Debug)]
 pub struct TorState {
+    /// The tor manager routes clients through it.
+    pub enabled: bool,
     pub since: Second,
     pub bootstrap: u8,
     pub circuits: u8,
@@ -145,7 +147,14 @@ impl Model {
                 admin_subscribed: true,
                 since: 3,
             },
-            tor: TorState { since: 5, bootstrap: 100, circuits: 7, read: 9 << 30, written: 4 << 30 },
+            tor: TorState {
+                enabled: true,
+                since: 5,
+                bootstrap: 100,
+                circuits: 7,
+                read: 9 << 30,
+                written: 4 << 30,
+            },
             interfaces: [interface(&mut rng), interface(&mut rng)],
             tornado_since: 8,
             admin_password: format!("demo-{:016x}", rng.next()),
@@ -278,7 +287,10 @@ impl Model {
     }
 
     pub fn tor_healthy(&self) -> bool {
-        self.units.running(UnitId::Tor) && !self.has(Fault::TorUnhealthy) && self.tor.bootstrap == 100
+        self.tor.enabled
+            && self.units.running(UnitId::Tor)
+            && !self.has(Fault::TorUnhealthy)
+            && self.tor.bootstrap == 100
     }
 
     fn forget_subscriptions(&mut self) {

@@ -143,7 +143,9 @@ impl Model {
                         self.forget_subscriptions();
                     }
                     UnitId::Tor => {
-                        self.tor = TorState { since: now, bootstrap: 0, circuits: 0, read: 0, written: 0 };
+                        let enabled = self.tor.enabled;
+                        self.tor =
+                            TorState { enabled, since: now, bootstrap: 0, circuits: 0, read: 0, written: 0 };
                     }
                     _ => {}
                 }
