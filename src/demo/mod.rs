@@ -8,6 +8,7 @@ mod fault;
 mod files;
 mod http;
 mod listen;
+mod log_query;
 mod model;
 mod postgres;
 mod postgres_queries;

@@ -1,4 +1,4 @@
-//! The PostgreSQL protocol, version 3: start-up, cleartext password, simple and extended queries.
+//! The `PostgreSQL` protocol, version 3: start-up, cleartext password, simple and extended queries.
 
 use std::io;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::model::clients::{Device, HARD_TTL, HEARTBEAT_TTL, POOL, Session};
 use super::model::{Model, UPTIME};
 use super::resp::{Client, Reply};
-use super::rng::base64;
+use super::rng::{base64, signed};
 use super::shared::DemoHandle;
 
 /// Keys returned by one KEYS or SCAN.
@@ -46,7 +46,7 @@ pub fn run(demo: &DemoHandle, client: &mut Client, args: &[String]) -> Reply {
         ("PUBSUB", [sub, channels @ ..]) if sub.eq_ignore_ascii_case("NUMSUB") => {
             demo.with(|m| numsub(m, channels))
         }
-        ("DBSIZE", []) => demo.with(|m| Reply::Int(if client.db == 0 { keys(m).count() as i64 } else { 0 })),
+        ("DBSIZE", []) => demo.with(|m| Reply::Int(if client.db == 0 { signed(keys(m).count()) } else { 0 })),
         ("KEYS", [pattern]) => demo.with(|m| Reply::Array(listed(m, client.db, pattern))),
         ("SCAN", [_, options @ ..]) => {
             let pattern = option(options, "MATCH").unwrap_or("*");
@@ -55,7 +55,7 @@ pub fn run(demo: &DemoHandle, client: &mut Client, args: &[String]) -> Reply {
             })
         }
         ("EXISTS", names) if !names.is_empty() => demo
-            .with(|m| Reply::Int(names.iter().filter(|k| lookup(m, client.db, k).is_some()).count() as i64)),
+            .with(|m| Reply::Int(signed(names.iter().filter(|k| lookup(m, client.db, k).is_some()).count()))),
         (
             "TYPE" | "TTL" | "PTTL" | "GET" | "HGETALL" | "HLEN" | "HKEYS" | "SCARD" | "SMEMBERS" | "ZCARD"
             | "LLEN",
@@ -77,7 +77,8 @@ pub fn run(demo: &DemoHandle, client: &mut Client, args: &[String]) -> Reply {
             Reply::Error(format!("ERR wrong number of arguments for '{}' command", name.to_ascii_lowercase()))
         }
         _ => {
-            let shown: String = rest.iter().take(3).map(|a| format!("'{}' ", clip(a))).collect();
+            let shown: String =
+                rest.iter().take(3).flat_map(|a| ["'".to_owned(), clip(a), "' ".to_owned()]).collect();
             Reply::Error(format!(
                 "ERR unknown command '{}', with args beginning with: {shown}",
                 clip(&args[0])
@@ -224,8 +225,8 @@ fn read(command: &str, found: Option<(Value, i64)>) -> Reply {
         ("HKEYS", Some((Value::Hash(h), _))) => texts(h.into_iter().map(|(k, _)| k).collect()),
         ("SMEMBERS", Some((Value::Set(s), _))) => texts(s),
         ("HLEN" | "SCARD" | "ZCARD" | "LLEN", None) => Reply::Int(0),
-        ("HLEN", Some((Value::Hash(h), _))) => Reply::Int(h.len() as i64),
-        ("SCARD", Some((Value::Set(s), _))) => Reply::Int(s.len() as i64),
+        ("HLEN", Some((Value::Hash(h), _))) => Reply::Int(signed(h.len())),
+        ("SCARD", Some((Value::Set(s), _))) => Reply::Int(signed(s.len())),
         _ => wrong_type(),
     }
 }
@@ -287,6 +288,10 @@ fn ipam_map(m: &Model) -> Vec<(String, String)> {
             (session_name(m, d), ips.to_string())
         })
         .collect();
+    for (name, index) in &m.clients.outside {
+        let ips = json!({"vpn_ip": address("10.8.0", *index), "tor_ip": address("10.9.0", *index)});
+        map.push((name.clone(), ips.to_string()));
+    }
     // Addresses held by nobody any more are still in the map.
     for i in map.len()..POOL - m.clients.free() {
         map.push((format!("leaked-{i}"), "{}".into()));
@@ -295,7 +300,7 @@ fn ipam_map(m: &Model) -> Vec<(String, String)> {
 }
 
 fn session_key(m: &Model, key: &str) -> Option<(Value, i64)> {
-    let hard = |s: &Session| (s.created + HARD_TTL).saturating_sub(m.now) as i64;
+    let hard = |s: &Session| (s.created + HARD_TTL).saturating_sub(m.now).cast_signed();
     if let Some(sid) = key.strip_prefix("vpn:session:meta:") {
         let (device, s) = m.clients.sessions().find(|(_, s)| s.sid.to_string() == sid)?;
         let text = json!({"session_id": sid, "device_id": device.id.to_string(), "created": m.wall(s.created).as_second()});
@@ -310,7 +315,7 @@ fn session_key(m: &Model, key: &str) -> Option<(Value, i64)> {
     if let Some(name) = name.strip_suffix(":hb") {
         let (_, s) = m.clients.sessions().find(|(d, _)| session_name(m, d) == name)?;
         let left = s.heartbeat_until.checked_sub(m.now).filter(|left| *left > 0)?;
-        return Some((Value::Text("1".into()), left.min(HEARTBEAT_TTL) as i64));
+        return Some((Value::Text("1".into()), left.min(HEARTBEAT_TTL).cast_signed()));
     }
     let (device, s) = m.clients.sessions().find(|(d, _)| session_name(m, d) == name)?;
     Some((Value::Hash(session_hash(m, device, s)), hard(s)))
@@ -333,29 +338,30 @@ pub fn session_hash(m: &Model, device: &Device, s: &Session) -> Vec<(String, Str
     ]
 }
 
-/// Redis' glob, without classes: `*`, `?` and `\` before a literal.
+/// Redis' glob, without classes: `*`, `?` and `\\` before a literal.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let (p, t) = (pattern.as_bytes(), text.as_bytes());
-    let (mut i, mut j, mut star) = (0, 0, None);
-    while j < t.len() {
-        match p.get(i) {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut seen, mut star) = (0, 0, None);
+    while seen < text.len() {
+        match pattern.get(at) {
             Some(b'*') => {
-                star = Some((i, j));
-                i += 1;
+                star = Some((at, seen));
+                at += 1;
             }
-            Some(b'?') => (i, j) = (i + 1, j + 1),
-            Some(b'\\') if p.get(i + 1) == Some(&t[j]) => (i, j) = (i + 2, j + 1),
-            Some(c) if *c == t[j] => (i, j) = (i + 1, j + 1),
+            Some(b'?') => (at, seen) = (at + 1, seen + 1),
+            Some(b'\\') if pattern.get(at + 1) == Some(&text[seen]) => (at, seen) = (at + 2, seen + 1),
+            Some(byte) if *byte == text[seen] => (at, seen) = (at + 1, seen + 1),
             _ => match star {
-                Some((si, sj)) => {
-                    star = Some((si, sj + 1));
-                    (i, j) = (si + 1, sj + 1);
+                // The last star takes one byte more.
+                Some((back, taken)) => {
+                    star = Some((back, taken + 1));
+                    (at, seen) = (back + 1, taken + 1);
                 }
                 None => return false,
             },
         }
     }
-    p[i..].iter().all(|c| *c == b'*')
+    pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

@@ -205,7 +205,9 @@ impl LogStore {
 
     /// What has not been written to a file yet; asking is taking.
     pub fn take_unwritten(&mut self) -> Vec<Record> {
-        let fresh = self.ring.iter().filter(|r| r.id >= self.unwritten).cloned().collect();
+        // Ids are consecutive, so what is new is the ring's tail.
+        let fresh = (self.next_id - self.unwritten).min(self.ring.len() as u64) as usize;
+        let fresh = self.ring.iter().skip(self.ring.len() - fresh).cloned().collect();
         self.unwritten = self.next_id;
         fresh
     }

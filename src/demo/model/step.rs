@@ -1,7 +1,10 @@
 //! One second of the whole stack, and what its parts do to each other.
 
-use super::*;
-use services::MASTERED;
+use super::log::Level;
+use super::services::{self, MASTERED, Svc};
+use super::units::{self, Change, UnitId};
+use super::{Model, TorState, UPTIME, keys};
+use crate::demo::fault::Fault;
 
 impl Model {
     pub(super) fn step(&mut self) {
@@ -140,7 +143,9 @@ impl Model {
                         self.forget_subscriptions();
                     }
                     UnitId::Tor => {
-                        self.tor = TorState { since: now, bootstrap: 0, circuits: 0, read: 0, written: 0 };
+                        let enabled = self.tor.enabled;
+                        self.tor =
+                            TorState { enabled, since: now, bootstrap: 0, circuits: 0, read: 0, written: 0 };
                     }
                     _ => {}
                 }
@@ -268,6 +273,12 @@ impl Model {
         }
         if self.now.is_multiple_of(15) && self.services.running(Svc::ApiManager) {
             self.log.write("api-manager", Level::Info, "health_check_passed");
+            for (app, port) in [(Svc::ApiPublic, 44_012), (Svc::ApiInternal, 44_018)] {
+                if self.services.running(app) {
+                    let line = format!("INFO:     127.0.0.1:{port} - \"GET /health HTTP/1.1\" 200 OK");
+                    self.log.journal("tornado.service", "tornado-master", 6, line);
+                }
+            }
         }
     }
 }
