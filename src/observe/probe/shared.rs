@@ -1,6 +1,7 @@
 //! What probes share: secrets, and commands whose one answer serves several probes.
 
 use super::Fault;
+use super::http::fetch::Kept;
 use crate::clock::{Clock, Now};
 use crate::domain::id::{HostId, SecretId};
 use crate::transport::secret::Secrets;
@@ -21,6 +22,8 @@ pub struct Shared {
     /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
     /// one more at every poll.
     fetching: Arc<Mutex<()>>,
+    /// Connections that HTTP probes keep between their runs.
+    pub(super) kept: Kept,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
 }
 

@@ -60,5 +60,6 @@ macro_rules! kinds {
 // One line a kind.
 kinds! {
     Exec exec "exec",
+    Http http "http",
     Tcp tcp "tcp",
 }
