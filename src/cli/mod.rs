@@ -3,3 +3,4 @@
 pub mod check;
 pub mod setup;
 pub mod snapshot;
+pub mod demo;

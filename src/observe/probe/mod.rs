@@ -37,6 +37,7 @@ kinds! {
     Exec exec,
     File file,
     Systemd systemd,
+    Http http,
     Tcp tcp,
     Redis redis,
     UnixJson unix_json,
@@ -72,6 +73,11 @@ impl<'a> Context<'a> {
     /// Says what is being waited for from now on.
     pub fn phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Whether any condition speaks of a fact: what nobody asks about need not be worked out.
+    pub fn speaks_of(&self, fact: &str) -> bool {
+        self.probe.conditions.iter().chain(&self.probe.degraded_unless).any(|c| c.name() == fact)
     }
 
     fn current_phase(&self) -> Phase {

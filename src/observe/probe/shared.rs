@@ -2,6 +2,7 @@
 
 use super::Fault;
 use super::host::HostShared;
+use super::http::fetch::Kept;
 use crate::clock::{Clock, Now};
 use crate::domain::id::{HostId, SecretId};
 use crate::stack::spec::Stack;
@@ -25,6 +26,8 @@ pub struct Shared {
     /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
     /// one more at every poll.
     fetching: Arc<Mutex<()>>,
+    /// Connections that HTTP probes keep between their runs.
+    pub(super) kept: Kept,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
 }
 

@@ -68,6 +68,7 @@ kinds! {
     Exec exec "exec",
     File file "file",
     Systemd systemd "systemd",
+    Http http "http",
     Tcp tcp "tcp",
     Redis redis "redis",
     UnixJson unix_json "unix-json",
