@@ -34,7 +34,8 @@ pub fn start(options: Options) -> Result<Running, String> {
         .name("demo".into())
         .spawn(move || serve(options, &up_tx, stopped))
         .map_err(|e| format!("start the demo's thread: {e}"))?;
-    let (handle, config_text, addresses) = up_rx.recv().map_err(|_| "start the demo: its thread ended".to_owned())??;
+    let (handle, config_text, addresses) =
+        up_rx.recv().map_err(|_| "start the demo: its thread ended".to_owned())??;
     let mut file = tempfile::Builder::new()
         .prefix("qd-demo-")
         .suffix(".toml")
@@ -92,7 +93,10 @@ impl Running {
 /// The faults as switches.
 pub fn switches(handle: &DemoHandle) -> Vec<Switch> {
     let faults = handle.faults();
-    faults.into_iter().map(|f| Switch { name: f.name.into(), about: f.description.into(), on: f.active }).collect()
+    faults
+        .into_iter()
+        .map(|f| Switch { name: f.name.into(), about: f.description.into(), on: f.active })
+        .collect()
 }
 
 impl Drop for Running {
