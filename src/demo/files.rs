@@ -306,3 +306,40 @@ pub fn read_export(dir: &Path, name: &str) -> io::Result<String> {
     File::open(dir.join(name))?.take(EXPORT_SIZE).read_to_string(&mut text)?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::model::log::Level;
+
+    #[test]
+    fn log_files_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let wall = jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(99_999);
+        let mut m = Model::new(1, wall, Vec::new());
+        let mut files = Files::create(dir.path(), &mut m, Path::new("/bin/true"), &[0; 32]).unwrap();
+        for _ in 0..12 {
+            for _ in 0..1500 {
+                m.log.write("wg-manager", Level::Error, "wg_exec_failed");
+            }
+            files.sync(&mut m).unwrap();
+        }
+        let size = |name: &str| fs::metadata(log_dir(dir.path()).join(name)).unwrap().len();
+        assert!(size("wg-manager.log") <= LOG_SIZE && size("wg-manager.log.1") <= LOG_SIZE);
+        let names = fs::read_dir(log_dir(dir.path())).unwrap().count();
+        assert_eq!(names, LOG_FILES.len() + 2, "nine logs, one moved, the exports' directory");
+    }
+
+    #[test]
+    fn exports_are_bounded_and_stay_in_their_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        for i in 0..EXPORTS * 2 {
+            write_export(dir.path(), &format!("export-{i}.csv"), "x").unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), EXPORTS);
+        assert_eq!(read_export(dir.path(), "export-15.csv").unwrap(), "x");
+        for name in ["../secret", "..", ".env", "a/b", ""] {
+            assert!(read_export(dir.path(), name).is_err(), "{name}");
+        }
+    }
+}
