@@ -4,6 +4,7 @@
 //! decided here, in one place.
 
 pub mod host;
+pub mod procfs;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -34,6 +35,8 @@ macro_rules! kinds {
 kinds! {
     Exec exec,
     File file,
+    PidFile pid_file,
+    Process process,
     Systemd systemd,
     Tcp tcp,
     Wireguard wireguard,

@@ -62,6 +62,8 @@ macro_rules! kinds {
 kinds! {
     Exec exec "exec",
     File file "file",
+    PidFile pid_file "pid-file",
+    Process process "process",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
     Wireguard wireguard "wireguard",
