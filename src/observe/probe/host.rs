@@ -70,6 +70,7 @@ impl HostShared {
         for probe in &stack.probes {
             let unit = match &probe.kind {
                 Kind::Systemd(spec) => Some(spec.unit.clone()),
+                Kind::EnvPresent(spec) => spec.place.unit().map(str::to_owned),
                 _ => None,
             };
             if let Some(unit) = unit {

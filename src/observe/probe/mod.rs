@@ -33,8 +33,13 @@ macro_rules! kinds {
 
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
+    Disk disk,
+    EnvPresent env_present,
     Exec exec,
     File file,
+    Listen listen,
+    Load load,
+    Memory memory,
     PidFile pid_file,
     Process process,
     Systemd systemd,

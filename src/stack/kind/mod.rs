@@ -60,8 +60,13 @@ macro_rules! kinds {
 
 // One line a kind.
 kinds! {
+    Disk disk "disk",
+    EnvPresent env_present "env-present",
     Exec exec "exec",
     File file "file",
+    Listen listen "listen",
+    Load load "load",
+    Memory memory "memory",
     PidFile pid_file "pid-file",
     Process process "process",
     Systemd systemd "systemd",
