@@ -3,6 +3,8 @@
 //! A kind's own file only looks and reports facts or a fault; what that means for health is
 //! decided here, in one place.
 
+pub mod host;
+pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -34,7 +36,12 @@ macro_rules! kinds {
 kinds! {
     Exec exec,
     Http http,
+    File file,
+    Systemd systemd,
     Tcp tcp,
+    Redis redis,
+    UnixJson unix_json,
+    Wireguard wireguard,
 }
 
 /// What a kind has at hand while it looks.

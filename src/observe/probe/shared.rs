@@ -1,9 +1,11 @@
 //! What probes share: secrets, and commands whose one answer serves several probes.
 
 use super::Fault;
+use super::host::HostShared;
 use super::http::fetch::Kept;
 use crate::clock::{Clock, Now};
 use crate::domain::id::{HostId, SecretId};
+use crate::stack::spec::Stack;
 use crate::transport::secret::Secrets;
 use crate::transport::{Command, Output, Transport};
 use secrecy::SecretString;
@@ -19,6 +21,8 @@ const MAX_SHARED_COMMANDS: usize = 256;
 #[derive(Debug, Default)]
 pub struct Shared {
     pub secrets: Arc<Secrets>,
+    /// What the probes of one host share.
+    pub host: HostShared,
     /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
     /// one more at every poll.
     fetching: Arc<Mutex<()>>,
@@ -65,6 +69,11 @@ impl Shared {
             .map_err(Fault::Unknown)
     }
 
+    /// For the probes of one stack: what they ask for together is known from the start.
+    pub fn for_stack(secrets: Secrets, stack: &Stack) -> Self {
+        Shared { secrets: Arc::new(secrets), host: HostShared::for_stack(stack), ..Shared::default() }
+    }
+
     /// Runs a command on a host, or takes its answer when one is at most `max_age` old.
     /// Cancel-safe: when the asker that runs it gives up, the next one runs it again.
     pub async fn command(
@@ -74,6 +83,20 @@ impl Shared {
         command: &Command,
         max_age: Duration,
         clock: &dyn Clock,
+    ) -> Result<Answer, Fault> {
+        self.cleaned_command(host, transport, command, max_age, clock, |_| {}).await
+    }
+
+    /// As [`Shared::command`], for a command whose output holds what must not be kept: `clean`
+    /// takes it out before the answer is stored.
+    pub async fn cleaned_command(
+        &self,
+        host: &HostId,
+        transport: &Transport,
+        command: &Command,
+        max_age: Duration,
+        clock: &dyn Clock,
+        clean: impl FnOnce(&mut Output),
     ) -> Result<Answer, Fault> {
         let slot = {
             let mut commands = self.commands.lock().await;
@@ -87,8 +110,9 @@ impl Shared {
             return Ok(answer.clone());
         }
         let at = clock.now();
-        let output = Arc::new(transport.run(command).await?);
-        let answer = Answer { output, at };
+        let mut output = transport.run(command).await?;
+        clean(&mut output);
+        let answer = Answer { output: Arc::new(output), at };
         *slot = Some(answer.clone());
         Ok(answer)
     }
