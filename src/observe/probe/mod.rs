@@ -4,6 +4,7 @@
 //! decided here, in one place.
 
 pub mod host;
+pub mod login;
 pub mod reply;
 pub mod shared;
 
