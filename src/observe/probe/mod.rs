@@ -3,8 +3,8 @@
 //! A kind's own file only looks and reports facts or a fault; what that means for health is
 //! decided here, in one place.
 
-pub mod reply;
 pub mod host;
+pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
