@@ -4,5 +4,7 @@
 
 mod harness;
 
+#[path = "probes_data/redis.rs"]
+mod redis;
 #[path = "probes_data/unix_json.rs"]
 mod unix_json;

@@ -273,6 +273,24 @@ impl<'a> Table<'a> {
         self.duration(key, bounds).unwrap_or(default)
     }
 
+    /// A number of bytes, whole or with its unit, within bounds.
+    pub fn size(&self, key: &'a str, bounds: RangeInclusive<u64>) -> Option<u64> {
+        let (value, span) = self.get(key)?;
+        let parsed = match value {
+            DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+            DeValue::String(s) => units::parse_quantity(&self.reader.fill(s, &span))
+                .filter(|q| matches!(q.unit, units::Unit::Bytes | units::Unit::None) && q.value >= 0.0)
+                .map(|q| q.value as u64),
+            _ => None,
+        };
+        if let Some(n) = parsed.filter(|n| bounds.contains(n)) {
+            return Some(n);
+        }
+        let (low, high) = (units::bytes(*bounds.start() as f64), units::bytes(*bounds.end() as f64));
+        self.wrong(key, span, &format!("a size from {low} to {high}, such as \"1MiB\""), value);
+        None
+    }
+
     /// One of a few words.
     pub fn choice(&self, key: &'a str, words: &[&'static str]) -> Option<&'static str> {
         let found = self.str(key)?;

@@ -1,9 +1,11 @@
 //! Where a command or a connection runs: on this machine, or through ssh on another.
 
 pub mod files;
+pub mod limited;
 pub mod local;
 pub mod secret;
 pub mod stream;
+pub mod tls;
 
 use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::{Host, TransportSpec};

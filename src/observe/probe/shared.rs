@@ -2,11 +2,13 @@
 
 use super::Fault;
 use super::host::HostShared;
+use super::http::fetch::Kept;
 use crate::clock::{Clock, Now};
-use crate::domain::id::HostId;
+use crate::domain::id::{HostId, SecretId};
 use crate::stack::spec::Stack;
 use crate::transport::secret::Secrets;
 use crate::transport::{Command, Output, Transport};
+use secrecy::SecretString;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +20,14 @@ const MAX_SHARED_COMMANDS: usize = 256;
 /// One for all probes of a run of the program.
 #[derive(Debug, Default)]
 pub struct Shared {
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
     /// What the probes of one host share.
     pub host: HostShared,
+    /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
+    /// one more at every poll.
+    fetching: Arc<Mutex<()>>,
+    /// Connections that HTTP probes keep between their runs.
+    pub(super) kept: Kept,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
 }
 
@@ -37,12 +44,34 @@ pub struct Answer {
 
 impl Shared {
     pub fn new(secrets: Secrets) -> Self {
-        Shared { secrets, ..Shared::default() }
+        Shared { secrets: Arc::new(secrets), ..Shared::default() }
+    }
+
+    /// The value of a secret. The first time it may run a command, on a thread of its own.
+    /// Cancel-safe: a fetch that nobody waits for any more still fills the store.
+    ///
+    /// # Errors
+    /// `Unknown`: we lack the secret, which says nothing of the target.
+    pub async fn secret(&self, id: &SecretId) -> Result<SecretString, Fault> {
+        if let Some(value) = self.secrets.at_hand(id) {
+            return Ok(value);
+        }
+        let turn = Arc::clone(&self.fetching).lock_owned().await;
+        let (secrets, id) = (Arc::clone(&self.secrets), id.clone());
+        let fetched = tokio::task::spawn_blocking(move || {
+            let value = secrets.get(&id);
+            drop(turn);
+            value
+        });
+        fetched
+            .await
+            .map_err(|e| Fault::Unknown(format!("cannot fetch a secret: {e}")))?
+            .map_err(Fault::Unknown)
     }
 
     /// For the probes of one stack: what they ask for together is known from the start.
     pub fn for_stack(secrets: Secrets, stack: &Stack) -> Self {
-        Shared { secrets, host: HostShared::for_stack(stack), ..Shared::default() }
+        Shared { secrets: Arc::new(secrets), host: HostShared::for_stack(stack), ..Shared::default() }
     }
 
     /// Runs a command on a host, or takes its answer when one is at most `max_age` old.

@@ -2,3 +2,4 @@
 //! panic, whatever it is given; the property tests beside them and the fuzz targets hold that.
 
 pub mod json;
+pub mod resp;

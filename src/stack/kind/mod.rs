@@ -49,6 +49,11 @@ macro_rules! kinds {
                 match self { $(Kind::$variant(spec) => spec.endpoint(),)* }
             }
 
+            /// Kinds whose probes of one host are answered together by one command.
+            pub fn batch(&self) -> Option<&'static str> {
+                Some(self.name()).filter(|n| matches!(*n, "systemd" | "wireguard"))
+            }
+
             /// The conditions that hold when the file names none; they follow from what the
             /// file does say.
             pub fn default_conditions(&self) -> Vec<String> {
@@ -61,7 +66,11 @@ macro_rules! kinds {
 // One line a kind.
 kinds! {
     Exec exec "exec",
+    File file "file",
     Systemd systemd "systemd",
+    Http http "http",
     Tcp tcp "tcp",
+    Redis redis "redis",
     UnixJson unix_json "unix-json",
+    Wireguard wireguard "wireguard",
 }
