@@ -28,6 +28,8 @@ pub struct Flags {
 #[derive(Debug)]
 pub struct Loaded {
     pub stack: Stack,
+    /// The stack file.
+    pub source: Arc<Source>,
     /// What the stack is, in its own words.
     pub about: String,
     /// The stack's variables and their defaults.
@@ -208,6 +210,9 @@ fn blame(problem: Problem, place: &Place) -> Problem {
 }
 
 fn secrets_are_defined(draft: &Draft, config: &Config, problems: &mut Problems) {
+    if config.source.is_none() {
+        return;
+    }
     let mut told: Vec<&SecretId> = Vec::new();
     for secret in &draft.secrets {
         if config.secrets.contains_key(&secret.value) || told.contains(&&secret.value) {
@@ -276,6 +281,7 @@ impl Overrides<'_> {
             // The interval is what was said here, so it is what is wrong.
             to.timeout.place = to.interval.place.clone();
         }
+        to.sudo = from.sudo.unwrap_or(to.sudo);
         to.thresholds.failure = from.failure_threshold.unwrap_or(to.thresholds.failure);
         to.thresholds.success = from.success_threshold.unwrap_or(to.thresholds.success);
         let placed = |all: &Vec<At<_>>| {
@@ -319,7 +325,7 @@ fn finish(draft: Draft, config: Config, problems: Problems) -> Loaded {
         logins: draft.logins.into_iter().map(|l| l.value).collect(),
         probes: probes.collect(),
     };
-    Loaded { stack, about: draft.about, vars: draft.vars, secrets, config, problems }
+    Loaded { stack, source: draft.source, about: draft.about, vars: draft.vars, secrets, config, problems }
 }
 
 fn host(id: &str, config: &Config) -> Host {
