@@ -5,3 +5,4 @@ pub mod domain; //    what is true and what follows; pure
 pub mod observe; //   looks at the world, cannot change it
 pub mod stack; //     stack files and config.toml
 pub mod transport; // where a command or a connection runs
+pub mod tui; //       the dashboard

@@ -1,0 +1,10 @@
+//! The terminal.
+
+mod backend;
+mod color;
+mod glyph;
+mod motion;
+mod sgr;
+
+pub use backend::{Ansi, Output, Style};
+pub use color::Depth;
