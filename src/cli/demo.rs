@@ -42,14 +42,25 @@ pub fn start(options: Options) -> Result<Running, String> {
         .tempfile()
         .map_err(|e| format!("write the demo's config: {e}"))?;
     file.write_all(config_text.as_bytes()).map_err(|e| format!("write the demo's config: {e}"))?;
+    let config = file.path().to_owned();
+    let addresses = with_config(&addresses, &config);
     Ok(Running {
         handle,
-        config: file.path().to_owned(),
+        config,
         addresses,
         stop: Some(stop),
         thread: Some(thread),
         _config: file,
     })
+}
+
+/// Adds where the config file is, so that a second terminal can watch or break the same stack.
+fn with_config(addresses: &str, config: &std::path::Path) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(addresses).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        map.insert("config".to_owned(), config.display().to_string().into());
+    }
+    value.to_string()
 }
 
 fn serve(options: Options, up: &std::sync::mpsc::Sender<Up>, stopped: oneshot::Receiver<()>) {
