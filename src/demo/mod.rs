@@ -13,6 +13,7 @@ mod model;
 mod postgres;
 mod postgres_queries;
 mod redis_commands;
+mod redis_keys;
 mod resp;
 mod rng;
 mod shared;
