@@ -1,6 +1,6 @@
 //! `quarterdeck check`: one pass over the probes, for cron, for monitoring plugins, for scripts.
 
-use crate::clock::{Clock, Now};
+use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::matrix::Matrix;
 use crate::domain::observation::{Observation, ProbeIndex};
@@ -91,7 +91,14 @@ struct ProbeReport<'a> {
 }
 
 /// The exit code and the text to print.
-pub fn report(matrix: &Matrix, probes: &[ProbeIndex], stack: &str, environment: &str, now: Now, output: Output) -> (u8, String) {
+pub fn report(
+    matrix: &Matrix,
+    probes: &[ProbeIndex],
+    stack: &str,
+    environment: &str,
+    now: Now,
+    output: Output,
+) -> (u8, String) {
     let tally: Tally = probes.iter().map(|p| latest(matrix, *p)).collect();
     let worst = tally.worst();
     let rows: Vec<ProbeReport<'_>> = probes.iter().filter_map(|p| row(matrix, *p)).collect();
@@ -145,7 +152,11 @@ fn as_text(rows: &[ProbeReport<'_>], stack: &str, worst: Health, tally: Tally) -
     let mut rows: Vec<&ProbeReport<'_>> = rows.iter().collect();
     rows.sort_by_key(|r| std::cmp::Reverse(r.health.severity()));
     for r in rows {
-        let took = r.latency_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).map(units::latency).unwrap_or_default();
+        let took = r
+            .latency_seconds
+            .and_then(|s| Duration::try_from_secs_f64(s).ok())
+            .map(units::latency)
+            .unwrap_or_default();
         let _ = writeln!(out, "{:8} {:wide$} {took:>7}  {}", r.health, r.id, r.reason);
     }
     out
@@ -153,10 +164,11 @@ fn as_text(rows: &[ProbeReport<'_>], stack: &str, worst: Health, tally: Tally) -
 
 /// The text format of Prometheus, for the textfile collector of `node_exporter`.
 fn as_prometheus(rows: &[ProbeReport<'_>]) -> String {
-    let mut out = String::from("# HELP probe_success 1 when the probe is up or degraded, 0 when it is down; absent when unknown.\n# TYPE probe_success gauge\n");
-    let labels = |r: &ProbeReport<'_>| {
-        format!("probe=\"{}\",layer=\"{}\",host=\"{}\"", r.id, r.layer, r.host)
-    };
+    let mut out = String::from(
+        "# HELP probe_success 1 when the probe is up or degraded, 0 when it is down; absent when unknown.\n# TYPE probe_success gauge\n",
+    );
+    let labels =
+        |r: &ProbeReport<'_>| format!("probe=\"{}\",layer=\"{}\",host=\"{}\"", r.id, r.layer, r.host);
     for r in rows.iter().filter(|r| r.health != Health::Unknown) {
         let _ = writeln!(out, "probe_success{{{}}} {}", labels(r), u8::from(r.health != Health::Down));
     }
@@ -164,7 +176,9 @@ fn as_prometheus(rows: &[ProbeReport<'_>]) -> String {
     for r in rows {
         let _ = writeln!(out, "probe_health{{{}}} {}", labels(r), r.health.exit_code());
     }
-    out.push_str("# HELP probe_duration_seconds How long the probe took.\n# TYPE probe_duration_seconds gauge\n");
+    out.push_str(
+        "# HELP probe_duration_seconds How long the probe took.\n# TYPE probe_duration_seconds gauge\n",
+    );
     for (r, seconds) in rows.iter().filter_map(|r| Some((r, r.latency_seconds?))) {
         let _ = writeln!(out, "probe_duration_seconds{{{}}} {seconds}", labels(r));
     }

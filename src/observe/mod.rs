@@ -4,3 +4,4 @@ pub mod mailbox;
 pub mod probe;
 pub mod prober;
 pub mod scheduler;
+pub mod wire;

@@ -2,6 +2,8 @@
 
 pub mod app;
 pub mod command;
+#[cfg(test)]
+mod fixture;
 pub mod glyph;
 pub mod keymap;
 pub mod model;
@@ -9,5 +11,7 @@ pub mod picture;
 pub mod terminal;
 pub mod theme;
 pub mod update;
+#[cfg(test)]
+mod update_tests;
 pub mod view;
 pub mod wallboard;

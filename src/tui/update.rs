@@ -19,6 +19,7 @@ const MAX_TYPED: usize = 200;
 pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
     let effects = match event {
         Event::Key(key) => on_key(app, now, key),
+        Event::Act(action) => act(app, now, action),
         Event::Paste(text) => {
             paste(app, &text);
             Vec::new()
@@ -170,7 +171,7 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         Action::ShowOverview => app.screen = Screen::Overview,
         Action::ShowLog => app.screen = Screen::Log,
         Action::ShowSwitches if app.switches.is_empty() => {
-            app.note("only the demo has something to break on purpose", now)
+            app.note("only the demo has something to break on purpose", now);
         }
         Action::ShowSwitches => app.screen = Screen::Switches,
         Action::Theme => next_theme(app, now),

@@ -3,6 +3,11 @@
 //! A kind's own file only looks and reports facts or a fault; what that means for health is
 //! decided here, in one place.
 
+pub mod host;
+pub mod reply;
+pub mod procfs;
+pub mod login;
+pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -14,6 +19,7 @@ use crate::domain::text;
 use crate::domain::units;
 use crate::stack::kind::Kind;
 use crate::stack::spec::Probe;
+use crate::transport::tls::TlsError;
 use crate::transport::{ConnectError, RunError, Transport};
 use shared::Shared;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -31,8 +37,21 @@ macro_rules! kinds {
 
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
+    Disk disk,
+    EnvPresent env_present,
     Exec exec,
+    Http http,
+    File file,
+    Listen listen,
+    Load load,
+    Memory memory,
+    PidFile pid_file,
+    Process process,
+    Systemd systemd,
     Tcp tcp,
+    Redis redis,
+    UnixJson unix_json,
+    Wireguard wireguard,
 }
 
 /// What a kind has at hand while it looks.
@@ -64,6 +83,11 @@ impl<'a> Context<'a> {
     /// Says what is being waited for from now on.
     pub fn phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Whether any condition speaks of a fact: what nobody asks about need not be worked out.
+    pub fn speaks_of(&self, fact: &str) -> bool {
+        self.probe.conditions.iter().chain(&self.probe.degraded_unless).any(|c| c.name() == fact)
     }
 
     fn current_phase(&self) -> Phase {
@@ -104,6 +128,15 @@ impl From<ConnectError> for Fault {
             ConnectError::Refused(why) => Fault::Down(why),
             ConnectError::Unreachable(why) => Fault::Unreachable(why),
             ConnectError::NotAllowed(why) => Fault::Unknown(format!("needs permission: {why}")),
+        }
+    }
+}
+
+impl From<TlsError> for Fault {
+    fn from(e: TlsError) -> Self {
+        match e {
+            TlsError::Target(why) => Fault::Down(why),
+            TlsError::Ours(why) => Fault::Unknown(why),
         }
     }
 }

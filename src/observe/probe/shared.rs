@@ -1,10 +1,15 @@
 //! What probes share: secrets, and commands whose one answer serves several probes.
 
 use super::Fault;
+use super::host::HostShared;
+use super::http::fetch::Kept;
+use super::login::Logins;
 use crate::clock::{Clock, Now};
-use crate::domain::id::HostId;
+use crate::domain::id::{HostId, SecretId};
+use crate::stack::spec::{Login, Stack};
 use crate::transport::secret::Secrets;
 use crate::transport::{Command, Output, Transport};
+use secrecy::SecretString;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +21,16 @@ const MAX_SHARED_COMMANDS: usize = 256;
 /// One for all probes of a run of the program.
 #[derive(Debug, Default)]
 pub struct Shared {
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
+    /// What the probes of one host share.
+    pub host: HostShared,
+    /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
+    /// one more at every poll.
+    fetching: Arc<Mutex<()>>,
+    /// The sessions of HTTP APIs.
+    pub(super) logins: Logins,
+    /// Connections that HTTP probes keep between their runs.
+    pub(super) kept: Kept,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
 }
 
@@ -33,7 +47,46 @@ pub struct Answer {
 
 impl Shared {
     pub fn new(secrets: Secrets) -> Self {
-        Shared { secrets, ..Shared::default() }
+        Shared { secrets: Arc::new(secrets), ..Shared::default() }
+    }
+
+    /// The value of a secret. The first time it may run a command, on a thread of its own.
+    /// Cancel-safe: a fetch that nobody waits for any more still fills the store.
+    ///
+    /// # Errors
+    /// `Unknown`: we lack the secret, which says nothing of the target.
+    pub async fn secret(&self, id: &SecretId) -> Result<SecretString, Fault> {
+        if let Some(value) = self.secrets.at_hand(id) {
+            return Ok(value);
+        }
+        let turn = Arc::clone(&self.fetching).lock_owned().await;
+        let (secrets, id) = (Arc::clone(&self.secrets), id.clone());
+        let fetched = tokio::task::spawn_blocking(move || {
+            let value = secrets.get(&id);
+            drop(turn);
+            value
+        });
+        fetched
+            .await
+            .map_err(|e| Fault::Unknown(format!("cannot fetch a secret: {e}")))?
+            .map_err(Fault::Unknown)
+    }
+
+    /// With logins, for probes outside of a stack.
+    #[must_use]
+    pub fn with_logins(mut self, logins: &[Login]) -> Self {
+        self.logins = Logins::new(logins);
+        self
+    }
+
+    /// For the probes of one stack: what they ask for together is known from the start.
+    pub fn for_stack(secrets: Secrets, stack: &Stack) -> Self {
+        Shared {
+            secrets: Arc::new(secrets),
+            host: HostShared::for_stack(stack),
+            logins: Logins::new(&stack.logins),
+            ..Shared::default()
+        }
     }
 
     /// Runs a command on a host, or takes its answer when one is at most `max_age` old.
@@ -45,6 +98,20 @@ impl Shared {
         command: &Command,
         max_age: Duration,
         clock: &dyn Clock,
+    ) -> Result<Answer, Fault> {
+        self.cleaned_command(host, transport, command, max_age, clock, |_| {}).await
+    }
+
+    /// As [`Shared::command`], for a command whose output holds what must not be kept: `clean`
+    /// takes it out before the answer is stored.
+    pub async fn cleaned_command(
+        &self,
+        host: &HostId,
+        transport: &Transport,
+        command: &Command,
+        max_age: Duration,
+        clock: &dyn Clock,
+        clean: impl FnOnce(&mut Output),
     ) -> Result<Answer, Fault> {
         let slot = {
             let mut commands = self.commands.lock().await;
@@ -58,8 +125,9 @@ impl Shared {
             return Ok(answer.clone());
         }
         let at = clock.now();
-        let output = Arc::new(transport.run(command).await?);
-        let answer = Answer { output, at };
+        let mut output = transport.run(command).await?;
+        clean(&mut output);
+        let answer = Answer { output: Arc::new(output), at };
         *slot = Some(answer.clone());
         Ok(answer)
     }

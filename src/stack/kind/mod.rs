@@ -3,6 +3,7 @@
 //! A kind is a pair of files: `stack/kind/x.rs` (what the file says) and `observe/probe/x.rs`
 //! (how it is looked at). Each is named once in the list below and once in `observe/probe`.
 
+pub mod checked;
 pub mod common;
 
 use super::decode::Table;
@@ -64,6 +65,19 @@ macro_rules! kinds {
 
 // One line a kind.
 kinds! {
+    Disk disk "disk",
+    EnvPresent env_present "env-present",
     Exec exec "exec",
+    Http http "http",
+    File file "file",
+    Listen listen "listen",
+    Load load "load",
+    Memory memory "memory",
+    PidFile pid_file "pid-file",
+    Process process "process",
+    Systemd systemd "systemd",
     Tcp tcp "tcp",
+    Redis redis "redis",
+    UnixJson unix_json "unix-json",
+    Wireguard wireguard "wireguard",
 }

@@ -30,7 +30,7 @@ fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let tally = matrix.tally(app.shown_at(now));
     let hosts = matrix.hosts().len();
     let time =
-        now.wall.strftime(if area.width >= 60 { "%Y-%m-%d %H:%M:%SZ" } else { "%H:%M:%SZ" }).to_string();
+        now.wall.strftime(if area.width >= 100 { "%Y-%m-%d %H:%M:%SZ" } else { "%H:%M:%SZ" }).to_string();
     let mode = mode_word(app, now);
     let right = columns(&time) + columns(&mode) + 2;
     let mut pen =
@@ -49,7 +49,7 @@ fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     ] {
         if count > 0 || health == Health::Up {
             pen.put("  ", style).put(app.glyphs.health(health), style.patch(app.theme.health(health)));
-            let word = if area.width >= 80 { format!(" {count} {health}") } else { format!(" {count}") };
+            let word = if area.width >= 76 { format!(" {count} {health}") } else { format!(" {count}") };
             pen.put(&word, style);
         }
     }

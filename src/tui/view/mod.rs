@@ -48,3 +48,6 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         Mode::Normal | Mode::Filter => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::detail;
 use super::frame::{ABOVE, BELOW};
-use super::paint::{Pen, rule};
+use super::paint::{Pen, columns, fit, rule};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::matrix::{Matrix, ProbeState};
@@ -19,21 +19,27 @@ use ratatui::style::Style;
 /// Which columns there is room for.
 #[derive(Clone, Copy, Debug)]
 struct Columns {
+    /// Before the name: the margin, the sign, the state in words where there is room.
+    before: u16,
     name: u16,
     host: u16,
+    latency: u16,
     strip: u16,
     age: u16,
 }
 
 impl Columns {
-    /// Words first: the reason gets what is left, and never less than a third of a wide line.
-    fn for_width(width: u16, hosts: usize) -> Columns {
-        let host = if hosts > 1 && width >= 70 { 12 } else { 0 };
+    /// Each column is as wide as its longest text, within bounds that leave the reason the most.
+    fn for_matrix(width: u16, matrix: &Matrix) -> Columns {
+        let longest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0) as u16 + 1;
+        let name = longest(&mut matrix.probes().iter().map(|p| columns(&p.name)));
+        let host = longest(&mut matrix.probes().iter().map(|p| columns(p.host.as_str())));
+        let host = if matrix.hosts().len() > 1 && width >= 70 { host.clamp(5, 12) } else { 0 };
         match width {
-            ..60 => Columns { name: 16, host: 0, strip: 0, age: 0 },
-            60..100 => Columns { name: 22, host, strip: 8, age: 0 },
-            100..160 => Columns { name: 28, host, strip: 16, age: 6 },
-            _ => Columns { name: 34, host, strip: 40, age: 6 },
+            ..60 => Columns { before: 5, name: name.clamp(8, 18), host: 0, latency: 0, strip: 0, age: 0 },
+            60..100 => Columns { before: 14, name: name.clamp(8, 21), host, latency: 8, strip: 7, age: 0 },
+            100..160 => Columns { before: 14, name: name.clamp(8, 28), host, latency: 8, strip: 13, age: 6 },
+            _ => Columns { before: 14, name: name.clamp(8, 40), host, latency: 8, strip: 41, age: 6 },
         }
     }
 }
@@ -58,7 +64,7 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let top = Rect { height: above, ..area };
     let rows = app.rows(now);
     let at = app.shown_at(now);
-    let columns = Columns::for_width(area.width, app.matrix().hosts().len());
+    let columns = Columns::for_matrix(area.width, app.matrix());
     heading(app, columns, top, buf);
     let cursor = position(app, &rows);
     if rows.is_empty() {
@@ -103,19 +109,25 @@ fn heading(app: &App, c: Columns, area: Rect, buf: &mut Buffer) {
     rule(buf, area, 0, "", app.glyphs, style, style);
     let dim = app.theme.dim;
     let mut pen = Pen::new(buf, area, 0, app.glyphs);
-    pen.skip(3).put("state ", dim).skip(4).put("probe ", dim);
-    pen.x = area.x + 13 + c.name;
+    if c.before > 5 {
+        pen.skip(5).put("state ", dim);
+    }
+    pen.x = area.x + c.before;
+    pen.put("probe ", dim);
+    pen.x = area.x + c.before + c.name;
     if c.host > 0 {
-        pen.cell("host ", c.host, dim);
+        pen.put("host ", dim);
+        pen.x = area.x + c.before + c.name + c.host;
     }
-    pen.right(" took ", 8, dim);
+    if c.latency > 0 {
+        pen.right("took ", c.latency, dim);
+    }
     if c.strip > 0 {
-        pen.skip(1).put(&super::paint::fit(" last ", usize::from(c.strip), app.glyphs), dim);
-        pen.x = area.x + 13 + c.name + c.host + 9 + c.strip;
+        pen.right(&fit("last ", usize::from(c.strip), app.glyphs), c.strip, dim);
     }
-    pen.right("since ", 6, dim);
+    pen.right("since", 6, dim);
     if c.age > 0 {
-        pen.right(" age ", c.age, dim);
+        pen.right(" age", c.age, dim);
     }
     pen.skip(1).put(" reason ", dim);
 }
@@ -129,7 +141,7 @@ fn layer_row(app: &App, layer: usize, role: &str, at: Now, c: Columns, place: Re
     let folded = app.folded.contains(&layer);
     let mut pen = Pen::new(buf, place, 0, app.glyphs);
     pen.cell(app.glyphs.folded(folded), 2, app.theme.dim);
-    pen.cell(&meta.name, 11 + c.name, app.theme.text.patch(app.theme.title));
+    pen.cell(&meta.name, c.before - 2 + c.name, app.theme.text.patch(app.theme.title));
     pen.put(app.glyphs.health(health), style).put(" ", style).put(&tally_words(tally), style);
     if !role.is_empty() {
         pen.skip(2).put(role, app.theme.accent);
@@ -163,13 +175,16 @@ fn probe_row(app: &App, probe: ProbeIndex, at: Now, c: Columns, place: Rect, buf
     let shown = matrix.shown(probe, at);
     let style = app.theme.health(shown.health);
     let mut pen = Pen::new(buf, place, 0, app.glyphs);
-    pen.skip(3).cell(app.glyphs.health(shown.health), 2, style).cell(shown.health.as_str(), 8, style);
+    pen.skip(3).cell(app.glyphs.health(shown.health), 2, style);
+    pen.cell(shown.health.as_str(), c.before - 5, style);
     pen.cell(&meta.name, c.name - 1, app.theme.text).skip(1);
     if c.host > 0 {
         pen.cell(meta.host.as_str(), c.host - 1, app.theme.dim).skip(1);
     }
-    let latency = state.last.as_ref().and_then(|l| l.latency).map(units::latency).unwrap_or_default();
-    pen.right(&latency, 7, app.theme.dim).skip(1);
+    if c.latency > 0 {
+        let latency = state.last.as_ref().and_then(|l| l.latency).map(units::latency).unwrap_or_default();
+        pen.right(&latency, c.latency - 1, app.theme.dim).skip(1);
+    }
     if c.strip > 0 {
         strip(app, state, c.strip, &mut pen);
     }
@@ -201,12 +216,11 @@ fn age(
 /// The last outcomes, newest at the right.
 fn strip(app: &App, state: &ProbeState, width: u16, pen: &mut Pen<'_>) {
     let keep = usize::from(width.saturating_sub(1));
-    let start = pen.x + 1;
     let shown = state.history.len().min(keep);
-    pen.skip(1 + (keep - shown) as u16);
+    pen.skip((keep - shown) as u16);
     for past in state.history.iter().skip(state.history.len() - shown) {
         let style = if past.health == Health::Up { app.theme.dim } else { app.theme.health(past.health) };
         pen.put(app.glyphs.outcome(past.health), style);
     }
-    pen.x = start + width - 1;
+    pen.skip(1);
 }

@@ -1,0 +1,5 @@
+//! Bytes from outside, taken apart: pure functions over slices, each with its bounds. None may
+//! panic, whatever it is given; the property tests beside them and the fuzz targets hold that.
+
+pub mod json;
+pub mod resp;

@@ -1,0 +1,10 @@
+//! The probe kinds that speak a data protocol, against real servers and against peers that
+//! misbehave: up, down, refused, slow, swallowed, malformed, oversized, dripping, locked.
+#![cfg(test)] // tells clippy that helpers, too, may unwrap
+
+mod harness;
+
+#[path = "probes_data/redis.rs"]
+mod redis;
+#[path = "probes_data/unix_json.rs"]
+mod unix_json;
