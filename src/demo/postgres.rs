@@ -15,7 +15,7 @@ const STARTUP: usize = 10_000;
 const MESSAGE: usize = 64 * 1024;
 const LOGIN: Duration = Duration::from_secs(60);
 /// What the slow fault adds to each message.
-const SLOW: Duration = Duration::from_millis(1500);
+const SLOW: Duration = Duration::from_millis(700);
 
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
