@@ -63,7 +63,7 @@ impl Model {
         let now = self.now;
         let wg = self.services.get(Svc::WgManager);
         let wg_dies =
-            self.has(Fault::ServiceCrash) && self.services.running(Svc::WgManager) && now >= wg.since + 6;
+            self.has(Fault::ServiceCrash) && self.services.running(Svc::WgManager) && now >= wg.since + 3;
         let redis_gone = !self.units.running(UnitId::Redis);
         let session_starts = !self.services.running(Svc::Session);
         let faults = self.faults;
