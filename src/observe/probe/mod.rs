@@ -37,6 +37,7 @@ macro_rules! kinds {
 kinds! {
     Exec exec,
     Http http,
+    Nginx nginx,
     File file,
     Systemd systemd,
     Tcp tcp,

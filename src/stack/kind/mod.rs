@@ -67,6 +67,7 @@ macro_rules! kinds {
 kinds! {
     Exec exec "exec",
     Http http "http",
+    Nginx nginx "nginx",
     File file "file",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
