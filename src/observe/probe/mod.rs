@@ -35,6 +35,7 @@ macro_rules! kinds {
 
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
+    Cert cert,
     Exec exec,
     Http http,
     Nginx nginx,

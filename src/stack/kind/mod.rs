@@ -65,6 +65,7 @@ macro_rules! kinds {
 
 // One line a kind.
 kinds! {
+    Cert cert "cert",
     Exec exec "exec",
     Http http "http",
     Nginx nginx "nginx",
