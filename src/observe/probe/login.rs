@@ -4,7 +4,7 @@
 pub mod gate;
 
 use super::http::auth::Credential;
-use super::http::fetch::{Answer, Call, fetch};
+use super::http::fetch::{Answer, Call, fetch, plain_headers};
 use super::{Context, Fault, Phase};
 use crate::domain::id::HostId;
 use crate::domain::units;
@@ -191,10 +191,12 @@ impl Slot {
     ) -> Result<Credential, Refusal> {
         let ask =
             serde_json::json!({ "username": self.login.username, "password": password.expose_secret() });
+        let mut headers = plain_headers(target);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let call = Call {
             target,
             method: &Method::POST,
-            headers: headers(target),
+            headers,
             body: Bytes::from(ask.to_string()),
             max_body: MAX_ANSWER,
             keep: false,
@@ -219,17 +221,6 @@ impl Slot {
         });
         made.map_err(|why| no(Outcome::Refused, format!("answered as {user} with {status}, but {why}")))
     }
-}
-
-fn headers(target: &Target) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(6);
-    headers.insert(header::HOST, target.host.clone());
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let agent = concat!("quarterdeck/", env!("CARGO_PKG_VERSION"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
-    headers
 }
 
 /// The token in a login's answer.

@@ -38,8 +38,10 @@ macro_rules! kinds {
 kinds! {
     Disk disk,
     EnvPresent env_present,
+    Cert cert,
     Exec exec,
     Http http,
+    Nginx nginx,
     File file,
     Listen listen,
     Load load,

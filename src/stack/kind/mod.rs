@@ -67,8 +67,10 @@ macro_rules! kinds {
 kinds! {
     Disk disk "disk",
     EnvPresent env_present "env-present",
+    Cert cert "cert",
     Exec exec "exec",
     Http http "http",
+    Nginx nginx "nginx",
     File file "file",
     Listen listen "listen",
     Load load "load",
