@@ -35,6 +35,7 @@ macro_rules! kinds {
 kinds! {
     Exec exec,
     Tcp tcp,
+    Postgres postgres,
     Redis redis,
     UnixJson unix_json,
 }

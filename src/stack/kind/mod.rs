@@ -61,6 +61,7 @@ macro_rules! kinds {
 kinds! {
     Exec exec "exec",
     Tcp tcp "tcp",
+    Postgres postgres "postgres",
     Redis redis "redis",
     UnixJson unix_json "unix-json",
 }
