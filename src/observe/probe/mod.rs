@@ -50,6 +50,7 @@ kinds! {
     Process process,
     Systemd systemd,
     Tcp tcp,
+    Postgres postgres,
     Redis redis,
     UnixJson unix_json,
     Wireguard wireguard,

@@ -79,6 +79,7 @@ kinds! {
     Process process "process",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
+    Postgres postgres "postgres",
     Redis redis "redis",
     UnixJson unix_json "unix-json",
     Wireguard wireguard "wireguard",
