@@ -12,6 +12,7 @@ use super::color::Depth;
 use super::glyph::{self, Glyph};
 use super::motion::{self, At};
 use super::sgr::{Pen, SHOWS_ON_BLANK, number};
+use super::wide::Wide;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
@@ -75,6 +76,7 @@ pub struct Ansi<O> {
     /// The furthest position drawn in this frame, in reading order.
     frontier: (u16, u16),
     run: Option<Run>,
+    wide: Wide,
     cursor_wanted: bool,
     cursor_shown: bool,
     cursor_at: Position,
@@ -84,6 +86,8 @@ impl<O: Output> Ansi<O> {
     /// A backend for a screen whose cursor is hidden and whose style is the default one.
     pub fn new(output: O, style: Style) -> Self {
         let size = Shared::new(output.size());
+        let mut wide = Wide::default();
+        wide.reset(size.get());
         let mut bytes = Vec::with_capacity(16 * 1024);
         bytes.extend_from_slice(BEGIN);
         Ansi {
@@ -98,6 +102,7 @@ impl<O: Output> Ansi<O> {
             cleared: false,
             frontier: (0, 0),
             run: None,
+            wide,
             cursor_wanted: false,
             cursor_shown: false,
             cursor_at: Position::ORIGIN,
@@ -197,16 +202,19 @@ impl<O: Output> Ansi<O> {
         Pen { fg: depth.fit(cell.fg), bg: depth.fit(cell.bg), underline, modifier: cell.modifier }
     }
 
-    fn draw_cell(&mut self, to: At, cell: &Cell) {
+    /// Draws `cell` at `to`, and returns the position behind it if the right half of a wide
+    /// character was left there.
+    fn draw_cell(&mut self, to: At, cell: &Cell) -> Option<At> {
         let Size { width, height } = self.size.get();
         if to.x >= width || to.y >= height {
-            return;
+            return None;
         }
         let pen = self.pen_of(cell);
         let glyph = glyph::of(cell, width - to.x);
+        let left = self.halve(to, &glyph);
         if glyph == Glyph::Blank && pen.modifier.intersection(SHOWS_ON_BLANK).is_empty() {
             self.draw_blank(to, pen.bg);
-            return;
+            return left;
         }
         self.end_run(Some(to));
         self.go(to);
@@ -230,6 +238,22 @@ impl<O: Output> Ansi<O> {
         let x = to.x.saturating_add(columns).min(width);
         self.at = sure.then_some(At { x, y: to.y });
         self.frontier = self.frontier.max((to.y, x));
+        left
+    }
+
+    /// Records which wide characters `glyph` makes and breaks, and returns the right half of a
+    /// broken one that is left behind it.
+    fn halve(&mut self, to: At, glyph: &Glyph<'_>) -> Option<At> {
+        let columns = match glyph {
+            Glyph::Text { columns, .. } => *columns,
+            Glyph::Blank | Glyph::Refused { .. } => 1,
+        };
+        let mut broken = self.wide.set(to, columns > 1);
+        if columns > 1 {
+            broken = self.wide.set(At { x: to.x + columns - 1, y: to.y }, false);
+        }
+        let behind = At { x: to.x + columns, y: to.y };
+        (broken && behind.x < self.size.get().width).then_some(behind)
     }
 
     fn draw_blank(&mut self, to: At, bg: Color) {
@@ -299,12 +323,22 @@ impl<O: Output> Backend for Ansi<O> {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         let mut first = !self.cleared;
+        let mut half = None;
         for (x, y, cell) in content {
             if std::mem::take(&mut first) {
                 // Somebody (wall, ssh) may have written since: one absolute move a frame.
                 self.at = None;
             }
-            self.draw_cell(At { x, y }, cell);
+            let at = At { x, y };
+            if let Some(behind) = half.take()
+                && behind != at
+            {
+                self.draw_cell(behind, &Cell::EMPTY);
+            }
+            half = self.draw_cell(at, cell);
+        }
+        if let Some(behind) = half {
+            self.draw_cell(behind, &Cell::EMPTY);
         }
         self.end_run(None);
         Ok(())
@@ -348,6 +382,7 @@ impl<O: Output> Backend for Ansi<O> {
             self.bytes.extend_from_slice(b"\x1b[H\x1b[J");
             self.at = Some(At { x: 0, y: 0 });
             self.cleared = true;
+            self.wide.reset(self.size.get());
             self.frontier = (0, 0);
             return Ok(());
         }
