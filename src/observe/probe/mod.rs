@@ -5,6 +5,7 @@
 
 pub mod host;
 pub mod reply;
+pub mod procfs;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -34,8 +35,15 @@ macro_rules! kinds {
 
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
+    Disk disk,
+    EnvPresent env_present,
     Exec exec,
     File file,
+    Listen listen,
+    Load load,
+    Memory memory,
+    PidFile pid_file,
+    Process process,
     Systemd systemd,
     Http http,
     Tcp tcp,

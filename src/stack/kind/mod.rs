@@ -65,8 +65,15 @@ macro_rules! kinds {
 
 // One line a kind.
 kinds! {
+    Disk disk "disk",
+    EnvPresent env_present "env-present",
     Exec exec "exec",
     File file "file",
+    Listen listen "listen",
+    Load load "load",
+    Memory memory "memory",
+    PidFile pid_file "pid-file",
+    Process process "process",
     Systemd systemd "systemd",
     Http http "http",
     Tcp tcp "tcp",
