@@ -3,13 +3,14 @@
 pub mod auth;
 pub mod fetch;
 
-use super::{Context, Fault, Found};
+use super::{Context, Fault, Found, login};
 use crate::domain::fact::Fact;
 use crate::domain::text;
 use crate::domain::units::{self, Unit};
-use crate::stack::kind::http::Spec;
+use crate::stack::kind::http::{Auth, Spec};
 use auth::Credential;
 use fetch::{Answer, Call, fetch};
+use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -21,9 +22,24 @@ const MAX_EVIDENCE: usize = 8 << 10;
 const MAX_SUMMARY: usize = 60;
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
+    if let Auth::Login(id) = &spec.auth {
+        return look_as(id, spec, cx).await;
+    }
     let credential = auth::fixed(&spec.auth, cx).await?;
     let answer = ask(spec, credential.as_ref(), cx).await?;
     Ok(report(&answer, credential.as_ref(), cx))
+}
+
+/// Looks with a login's session, which is renewed once when it is refused.
+async fn look_as(id: &str, spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
+    let mut session = login::session(cx, id).await?;
+    let mut answer = ask(spec, Some(&session.credential), cx).await?;
+    let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if refused && let Some(newer) = login::renew(cx, id, &session).await? {
+        session = newer;
+        answer = ask(spec, Some(&session.credential), cx).await?;
+    }
+    Ok(report(&answer, Some(&session.credential), cx))
 }
 
 async fn ask(spec: &Spec, credential: Option<&Credential>, cx: &Context<'_>) -> Result<Answer, Fault> {

@@ -6,6 +6,8 @@
 pub mod host;
 pub mod reply;
 pub mod procfs;
+pub mod login;
+pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -38,6 +40,8 @@ kinds! {
     Disk disk,
     EnvPresent env_present,
     Exec exec,
+    Http http,
+    Nginx nginx,
     File file,
     Listen listen,
     Load load,
@@ -45,7 +49,6 @@ kinds! {
     PidFile pid_file,
     Process process,
     Systemd systemd,
-    Http http,
     Tcp tcp,
     Redis redis,
     UnixJson unix_json,

@@ -3,9 +3,10 @@
 use super::Fault;
 use super::host::HostShared;
 use super::http::fetch::Kept;
+use super::login::Logins;
 use crate::clock::{Clock, Now};
 use crate::domain::id::{HostId, SecretId};
-use crate::stack::spec::Stack;
+use crate::stack::spec::{Login, Stack};
 use crate::transport::secret::Secrets;
 use crate::transport::{Command, Output, Transport};
 use secrecy::SecretString;
@@ -26,6 +27,8 @@ pub struct Shared {
     /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
     /// one more at every poll.
     fetching: Arc<Mutex<()>>,
+    /// The sessions of HTTP APIs.
+    pub(super) logins: Logins,
     /// Connections that HTTP probes keep between their runs.
     pub(super) kept: Kept,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
@@ -69,9 +72,21 @@ impl Shared {
             .map_err(Fault::Unknown)
     }
 
+    /// With logins, for probes outside of a stack.
+    #[must_use]
+    pub fn with_logins(mut self, logins: &[Login]) -> Self {
+        self.logins = Logins::new(logins);
+        self
+    }
+
     /// For the probes of one stack: what they ask for together is known from the start.
     pub fn for_stack(secrets: Secrets, stack: &Stack) -> Self {
-        Shared { secrets: Arc::new(secrets), host: HostShared::for_stack(stack), ..Shared::default() }
+        Shared {
+            secrets: Arc::new(secrets),
+            host: HostShared::for_stack(stack),
+            logins: Logins::new(&stack.logins),
+            ..Shared::default()
+        }
     }
 
     /// Runs a command on a host, or takes its answer when one is at most `max_age` old.

@@ -12,7 +12,7 @@ use crate::transport::tls::{self, Wire};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper::header::HeaderMap;
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
@@ -37,6 +37,17 @@ pub struct Call<'a> {
     pub max_body: usize,
     /// Take a kept connection and keep it afterwards.
     pub keep: bool,
+}
+
+/// The headers of a request that nobody configured, over a connection of its own.
+pub fn plain_headers(target: &Target) -> HeaderMap {
+    let agent = concat!("quarterdeck/", env!("CARGO_PKG_VERSION"));
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(header::HOST, target.host.clone());
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers
 }
 
 /// What came back.
