@@ -7,7 +7,6 @@ pub mod host;
 pub mod reply;
 pub mod procfs;
 pub mod login;
-pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
