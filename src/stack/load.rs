@@ -98,6 +98,23 @@ pub fn load_texts(
     if problems.has_errors() { Err(problems) } else { Ok(finish(draft, config, problems)) }
 }
 
+/// The stack that `--stack` names, and how a config names it from anywhere.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn named_stack(named: &str) -> Result<(String, Arc<Source>), Problems> {
+    let mut problems = Problems::default();
+    let wanted = StackRef::parse(named, Path::new(""));
+    let command_line = Arc::new(Source { name: "--stack".to_owned(), text: named.to_owned() });
+    let place = Place { source: command_line, span: 0..named.len() };
+    let source = open_stack(&wanted, &place, &mut problems).ok_or(problems)?;
+    let name = match wanted {
+        StackRef::BuiltIn(name) => name,
+        StackRef::Path(path) => std::fs::canonicalize(&path).unwrap_or(path).display().to_string(),
+    };
+    Ok((name, source))
+}
+
 /// The stack file that the flag names, or else the config. What a config says about one stack is
 /// not applied to another.
 fn choose_stack(flags: &Flags, config: &mut Config, problems: &mut Problems) -> Option<Arc<Source>> {
