@@ -29,7 +29,8 @@ struct Demo {
 
 impl Demo {
     fn start(args: &[&str]) -> Demo {
-        let mut child = program(&["demo", "--serve"]).args(args).stdout(Stdio::piped()).spawn().expect("the demo starts");
+        let mut child =
+            program(&["demo", "--serve"]).args(args).stdout(Stdio::piped()).spawn().expect("the demo starts");
         let mut line = String::new();
         let out = child.stdout.take().expect("it has an output");
         BufReader::new(out).read_line(&mut line).expect("it prints its addresses");
@@ -56,7 +57,7 @@ impl Drop for Demo {
 fn with_nothing_to_watch_it_says_what_to_type_next() {
     let (code, out, err) = run(&[]);
     assert_eq!((code, out.as_str()), (2, ""));
-    for part in ["quarterdeck demo", "quarterdeck init --stack", "tornado"] {
+    for part in ["quarterdeck demo", "quarterdeck init --stack tornado"] {
         assert!(err.contains(part), "{part}: {err}");
     }
     assert!(err.lines().count() <= 24, "it fits one screen: {err}");
@@ -88,7 +89,9 @@ fn a_healthy_stack_checks_as_zero_and_prints_each_form() {
     let probes = report["probes"].as_array().expect("probes");
     assert!(probes.len() >= 12);
     for probe in probes {
-        for key in ["id", "name", "layer", "host", "kind", "target", "health", "reason", "latency_seconds", "at"] {
+        for key in
+            ["id", "name", "layer", "host", "kind", "target", "health", "reason", "latency_seconds", "at"]
+        {
             assert!(probe.get(key).is_some_and(|v| !v.is_null()), "{key}: {probe}");
         }
     }
@@ -151,7 +154,12 @@ fn a_stopped_demo_leaves_nothing() {
     let demo = Demo::start(&[]);
     let config = demo.config.clone();
     let bin = std::fs::read_to_string(&config).expect("its config");
-    let dir = bin.split("path = [\"").nth(1).and_then(|s| s.split('"').next()).map(PathBuf::from).expect("its folder");
+    let dir = bin
+        .split("path = [\"")
+        .nth(1)
+        .and_then(|s| s.split('"').next())
+        .map(PathBuf::from)
+        .expect("its folder");
     assert!(dir.exists());
     drop(demo);
     let gone = (0..100).any(|_| {
@@ -164,7 +172,10 @@ fn a_stopped_demo_leaves_nothing() {
     assert!(gone, "{} or {} is still there", dir.display(), config.display());
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test waits for another process to be gone, in bounded steps")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for another process to be gone, in bounded steps"
+)]
 fn pause(how_long: Duration) {
     std::thread::sleep(how_long);
 }

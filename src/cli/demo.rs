@@ -44,14 +44,7 @@ pub fn start(options: Options) -> Result<Running, String> {
     file.write_all(config_text.as_bytes()).map_err(|e| format!("write the demo's config: {e}"))?;
     let config = file.path().to_owned();
     let addresses = with_config(&addresses, &config);
-    Ok(Running {
-        handle,
-        config,
-        addresses,
-        stop: Some(stop),
-        thread: Some(thread),
-        _config: file,
-    })
+    Ok(Running { handle, config, addresses, stop: Some(stop), thread: Some(thread), _config: file })
 }
 
 /// Adds where the config file is, so that a second terminal can watch or break the same stack.

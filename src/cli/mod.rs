@@ -16,37 +16,50 @@ use crate::domain::observation::ProbeIndex;
 use crate::stack::load::Failure;
 use args::{Cli, Command, Global};
 use setup::Ready;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Something could not be done.
+const FAILED: u8 = 1;
 /// Something in the command line or in a file is wrong.
 const USAGE: u8 = 2;
 
 /// Carries out one command line.
 pub fn run(cli: Cli) -> ExitCode {
+    let global = &cli.global;
     let result = match cli.command {
-        None => todo_dashboard(&cli.global),
-        Some(Command::Check { output, layer, wait }) => check(&cli.global, output, layer.as_deref(), wait),
-        Some(Command::Snapshot { output, size, screen }) => snapshot(&cli.global, output, size, screen),
-        Some(Command::Demo(demo)) => run_demo(&cli.global, demo, cli.keep),
-        Some(Command::Completions { shell }) => {
-            let mut command = <Cli as clap::CommandFactory>::command();
-            let mut out = Vec::new();
-            clap_complete::generate(shell, &mut command, "quarterdeck", &mut out);
-            print(&String::from_utf8_lossy(&out))
-        }
+        None => open_dashboard(global, cli.keep),
+        Some(Command::Wallboard { rotate }) => open_wallboard(global, rotate),
+        Some(Command::Demo(demo)) => run_demo(global, demo, cli.keep),
+        Some(Command::Check { output, layer, wait }) => check(global, output, layer.as_deref(), wait),
+        Some(Command::Snapshot { output, size, screen }) => snapshot(global, output, size, screen),
+        Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
+            lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
+        }),
+        Some(Command::Init { file }) => with_outputs(|out, err| {
+            let env = |name: &str| std::env::var(name).ok();
+            let flags = global.options().flags;
+            init::run(&flags, file.as_deref(), &env, report::color(global.no_color), out, err)
+        }),
+        Some(Command::Completions { shell }) => with_outputs(|out, _| {
+            completions::run(shell, <Cli as clap::CommandFactory>::command(), out).map(|()| 0)
+        }),
         Some(Command::Man) => {
-            let mut out = Vec::new();
-            match clap_mangen::Man::new(<Cli as clap::CommandFactory>::command()).render(&mut out) {
-                Ok(()) => print(&String::from_utf8_lossy(&out)),
-                Err(e) => Err(format!("make the man page: {e}").into()),
-            }
+            with_outputs(|out, _| man::run(<Cli as clap::CommandFactory>::command(), out).map(|()| 0))
         }
-        _ => Ok(ExitCode::SUCCESS),
     };
-    result.unwrap_or_else(|end| end.report())
+    result.unwrap_or_else(|end| end.report(global.no_color))
+}
+
+/// Runs a command that writes and gives its exit code; a reader that has left is no failure.
+fn with_outputs(work: impl FnOnce(&mut dyn Write, &mut dyn Write) -> std::io::Result<u8>) -> Ended {
+    match work(&mut std::io::stdout().lock(), &mut std::io::stderr().lock()) {
+        Ok(code) => Ok(ExitCode::from(code)),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(e) => Err(format!("write the output: {e}").into()),
+    }
 }
 
 /// How a command ended other than well.
@@ -70,22 +83,17 @@ impl From<Failure> for End {
 }
 
 impl End {
-    fn report(self) -> ExitCode {
-        let text = match self {
-            End::Failed(text) => {
-                let _ = writeln!(std::io::stderr(), "quarterdeck: failed to {text}");
-                return ExitCode::FAILURE;
-            }
-            End::Load(Failure::Nothing) => first_steps(),
+    fn report(self, no_color: bool) -> ExitCode {
+        let mut err = std::io::stderr().lock();
+        // If standard error is gone too, the exit code is all that can be said.
+        let (code, _) = match self {
+            End::Failed(text) => (FAILED, writeln!(err, "quarterdeck: failed to {text}")),
+            End::Load(Failure::Nothing) => (USAGE, first_steps::print(&mut err)),
             End::Load(Failure::Problems(problems)) => {
-                let color = std::io::stderr().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-                let errors = problems.count(crate::stack::diag::Severity::Error);
-                format!("{}\nquarterdeck: {errors} errors; nothing was started\n", problems.render(color))
+                (USAGE, report::refusal(&problems, report::color(no_color), &mut err))
             }
         };
-        let _ = std::io::stderr().write_all(text.as_bytes());
-        ExitCode::from(USAGE)
+        ExitCode::from(code)
     }
 }
 
@@ -98,17 +106,6 @@ fn print(text: &str) -> Ended {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(e) => Err(format!("write to standard output: {e}").into()),
     }
-}
-
-fn first_steps() -> String {
-    let stacks: Vec<String> = crate::stack::builtin::all().iter().map(|s| format!("  {}", s.name)).collect();
-    format!(
-        "quarterdeck: no config file and no stack named, so there is nothing to watch yet.\n\n\
-         To see it at work on an embedded stack that can be broken on purpose:\n  quarterdeck demo\n\n\
-         To watch a stack of your own:\n  quarterdeck init --stack NAME      writes a commented config\n  quarterdeck lint                   checks it\n  quarterdeck                        opens the dashboard\n\n\
-         Built-in stacks:\n{}\n\nquarterdeck --help says more.\n",
-        stacks.join("\n")
-    )
 }
 
 /// A runtime for commands that have no screen.
@@ -163,7 +160,8 @@ fn run_demo(global: &Global, args: args::Demo, _keep: bool) -> Ended {
         return Ok(ExitCode::SUCCESS);
     }
     let mut options = global.options();
-    options.flags = crate::stack::load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
+    options.flags =
+        crate::stack::load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
     let ready = Ready::new(&options)?;
     if let Some(form) = args.snapshot {
         let text = block_on(snapshot::draw(&ready, args.screen, args.size, form))?;
@@ -172,7 +170,12 @@ fn run_demo(global: &Global, args: args::Demo, _keep: bool) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-fn todo_dashboard(global: &Global) -> Ended {
+fn open_dashboard(global: &Global, _keep: bool) -> Ended {
+    let _ready = Ready::new(&global.options())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open_wallboard(global: &Global, _rotate: Option<Duration>) -> Ended {
     let _ready = Ready::new(&global.options())?;
     Ok(ExitCode::SUCCESS)
 }
