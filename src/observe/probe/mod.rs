@@ -33,10 +33,12 @@ macro_rules! kinds {
 
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
+    Dns dns,
     Exec exec,
     Tcp tcp,
     Postgres postgres,
     Redis redis,
+    Udp udp,
     UnixJson unix_json,
 }
 

@@ -59,9 +59,11 @@ macro_rules! kinds {
 
 // One line a kind.
 kinds! {
+    Dns dns "dns",
     Exec exec "exec",
     Tcp tcp "tcp",
     Postgres postgres "postgres",
     Redis redis "redis",
+    Udp udp "udp",
     UnixJson unix_json "unix-json",
 }
