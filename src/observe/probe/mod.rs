@@ -4,9 +4,9 @@
 //! decided here, in one place.
 
 pub mod host;
-pub mod reply;
-pub mod procfs;
 pub mod login;
+pub mod procfs;
+pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
