@@ -4,6 +4,8 @@
 
 mod harness;
 
+#[path = "probes_data/postgres.rs"]
+mod postgres;
 #[path = "probes_data/redis.rs"]
 mod redis;
 #[path = "probes_data/unix_json.rs"]

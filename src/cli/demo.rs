@@ -42,14 +42,18 @@ pub fn start(options: Options) -> Result<Running, String> {
         .tempfile()
         .map_err(|e| format!("write the demo's config: {e}"))?;
     file.write_all(config_text.as_bytes()).map_err(|e| format!("write the demo's config: {e}"))?;
-    Ok(Running {
-        handle,
-        config: file.path().to_owned(),
-        addresses,
-        stop: Some(stop),
-        thread: Some(thread),
-        _config: file,
-    })
+    let config = file.path().to_owned();
+    let addresses = with_config(&addresses, &config);
+    Ok(Running { handle, config, addresses, stop: Some(stop), thread: Some(thread), _config: file })
+}
+
+/// Adds where the config file is, so that a second terminal can watch or break the same stack.
+fn with_config(addresses: &str, config: &std::path::Path) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(addresses).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        map.insert("config".to_owned(), config.display().to_string().into());
+    }
+    value.to_string()
 }
 
 fn serve(options: Options, up: &std::sync::mpsc::Sender<Up>, stopped: oneshot::Receiver<()>) {
@@ -105,5 +109,24 @@ impl Drop for Running {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+/// Waits until the process is told to stop, or its standard output's reader has left.
+pub async fn until_stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut s) => {
+                s.recv().await;
+            }
+            // Without the handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::hangup()) => {}
     }
 }

@@ -15,7 +15,7 @@ const LINE: u64 = 16 * 1024;
 const ARGUMENTS: usize = 64;
 const BULK: usize = 64 * 1024;
 /// What the slow fault adds to each command.
-const SLOW: Duration = Duration::from_millis(800);
+const SLOW: Duration = Duration::from_millis(400);
 
 /// A reply, written in the connection's protocol version.
 #[derive(Clone, Debug, PartialEq)]

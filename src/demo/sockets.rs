@@ -298,7 +298,7 @@ pub fn log_status(m: &Model) -> Value {
         "levels": levels,
         "db_size_bytes": m.log.total() * 410,
         "buffer_pending": 0,
-        "dropped_records": 0,
+        "dropped_records": m.log.dropped,
         "tail_subscribers": 0,
         "retention_days": 30,
     })
@@ -308,7 +308,7 @@ pub fn log_status(m: &Model) -> Value {
 pub fn log_metrics(m: &Model) -> Value {
     let full = m.has(super::fault::Fault::DiskFull);
     json!({
-        "ingest_total": m.log.total(), "ingest_rate_per_sec": 3.0, "buffer_depth": 0, "dropped_records": 0,
+        "ingest_total": m.log.total(), "ingest_rate_per_sec": 3.0, "buffer_depth": 0, "dropped_records": m.log.dropped,
         "flush_total": m.now / 2, "flush_rows_total": m.log.total(), "avg_flush_size": 6.0, "last_flush_size": 6,
         "last_flush_ts": stamp(m.wall(m.now)), "flush_errors": if full { m.now % 600 } else { 0 },
         "connections_total": 40, "connections_rejected": 0, "tail_subscribers": 0,

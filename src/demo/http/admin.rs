@@ -11,7 +11,7 @@ use crate::demo::model::services::{MASTERED, SERVICES, Services, Svc, SvcState};
 use crate::demo::model::units::UnitId;
 use crate::demo::model::{Door, Model};
 use crate::demo::shared::DemoHandle;
-use crate::demo::{files, redis_commands, sockets};
+use crate::demo::{files, redis_keys, sockets};
 
 /// Requests a minute, by route and client; the log analytics bear fewer.
 const LIMIT: u32 = 200;
@@ -301,7 +301,7 @@ fn sessions(m: &Model) -> Reply {
         .clients
         .sessions()
         .map(|(d, s)| {
-            let hash = redis_commands::session_hash(m, d, s);
+            let hash = redis_keys::session_hash(m, d, s);
             Value::Object(hash.into_iter().map(|(k, v)| (k, v.into())).collect())
         })
         .collect();

@@ -125,6 +125,8 @@ pub struct LogStore {
     unwritten: u64,
     events: BTreeMap<&'static str, u64>,
     levels: [u64; 5],
+    /// Records that found no room on the disk.
+    pub dropped: u64,
 }
 
 impl LogStore {
@@ -139,6 +141,7 @@ impl LogStore {
             unwritten: 0,
             events: BTreeMap::new(),
             levels: [0; 5],
+            dropped: 0,
         }
     }
 

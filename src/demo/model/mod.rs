@@ -118,6 +118,8 @@ pub struct Model {
     /// Requests nginx has answered since it started.
     pub edge_requests: u64,
     admin_secret_changed: bool,
+    /// The auth service missed a rotation: every token it makes is refused.
+    signs_with_old_key: bool,
 }
 
 impl Model {
@@ -162,6 +164,7 @@ impl Model {
             client_requests: 0,
             edge_requests: 0,
             admin_secret_changed: false,
+            signs_with_old_key: false,
             rng,
         };
         while model.now < UPTIME {
@@ -330,7 +333,7 @@ impl Model {
             wg: up(Svc::WgManager),
             peers_kept: !self.has(Fault::PeersDropped),
             keys_readable: !self.has(Fault::KeyFilesUnreadable),
-            tokens_honoured: !self.has(Fault::TokenFailures),
+            tokens_honoured: !self.has(Fault::TokenFailures) && !self.signs_with_old_key,
             storm: self.has(Fault::HeartbeatStorm),
         }
     }

@@ -63,7 +63,7 @@ impl Model {
         let now = self.now;
         let wg = self.services.get(Svc::WgManager);
         let wg_dies =
-            self.has(Fault::ServiceCrash) && self.services.running(Svc::WgManager) && now >= wg.since + 6;
+            self.has(Fault::ServiceCrash) && self.services.running(Svc::WgManager) && now >= wg.since + 3;
         let redis_gone = !self.units.running(UnitId::Redis);
         let session_starts = !self.services.running(Svc::Session);
         let faults = self.faults;
@@ -198,6 +198,8 @@ impl Model {
                 }
             }
             Svc::KeyRotator => self.rotate_keys(),
+            // It reads the keys when it starts.
+            Svc::Auth => self.signs_with_old_key = false,
             _ => {}
         }
     }
@@ -239,9 +241,14 @@ impl Model {
     fn step_keys(&mut self) {
         let clock = self.rotator_clock();
         let running = self.services.running(Svc::KeyRotator);
-        if self.keys.step(self.now, running, &mut self.log, &clock) == Some(keys::Progress::Complete) {
+        let told = !self.has(Fault::StalePidFile) && self.services.running(Svc::Auth);
+        let progress = self.keys.step(self.now, running, told, &mut self.log, &clock);
+        if matches!(progress, Some(keys::Progress::Complete | keys::Progress::CompleteUnheard)) {
             self.clients.revoke_tokens();
             self.admin_secret_changed = true;
+            self.signs_with_old_key = progress == Some(keys::Progress::CompleteUnheard);
+        }
+        if progress == Some(keys::Progress::Complete) {
             self.log.write("auth-service", Level::Info, "jwt_keys_reloaded_via_sighup");
         }
     }

@@ -49,7 +49,7 @@ pub(super) async fn start(faults: &[&str]) -> (Demo, Arc<HandClock>) {
 
 /// Waits for a condition; the number of tries bounds it.
 pub(super) async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
-    for _ in 0..500 {
+    for _ in 0..1500 {
         if condition().await {
             return;
         }
@@ -238,10 +238,11 @@ async fn slow_stores_are_slow_and_answer() {
     let mut stream = TcpStream::connect(demo.addresses.redis).await.unwrap();
     stream.write_all(b"PING\r\n").await.unwrap();
     let mut reply = [0; 7];
-    let early = tokio::time::timeout(Duration::from_millis(300), stream.read_exact(&mut reply)).await;
-    assert!(early.is_err(), "not at once");
+    let asked = tokio::time::Instant::now();
     stream.read_exact(&mut reply).await.unwrap();
     assert_eq!(&reply, b"+PONG\r\n");
+    // Only a lower bound: a busy machine may make it later, never earlier.
+    assert!(asked.elapsed() > Duration::from_millis(350));
 }
 
 #[tokio::test]
@@ -268,6 +269,12 @@ async fn hostile_input_is_refused_and_harms_nobody() {
     let big = call(&a.admin_api, "POST", "/auth/login", None, "x".repeat(100_000)).await;
     assert_eq!(big.status, 413);
     assert_eq!(get(&a.admin_api, "/health").await.status, 200);
+}
+
+#[test]
+fn the_handle_goes_to_other_threads() {
+    fn takes<T: Send + Sync + Clone + 'static>() {}
+    takes::<DemoHandle>();
 }
 
 #[tokio::test]

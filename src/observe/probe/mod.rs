@@ -38,6 +38,7 @@ macro_rules! kinds {
 kinds! {
     Disk disk,
     EnvPresent env_present,
+    Cert cert,
     Exec exec,
     Http http,
     Nginx nginx,
@@ -49,6 +50,7 @@ kinds! {
     Process process,
     Systemd systemd,
     Tcp tcp,
+    Postgres postgres,
     Redis redis,
     UnixJson unix_json,
     Wireguard wireguard,

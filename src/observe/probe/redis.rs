@@ -34,12 +34,15 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     let opened = MultiplexedConnection::new_with_config(&info, stream, config).await;
     let (connection, driver) = opened.map_err(|e| of_error(spec, &seen, &e))?;
     let mut asking = Box::pin(ask(spec, password, connection));
-    let mut driver = std::pin::pin!(driver);
+    let mut driver = Box::pin(driver);
     let answer = tokio::select! {
         biased;
         answer = &mut asking => answer,
-        // The connection has ended; whoever still waits is told so.
-        () = &mut driver => asking.await,
+        // The connection has ended; once it is dropped, whoever still waits is told so.
+        () = &mut driver => {
+            drop(driver);
+            asking.await
+        }
     };
     let mut reply = answer.map_err(|e| of_error(spec, &seen, &e))?;
     if spec.is("CONFIG") {

@@ -67,6 +67,7 @@ macro_rules! kinds {
 kinds! {
     Disk disk "disk",
     EnvPresent env_present "env-present",
+    Cert cert "cert",
     Exec exec "exec",
     Http http "http",
     Nginx nginx "nginx",
@@ -78,6 +79,7 @@ kinds! {
     Process process "process",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
+    Postgres postgres "postgres",
     Redis redis "redis",
     UnixJson unix_json "unix-json",
     Wireguard wireguard "wireguard",
