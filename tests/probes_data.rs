@@ -8,5 +8,7 @@ mod harness;
 mod postgres;
 #[path = "probes_data/redis.rs"]
 mod redis;
+#[path = "probes_data/udp.rs"]
+mod udp;
 #[path = "probes_data/unix_json.rs"]
 mod unix_json;

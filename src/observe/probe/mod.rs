@@ -39,6 +39,7 @@ kinds! {
     Disk disk,
     EnvPresent env_present,
     Cert cert,
+    Dns dns,
     Exec exec,
     Http http,
     Nginx nginx,
@@ -52,6 +53,7 @@ kinds! {
     Tcp tcp,
     Postgres postgres,
     Redis redis,
+    Udp udp,
     UnixJson unix_json,
     Wireguard wireguard,
 }

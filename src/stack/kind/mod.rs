@@ -68,6 +68,7 @@ kinds! {
     Disk disk "disk",
     EnvPresent env_present "env-present",
     Cert cert "cert",
+    Dns dns "dns",
     Exec exec "exec",
     Http http "http",
     Nginx nginx "nginx",
@@ -81,6 +82,7 @@ kinds! {
     Tcp tcp "tcp",
     Postgres postgres "postgres",
     Redis redis "redis",
+    Udp udp "udp",
     UnixJson unix_json "unix-json",
     Wireguard wireguard "wireguard",
 }
