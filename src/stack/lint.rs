@@ -30,6 +30,7 @@ pub const LINTS: &[(&str, &str)] = &[
         "pipeline-hides-failure",
         "a shell line whose exit status says nothing: a pipe without pipefail, `|| true`, `|| echo`",
     ),
+    ("redis-keys", "a Redis command that walks every key and holds up all other clients meanwhile"),
     ("secret-in-argv", "a secret among a command's arguments, where every user of the host can read it"),
     ("secret-in-header", "a secret in a header of a stack file"),
     ("secret-in-request", "a secret in a request or body of a stack file"),
@@ -144,8 +145,13 @@ impl Lint<'_> {
     fn probe_values(&mut self, probe: &DeTable<'_>) {
         let argv = texts_of(probe.get("argv"));
         self.argv(&argv);
-        let urls: Vec<(&str, Range<usize>)> = texts_of(probe.get("url"));
-        for (url, span) in urls {
+        if let Some((command, span)) = texts_of(probe.get("command")).first()
+            && command.eq_ignore_ascii_case("keys")
+        {
+            let help = "keep a count or a set for it, or ask SCARD, HLEN or DBSIZE, which do not walk";
+            self.warn("redis-keys", span.clone(), "KEYS holds Redis up while it walks every key", help);
+        }
+        for (url, span) in texts_of(probe.get("url")) {
             if has_userinfo(url) || has_secret_query(url) || looks_secret(url) {
                 let help =
                     "use auth = { user = …, password = { secret = \"NAME\" } } or auth = { bearer = … }";
