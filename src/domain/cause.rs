@@ -7,15 +7,15 @@ use super::health::Health;
 pub enum Role {
     /// Not failing.
     Fine,
-    /// Failing, and nothing it needs fails: look here.
+    /// Failing, and nothing it needs fails as badly: look here.
     Cause,
     /// Failing, and so does the layer at this index, which it needs, at least as badly.
     ExplainedBy(usize),
-    /// Failing, and the layer at this index, which it needs, fails less badly: it may be why.
-    MayFollowFrom(usize),
 }
 
-/// Names for each layer its role. `needs[i]` are the layers that layer `i` depends on directly;
+/// Names for each layer its role. A layer that is merely degraded does not explain one that is
+/// down: naming it the cause sent the reader to the wrong place when a client of a layer was gone
+/// and the layer only missed its subscription. `needs[i]` are the layers that layer `i` depends on directly;
 /// an index that is out of range is ignored. Only `degraded` and `down` are failing: `unknown`
 /// neither causes nor is explained.
 pub fn roles(health: &[Health], needs: &[Vec<usize>]) -> Vec<Role> {
@@ -31,23 +31,21 @@ fn role(layer: usize, health: &[Health], needs: &[Vec<usize>]) -> Role {
     if !failing(own) {
         return Role::Fine;
     }
-    let below = all_needs(layer, needs);
-    // A root is failing and nothing below it fails. The worst root wins, then the first in order.
-    let root = below
-        .iter()
-        .copied()
-        .filter(|l| health.get(*l).copied().is_some_and(failing))
-        .filter(|l| {
-            !all_needs(*l, needs).iter().any(|m| m != l && health.get(*m).copied().is_some_and(failing))
-        })
+    let bad_enough = |l: usize| health.get(l).is_some_and(|h| failing(*h) && h.severity() >= own.severity());
+    // The lowest that fails as badly: nothing below it does. The worst wins, then the first in order.
+    let root = all_needs(layer, needs)
+        .into_iter()
+        .filter(|l| bad_enough(*l))
+        .filter(|l| role_is_cause(*l, health, needs))
         .max_by_key(|l| (health.get(*l).map_or(0, |h| h.severity()), std::cmp::Reverse(*l)));
-    match root {
-        None => Role::Cause,
-        Some(root) if health.get(root).map_or(0, |h| h.severity()) >= own.severity() => {
-            Role::ExplainedBy(root)
-        }
-        Some(root) => Role::MayFollowFrom(root),
-    }
+    root.map_or(Role::Cause, Role::ExplainedBy)
+}
+
+/// Whether nothing that a layer needs fails at least as badly as it does itself.
+fn role_is_cause(layer: usize, health: &[Health], needs: &[Vec<usize>]) -> bool {
+    let own = health.get(layer).map_or(0, |h| h.severity());
+    let worse = |l: &usize| *l != layer && health.get(*l).is_some_and(|h| failing(*h) && h.severity() >= own);
+    !all_needs(layer, needs).iter().any(worse)
 }
 
 /// Everything a layer depends on, directly or not, without itself; a cycle ends the walk.
@@ -88,10 +86,7 @@ mod tests {
                 [Down, Up, Down, Down, Up],
                 [Role::Cause, Role::Fine, Role::ExplainedBy(0), Role::ExplainedBy(0), Role::Fine],
             ),
-            (
-                [Degraded, Up, Up, Down, Up],
-                [Role::Cause, Role::Fine, Role::Fine, Role::MayFollowFrom(0), Role::Fine],
-            ),
+            ([Degraded, Up, Up, Down, Up], [Role::Cause, Role::Fine, Role::Fine, Role::Cause, Role::Fine]),
             (
                 [Degraded, Down, Down, Up, Up],
                 [Role::Cause, Role::Cause, Role::ExplainedBy(1), Role::Fine, Role::Fine],
@@ -117,9 +112,13 @@ mod tests {
             for (i, role) in roles.iter().enumerate() {
                 match role {
                     Role::Fine => prop_assert!(!failing(health[i])),
-                    Role::Cause => prop_assert!(failing(health[i]) && all_needs(i, &needs).iter().all(|l| !failing(health[*l]))),
-                    Role::ExplainedBy(c) | Role::MayFollowFrom(c) => {
+                    Role::Cause => {
+                        let as_bad = |l: &usize| failing(health[*l]) && health[*l].severity() >= health[i].severity();
+                        prop_assert!(failing(health[i]) && !all_needs(i, &needs).iter().any(as_bad));
+                    }
+                    Role::ExplainedBy(c) => {
                         prop_assert!(all_needs(i, &needs).contains(c));
+                        prop_assert!(health[*c].severity() >= health[i].severity());
                         prop_assert_eq!(roles[*c], Role::Cause);
                     }
                 }

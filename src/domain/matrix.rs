@@ -89,6 +89,8 @@ pub struct Shown {
     pub reason: String,
     /// How long it has been so; `None` before the first result.
     pub since: Option<Duration>,
+    /// It was so when we first looked: it may have been so for longer than `since`.
+    pub from_the_start: bool,
     /// The age of the last result; `None` before the first.
     pub age: Option<Duration>,
     pub stale: bool,
@@ -154,6 +156,7 @@ impl Matrix {
     pub fn shown(&self, index: ProbeIndex, now: Now) -> Shown {
         let Some((meta, state)) = self.probe(index) else {
             return Shown {
+                from_the_start: false,
                 health: Health::Unknown,
                 reason: "no such probe".to_owned(),
                 since: None,
@@ -166,16 +169,31 @@ impl Matrix {
                 Some(at) => format!("first run under way for {}", super::units::short_age(now.since(at))),
                 None => "not probed yet".to_owned(),
             };
-            return Shown { health: Health::Unknown, reason, since: None, age: None, stale: false };
+            return Shown {
+                health: Health::Unknown,
+                reason,
+                since: None,
+                from_the_start: false,
+                age: None,
+                stale: false,
+            };
         };
         let age = now.since(last.at);
         let since = state.since.map(|at| now.since(at));
+        let from_the_start = state.changes.back().is_some_and(|c| c.from.is_none());
         if let Some(next) = state.next
             && now.since(next) > overdue_after(meta)
         {
             let was = health.as_str();
             let reason = format!("no result for {}; it was {was}", super::units::short_age(age));
-            return Shown { health: Health::Unknown, reason, since, age: Some(age), stale: true };
+            return Shown {
+                health: Health::Unknown,
+                reason,
+                since,
+                from_the_start,
+                age: Some(age),
+                stale: true,
+            };
         }
         let reason = if last.health == health {
             last.reason.clone()
@@ -184,7 +202,7 @@ impl Matrix {
             let needed = if health == Health::Up { meta.thresholds.failure } else { meta.thresholds.success };
             format!("{} ({} of {needed} in a row)", last.reason, state.damper.streak())
         };
-        Shown { health, reason, since, age: Some(age), stale: false }
+        Shown { health, reason, since, from_the_start, age: Some(age), stale: false }
     }
 
     /// The state that [`Matrix::shown`] gives, without making its texts.

@@ -67,3 +67,12 @@ pub enum Observation {
     /// A probe has been started and has not answered yet.
     Started { probe: ProbeIndex, at: Now },
 }
+
+impl Observation {
+    /// The probe it is about.
+    pub fn probe(&self) -> ProbeIndex {
+        match self {
+            Observation::Probed { probe, .. } | Observation::Started { probe, .. } => *probe,
+        }
+    }
+}

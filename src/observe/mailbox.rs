@@ -40,9 +40,7 @@ impl Mailbox {
 
     /// Adds one; never waits.
     pub fn post(&self, observation: Observation) {
-        let ProbeIndex(probe) = match &observation {
-            Observation::Probed { probe, .. } | Observation::Started { probe, .. } => *probe,
-        };
+        let ProbeIndex(probe) = observation.probe();
         {
             let mut inner = self.lock();
             let full = inner.waiting.get(probe).is_none_or(|n| *n >= PER_PROBE);

@@ -6,6 +6,7 @@ use super::keymap::Keymap;
 use super::model::rows::{self, RowId};
 use super::theme::Theme;
 use crate::clock::Now;
+use crate::domain::health::Health;
 use crate::domain::matrix::Matrix;
 use crate::domain::observation::{Observation, ProbeIndex};
 use crossterm::event::KeyEvent;
@@ -176,7 +177,14 @@ impl App {
 
     pub(super) fn observe(&mut self, all: VecDeque<Observation>) {
         for observation in all {
-            self.live.apply(observation);
+            let probe = observation.probe();
+            if self.live.apply(observation)
+                && let Some((meta, state)) = self.live.probe(probe)
+                && let Some(change) = state.changes.back()
+            {
+                let from = change.from.map_or("first seen", Health::as_str);
+                tracing::info!("{}: {from} to {}: {}", meta.id, change.to, change.reason);
+            }
         }
     }
 

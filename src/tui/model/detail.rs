@@ -25,7 +25,8 @@ pub enum Line {
 pub fn of_probe(matrix: &Matrix, index: ProbeIndex, at: Now) -> Vec<Line> {
     let Some((probe, state)) = matrix.probe(index) else { return Vec::new() };
     let shown = matrix.shown(index, at);
-    let since = shown.since.map(|d| format!(" for {}", units::long_age(d))).unwrap_or_default();
+    let at_least = if shown.from_the_start { "at least " } else { "" };
+    let since = shown.since.map(|d| format!(" for {at_least}{}", units::long_age(d))).unwrap_or_default();
     let since_at = state.since.map(|s| format!(" (since {})", clock_time(s))).unwrap_or_default();
     let mut out = vec![
         Line::Field("state", format!("{}{since}{since_at}", shown.health), Some(shown.health)),

@@ -33,17 +33,18 @@ pub fn headline(matrix: &Matrix, at: Now) -> Headline {
     let layer = matrix.layers().get(cause);
     let name = layer.map_or("?", |l| l.name.as_str());
     let health = matrix.layer_tally(cause, at).worst();
-    let explained = roles
-        .iter()
-        .filter(|r| matches!(r, Role::ExplainedBy(l) | Role::MayFollowFrom(l) if *l == cause))
-        .count();
+    let explained = roles.iter().filter(|r| matches!(r, Role::ExplainedBy(l) if *l == cause)).count();
     let (since, reason) = worst_probe(matrix, cause, at)
         .map(|(probe, shown)| {
             let name = matrix.probe(probe).map_or(String::new(), |(p, _)| p.name.clone());
-            (shown.since, format!("{name}: {}", shown.reason))
+            let at_least = if shown.from_the_start { "at least " } else { "" };
+            (
+                shown.since.map(|d| format!(" for {at_least}{}", units::long_age(d))),
+                format!("{name}: {}", shown.reason),
+            )
         })
         .unwrap_or_default();
-    let since = since.map(|d| format!(" for {}", units::long_age(d))).unwrap_or_default();
+    let since = since.unwrap_or_default();
     let mut more = match explained {
         0 => String::new(),
         1 => "; explains 1 layer more".to_owned(),
@@ -105,7 +106,6 @@ pub fn role_note(matrix: &Matrix, role: Role) -> String {
         Role::Fine => String::new(),
         Role::Cause => "likely cause".to_owned(),
         Role::ExplainedBy(l) => format!("explained by {}", name(l)),
-        Role::MayFollowFrom(l) => format!("may follow from {}", name(l)),
     }
 }
 
