@@ -52,7 +52,8 @@ impl Stage for Wallboard {
 
     fn dropped(&mut self, count: u64) {
         if count > 0 {
-            self.trouble.get_or_insert_with(|| format!("{count} results were dropped: this screen is too slow"));
+            self.trouble
+                .get_or_insert_with(|| format!("{count} results were dropped: this screen is too slow"));
         }
     }
 }
@@ -69,7 +70,15 @@ mod tests {
 
     fn board() -> Wallboard {
         let theme = Theme::built_in("dark").unwrap();
-        Wallboard::new("Example".into(), "test".into(), broken(), theme, Glyphs::Unicode, Duration::from_secs(15), at(58))
+        Wallboard::new(
+            "Example".into(),
+            "test".into(),
+            broken(),
+            theme,
+            Glyphs::Unicode,
+            Duration::from_secs(15),
+            at(58),
+        )
     }
 
     proptest! {
