@@ -103,7 +103,7 @@ const TABLE: [Row; 21] = [
         Fault::ServiceCrash,
         "service-crash",
         "services",
-        "wg_manager crash-loops, and each start drops all peers",
+        "wg_manager crash-loops, and each attempt drops all peers",
     ),
     Row(Fault::StalePidFile, "stale-pid-file", "services", "auth_service.pid names a process that is dead"),
     Row(Fault::NginxDown, "nginx-down", "edge", "nginx is not running"),

@@ -213,8 +213,8 @@ impl Files {
 
     fn append_logs(&mut self, m: &mut Model) -> io::Result<()> {
         let fresh = m.log.take_unwritten();
-        // A full disk takes no more lines; what was logged meanwhile is lost.
-        if m.has(Fault::DiskFull) {
+        // A full disk takes no more lines; what is there from before stays.
+        if m.has(Fault::DiskFull) && !self.logs.is_empty() {
             m.log.dropped += fresh.len() as u64;
             return Ok(());
         }

@@ -61,14 +61,11 @@ impl Model {
             return;
         }
         let now = self.now;
-        let wg = self.services.get(Svc::WgManager);
-        let wg_dies =
-            self.has(Fault::ServiceCrash) && self.services.running(Svc::WgManager) && now >= wg.since + 3;
         let redis_gone = !self.units.running(UnitId::Redis);
         let session_starts = !self.services.running(Svc::Session);
         let faults = self.faults;
         let crashed = self.services.step(now, |svc| match svc {
-            Svc::WgManager => wg_dies,
+            Svc::WgManager => faults.has(Fault::ServiceCrash),
             Svc::LogManage => faults.has(Fault::LogServiceDown),
             Svc::ApiPublic => faults.has(Fault::AdminApiDown),
             // It subscribes before it serves.
@@ -87,6 +84,10 @@ impl Model {
     }
 
     fn log_crash(&mut self, svc: Svc) {
+        if svc == Svc::WgManager {
+            // It dies after it has made its interfaces anew.
+            self.renew_interfaces();
+        }
         let name = services::SERVICES[svc as usize].name;
         let extra = vec![("target", name.into())];
         if (svc as usize) < MASTERED {
@@ -174,13 +175,7 @@ impl Model {
     fn service_started(&mut self, svc: Svc) {
         match svc {
             Svc::WgManager => {
-                // Each start makes new server keys, so no peer survives it.
-                for interface in &mut self.interfaces {
-                    interface.private_key = self.rng.bytes32();
-                    interface.public_key = self.rng.bytes32();
-                    interface.since = self.now;
-                }
-                self.clients.drop_peers();
+                self.renew_interfaces();
                 self.log.write("wg-manager", Level::Info, "both_interfaces_up");
             }
             Svc::Session | Svc::ApiPublic => {
@@ -202,6 +197,16 @@ impl Model {
             Svc::Auth => self.signs_with_old_key = false,
             _ => {}
         }
+    }
+
+    /// Each start of `wg_manager` makes new server keys, so no peer survives it.
+    fn renew_interfaces(&mut self) {
+        for interface in &mut self.interfaces {
+            interface.private_key = self.rng.bytes32();
+            interface.public_key = self.rng.bytes32();
+            interface.since = self.now;
+        }
+        self.clients.drop_peers();
     }
 
     /// `api_manager` asks both APIs for their health every 15 s, and restarts after three failures.
