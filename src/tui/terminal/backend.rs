@@ -130,23 +130,29 @@ impl<O: Output> Ansi<O> {
         Ok(())
     }
 
-    /// Adds bytes that leave the screen, the style and the cursor as they are.
-    pub fn pass(&mut self, bytes: &[u8]) {
+    /// Writes bytes that leave the screen, the style and the cursor as they are, between frames.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes.extend_from_slice(bytes);
+        if !self.flying {
+            self.sent = BEGIN.len();
+            self.flying = true;
+        }
+        self.flush_pending()
     }
 
     /// Forgets everything known about the terminal and everything pending, for when somebody
     /// else has written to it. The caller makes ratatui redraw.
     pub fn forget(&mut self) {
+        let cut = self.flying && self.sent > 0;
         self.start_anew();
+        if cut {
+            // CAN ends the sequence that was cut short.
+            self.bytes.push(0x18);
+        }
         // Something that differs from every pen, so that a whole one is written next.
         self.pen = Pen { modifier: Modifier::all(), ..Pen::DEFAULT };
         self.at = None;
         self.cursor_shown = false;
-    }
-
-    pub fn output(&self) -> &O {
-        &self.output
     }
 
     fn start_anew(&mut self) {

@@ -40,11 +40,20 @@ pub(super) fn of(cell: &Cell, room: u16) -> Glyph<'_> {
     if columns > room {
         return Glyph::Refused { columns: room };
     }
-    let text = &symbol[..symbol.floor_char_boundary(LONGEST)];
+    let text = cut(symbol, LONGEST);
     let mut scalars = text.chars();
     let first = scalars.next();
     let sure = !forced && scalars.next().is_none() && first.is_some_and(|c| c < '\u{1f000}');
     Glyph::Text { text, columns, sure }
+}
+
+/// As much of `text` as fits in `bytes`, in whole characters.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Control characters, and the invisible ones that reorder, hide or tag what is around them.
