@@ -7,10 +7,13 @@ pub mod demo;
 pub mod first_steps;
 pub mod init;
 pub mod lint;
+pub mod log;
 pub mod man;
 pub mod report;
+pub mod screen;
 pub mod setup;
 pub mod snapshot;
+pub mod wallboard;
 
 use crate::domain::observation::ProbeIndex;
 use crate::stack::load::Failure;
@@ -31,7 +34,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let global = &cli.global;
     let result = match cli.command {
         None => open_dashboard(global, cli.keep),
-        Some(Command::Wallboard { rotate }) => open_wallboard(global, rotate),
+        Some(Command::Wallboard { rotate }) => open_wallboard(global, rotate, cli.keep),
         Some(Command::Demo(demo)) => run_demo(global, demo, cli.keep),
         Some(Command::Check { output, layer, wait }) => check(global, output, layer.as_deref(), wait),
         Some(Command::Snapshot { output, size, screen }) => snapshot(global, output, size, screen),
@@ -151,7 +154,7 @@ fn snapshot(global: &Global, output: snapshot::Output, size: (u16, u16), shown: 
     print(&text)
 }
 
-fn run_demo(global: &Global, args: args::Demo, _keep: bool) -> Ended {
+fn run_demo(global: &Global, args: args::Demo, keep: bool) -> Ended {
     let options = crate::demo::Options { seed: args.seed, faults: args.faults };
     let running = demo::start(options)?;
     if args.serve {
@@ -167,15 +170,31 @@ fn run_demo(global: &Global, args: args::Demo, _keep: bool) -> Ended {
         let text = block_on(snapshot::draw(&ready, args.screen, args.size, form))?;
         return print(&text);
     }
-    Ok(ExitCode::SUCCESS)
+    dashboard(&ready, Some(running.handle()), keep)
 }
 
-fn open_dashboard(global: &Global, _keep: bool) -> Ended {
-    let _ready = Ready::new(&global.options())?;
-    Ok(ExitCode::SUCCESS)
+fn open_dashboard(global: &Global, keep: bool) -> Ended {
+    let ready = Ready::new(&global.options())?;
+    dashboard(&ready, None, keep)
 }
 
-fn open_wallboard(global: &Global, _rotate: Option<Duration>) -> Ended {
-    let _ready = Ready::new(&global.options())?;
-    Ok(ExitCode::SUCCESS)
+fn dashboard(ready: &Ready, demo: Option<crate::demo::DemoHandle>, keep: bool) -> Ended {
+    log::init();
+    let mut app = ready.app();
+    let ended = block_on(screen::run(&mut app, ready, demo))??;
+    end_of_screen(&ended, keep)
+}
+
+fn open_wallboard(global: &Global, rotate: Option<Duration>, keep: bool) -> Ended {
+    let ready = Ready::new(&global.options())?;
+    log::init();
+    let ended = block_on(wallboard::run(&ready, rotate))??;
+    end_of_screen(&ended, keep)
+}
+
+fn end_of_screen(ended: &screen::Ended, keep: bool) -> Ended {
+    if keep {
+        print(&ended.last_frame)?;
+    }
+    Ok(ExitCode::from(ended.status))
 }

@@ -61,6 +61,15 @@ impl Scheduler {
     }
 }
 
+impl Scheduler {
+    /// Ends the observers without waiting for what they are in the middle of: for a program that
+    /// is about to end.
+    pub fn abandon(mut self) {
+        self.stop.notify_one();
+        drop(self.thread.take());
+    }
+}
+
 impl Drop for Scheduler {
     fn drop(&mut self) {
         self.stop.notify_one();

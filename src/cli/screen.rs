@@ -1,0 +1,301 @@
+//! The loop of a full-screen program: waits, takes everything in that is ready, then draws once.
+
+use super::demo;
+use super::setup::Ready;
+use crate::clock::Now;
+use crate::demo::DemoHandle;
+use crate::observe::mailbox::Mailbox;
+use crate::observe::scheduler::Scheduler;
+use crate::tui::app::{Effect, Event, Switch};
+use crate::tui::picture;
+use crate::tui::stage::Stage;
+use crate::tui::terminal::{
+    Capability, Drawn, Glyphs, Input, Options, Signal, Signals, Suspended, Terminal, Tty, install_panic_hook,
+    panic_noted, take_panics,
+};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The least time between two frames that only new results ask for. A key is answered at once;
+/// results that arrive together become one frame instead of one each.
+const RESULTS_EVERY: Duration = Duration::from_millis(60);
+
+/// How a screen ended.
+pub struct Ended {
+    /// Exit status.
+    pub status: u8,
+    /// The text of the last frame.
+    pub last_frame: String,
+}
+
+/// Everything a loop holds while it runs.
+struct Screen<'a, S> {
+    stage: &'a mut S,
+    ready: &'a Ready,
+    terminal: Terminal,
+    signals: Signals,
+    input: Input,
+    mailbox: Arc<Mailbox>,
+    scheduler: Option<Scheduler>,
+    demo: Option<DemoHandle>,
+    switches: Vec<Switch>,
+    last_draw: Now,
+    dirty: bool,
+    /// The terminal has not taken all of the last frame.
+    blocked: bool,
+}
+
+/// What the loop does next.
+enum Next {
+    GoOn,
+    End(u8),
+}
+
+/// Shows a stage until it is left. Must run on a `current_thread` runtime.
+///
+/// # Errors
+/// The text completes "failed to …".
+pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle>) -> Result<Ended, String> {
+    install_panic_hook();
+    let signals = Signals::new().map_err(|e| format!("handle signals: {e}"))?;
+    let tty = Arc::new(
+        Tty::open().map_err(|e| format!("open the terminal: {e} (`check` and `snapshot` need none)"))?,
+    );
+    let options = Options::new(capability(ready));
+    let terminal = Terminal::enter(&tty, options, &signals).map_err(|e| format!("enter the screen: {e}"))?;
+    let input = Input::new(&tty).map_err(|e| format!("read from the terminal: {e}"))?;
+    let mailbox = Arc::new(Mailbox::new(ready.loaded.stack.probes.len()));
+    let mut screen = Screen {
+        stage,
+        ready,
+        terminal,
+        signals,
+        input,
+        mailbox,
+        scheduler: None,
+        demo,
+        switches: Vec::new(),
+        last_draw: ready.clock.now(),
+        dirty: true,
+        blocked: false,
+    };
+    screen.resized();
+    screen.look_at_switches();
+    screen.draw();
+    // The observers start once there is something to see: their start costs more than a frame.
+    let scheduler = Scheduler::start(ready.prober(), Arc::clone(&screen.mailbox));
+    screen.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
+    let status = screen.until_left().await;
+    let last_frame = screen.last_frame();
+    screen.terminal.leave();
+    // Not waited for: a probe that hangs must not hold up the end.
+    if let Some(scheduler) = screen.scheduler.take() {
+        scheduler.abandon();
+    }
+    Ok(Ended { status, last_frame })
+}
+
+/// What the terminal can show, and what was asked for.
+pub fn capability(ready: &Ready) -> Capability {
+    let depth = (!ready.color).then_some(crate::tui::terminal::Depth::None);
+    let glyphs = (ready.glyphs == crate::tui::glyph::Glyphs::Ascii).then_some(Glyphs::Ascii);
+    Capability::detect(depth, glyphs)
+}
+
+impl<S: Stage> Screen<'_, S> {
+    async fn until_left(&mut self) -> u8 {
+        // Results wait in the mailbox until the last frame is old enough.
+        let mut waiting = false;
+        loop {
+            if self.dirty && !self.blocked {
+                self.draw();
+            }
+            let now = self.ready.clock.now();
+            let cooling = RESULTS_EVERY.saturating_sub(now.since(self.last_draw));
+            let next = tokio::select! {
+                biased;
+                signal = self.signals.next() => self.on_signal(signal).await,
+                event = self.input.next() => self.on_input(event).await,
+                () = self.terminal.writable(), if self.blocked => {
+                    self.blocked = self.terminal.is_blocked();
+                    Next::GoOn
+                }
+                () = self.mailbox.wait(), if !waiting => {
+                    waiting = true;
+                    Next::GoOn
+                }
+                () = tokio::time::sleep(cooling), if waiting => {
+                    waiting = false;
+                    self.take_results();
+                    Next::GoOn
+                }
+                () = panic_noted() => {
+                    self.tell_of_panics();
+                    Next::GoOn
+                }
+                () = tokio::time::sleep(to_next_second(now)) => {
+                    self.look_at_switches();
+                    self.tell(Event::Tick).await
+                }
+            };
+            if let Next::End(status) = next {
+                return status;
+            }
+        }
+    }
+
+    fn draw(&mut self) {
+        let now = self.ready.clock.now();
+        let stage = &*self.stage;
+        let drawn = self.terminal.draw(|frame| {
+            let area = frame.area();
+            stage.draw(now, area, frame.buffer_mut());
+        });
+        self.dirty = drawn == Drawn::Deferred;
+        self.blocked = self.terminal.is_blocked();
+        self.last_draw = now;
+    }
+
+    fn last_frame(&self) -> String {
+        let size = self.terminal.size();
+        let mut buf = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        self.stage.draw(self.ready.clock.now(), buf.area, &mut buf);
+        picture::text(&buf)
+    }
+
+    async fn on_signal(&mut self, signal: Signal) -> Next {
+        match signal {
+            Signal::HangUp => self.terminal.hang_up(),
+            Signal::Suspend => {
+                self.suspend().await;
+                Next::GoOn
+            }
+            Signal::Continue => {
+                self.terminal.resume();
+                self.resized();
+                Next::GoOn
+            }
+            Signal::Resize => {
+                self.resized();
+                Next::GoOn
+            }
+            end => Next::End(u8::try_from(end.exit_status()).unwrap_or(1)),
+        }
+    }
+
+    async fn on_input(&mut self, event: crossterm::event::Event) -> Next {
+        let mut next = Some(event);
+        while let Some(event) = next {
+            let event = match event {
+                crossterm::event::Event::Key(key) if key.kind != crossterm::event::KeyEventKind::Release => {
+                    Event::Key(key)
+                }
+                crossterm::event::Event::Paste(text) => Event::Paste(text),
+                crossterm::event::Event::Resize(..) => {
+                    self.resized();
+                    Event::Tick
+                }
+                _ => Event::Tick,
+            };
+            if let Next::End(status) = self.tell(event).await {
+                return Next::End(status);
+            }
+            next = self.input.take_ready();
+        }
+        Next::GoOn
+    }
+
+    /// Gives the stage an event and carries out what it asks for.
+    async fn tell(&mut self, event: Event) -> Next {
+        let now = self.ready.clock.now();
+        let effects = self.stage.event(now, event);
+        self.dirty = true;
+        for effect in effects {
+            match effect {
+                Effect::Quit => return Next::End(0),
+                Effect::Suspend => self.suspend().await,
+                Effect::Redraw => self.terminal.redraw(),
+                Effect::PollNow(probes) => {
+                    if let Some(scheduler) = &self.scheduler {
+                        probes.into_iter().for_each(|p| scheduler.poll_now(p));
+                    }
+                }
+                Effect::PollAll => {
+                    if let Some(scheduler) = &self.scheduler {
+                        scheduler.poll_all_now();
+                    }
+                }
+                Effect::Copy(text) => {
+                    if let Err(e) = self.terminal.copy(&text) {
+                        tracing::warn!("failed to copy: {e}");
+                    }
+                }
+                Effect::Flip { switch, on } => self.flip(&switch, on),
+            }
+        }
+        Next::GoOn
+    }
+
+    fn flip(&mut self, switch: &str, on: bool) {
+        if let Some(demo) = &self.demo {
+            match demo.set_fault(switch, on) {
+                Ok(()) => tracing::info!("{switch} {}", if on { "on" } else { "off" }),
+                Err(e) => tracing::warn!("failed to {e}"),
+            }
+        }
+        self.look_at_switches();
+    }
+
+    /// The faults come and go by themselves too, when they were given times.
+    fn look_at_switches(&mut self) {
+        let Some(demo) = &self.demo else { return };
+        let switches = demo::switches(demo);
+        if switches != self.switches {
+            self.switches.clone_from(&switches);
+            let now = self.ready.clock.now();
+            let _ = self.stage.event(now, Event::Switches(switches));
+            self.dirty = true;
+        }
+    }
+
+    fn take_results(&mut self) {
+        let now = self.ready.clock.now();
+        let _ = self.stage.event(now, Event::Observed(self.mailbox.drain()));
+        self.stage.dropped(self.mailbox.dropped());
+        if self.mailbox.is_closed() {
+            let text = "the observers have stopped: nothing here is watched any more; leave and start again";
+            let _ = self.stage.event(now, Event::Trouble(text.to_owned()));
+        }
+        self.dirty = true;
+    }
+
+    fn tell_of_panics(&mut self) {
+        let (panics, _) = take_panics();
+        if let Some(panic) = panics.last() {
+            let message = crate::domain::text::one_line(&panic.message, 120);
+            let text = format!("a part of this program failed ({}): {message}; see the log", panic.place);
+            let _ = self.stage.event(self.ready.clock.now(), Event::Trouble(text));
+            self.dirty = true;
+        }
+    }
+
+    async fn suspend(&mut self) {
+        if let Suspended::Resumed = self.terminal.suspend(&mut self.signals).await {
+            self.resized();
+        }
+    }
+
+    fn resized(&mut self) {
+        let size = self.terminal.size();
+        let _ = self.stage.event(self.ready.clock.now(), Event::Resize(size.width, size.height));
+        self.dirty = true;
+    }
+}
+
+/// Until the clock on the screen reads differently.
+fn to_next_second(now: Now) -> Duration {
+    let nanos = u32::try_from(now.wall.subsec_nanosecond().rem_euclid(1_000_000_000)).unwrap_or(0);
+    Duration::from_secs(1).saturating_sub(Duration::from_nanos(u64::from(nanos)))
+}
