@@ -83,7 +83,7 @@ fn read_ask(wire: &mut dyn Wire) -> Option<Ask> {
 
 /// An answer: `answer("200 OK", &["a: b"], "body")`.
 pub fn answer(status: &str, headers: &[&str], body: &str) -> String {
-    let more: String = headers.iter().map(|h| format!("{h}\r\n")).collect();
+    let more = headers.iter().fold(String::new(), |all, h| all + h + "\r\n");
     format!("HTTP/1.1 {status}\r\n{more}content-length: {}\r\n\r\n{body}", body.len())
 }
 
