@@ -126,9 +126,9 @@ fn peers_that_misbehave_are_down_in_words() {
         (
             fake::tcp(fake::flood(head, b"x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n")),
             Down,
-            "of headers, got more",
+            "64KiB and 100 headers, got more",
         ),
-        (fake::tcp(fake::flood(head, b"x")), Down, "of headers, got more"),
+        (fake::tcp(fake::flood(head, b"x")), Down, "64KiB and 100 headers, got more"),
         (
             fake::tcp(fake::flood("HTTP/1.1 200 OK\r\n\r\n", b"x")),
             Down,

@@ -263,7 +263,7 @@ async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, Failure> {
 /// What went wrong on the connection, as a reason.
 fn in_words(e: &hyper::Error) -> String {
     if e.is_parse_too_large() {
-        return format!("expected at most {} of headers, got more", units::bytes(MAX_HEAD as f64));
+        return format!("expected a head of at most {} and 100 headers, got more", units::bytes(MAX_HEAD as f64));
     }
     if e.is_parse() {
         return format!("expected an HTTP/1.1 answer, got something else: {}", text::one_line(&e.to_string(), 80));
