@@ -4,7 +4,11 @@
 
 mod harness;
 
+#[path = "probes_data/postgres.rs"]
+mod postgres;
 #[path = "probes_data/redis.rs"]
 mod redis;
+#[path = "probes_data/udp.rs"]
+mod udp;
 #[path = "probes_data/unix_json.rs"]
 mod unix_json;

@@ -4,6 +4,7 @@
 //! The tests at the end use everything, so that a test binary that needs only a part of this
 //! module has no dead code.
 
+pub mod certs;
 pub mod fake;
 pub mod look;
 

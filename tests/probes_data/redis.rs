@@ -1,13 +1,12 @@
 //! `redis` against a real server with users and passwords, and against peers that are none.
 
 use crate::harness::look::{expect, look, look_with, probe};
-use crate::harness::{Server, fake, free_port, need};
+use crate::harness::{Server, certs, fake, free_port, need};
 use quarterdeck::domain::fact::Fact;
 use quarterdeck::domain::health::Health::{Down, Unknown, Up};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -211,5 +210,29 @@ fn the_keys_are_checked_when_the_file_is_loaded() {
         let problems = probe(&keys(1, more)).unwrap_err();
         assert!(problems.contains(want), "{problems}");
     }
-    assert!(Path::new("/").is_absolute() && probe("kind = 'redis'\naddress = 'redis.internal'").is_ok());
+    assert!(probe("kind = 'redis'\naddress = 'redis.internal'").is_ok());
+}
+
+#[test]
+fn over_tls_the_certificate_must_be_right() {
+    let certs = tempfile::tempdir().unwrap();
+    let files = certs::issue(certs.path(), &["redis.example"]);
+    let port = free_port();
+    let config = format!(
+        "{LOCKED}\ntls-port {port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\ntls-auth-clients no",
+        files.cert.display(),
+        files.key.display(),
+        files.ca.display()
+    );
+    let Some(redis) = start(&config) else { return };
+    let ask = |port: u16, tls: &str| {
+        look_with(&keys(port, &format!("password = {{ secret = 'pw' }}\ntls = {tls}")), &[("pw", "s3cret")])
+    };
+    let ca = files.ca.display();
+    expect(&ask(port, &format!("{{ ca = '{ca}', server_name = 'redis.example' }}")), Up, "PONG");
+    let other = ask(port, &format!("{{ ca = '{ca}', server_name = 'other.example' }}"));
+    expect(&other, Down, "expected a certificate for other.example, got one for redis.example");
+    let plain = ask(redis.port, &format!("{{ ca = '{ca}', server_name = 'redis.example' }}"));
+    expect(&plain, Down, "got silence after connecting");
+    expect(&look(&keys(port, "")), Down, "expected a");
 }

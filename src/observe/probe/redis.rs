@@ -8,6 +8,7 @@ use crate::domain::units;
 use crate::observe::wire::resp;
 use crate::stack::kind::redis::Spec;
 use crate::transport::limited::{Limited, Seen};
+use crate::transport::tls;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, Value as Resp};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,11 +19,14 @@ pub const MAX_READ: usize = 1 << 20;
 const MAX_PRETTY: usize = 500;
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    let password = spec.password.as_ref().map(|id| cx.shared.secrets.get(id)).transpose();
-    let password = password.map_err(Fault::Unknown)?;
+    let password = match &spec.password {
+        Some(id) => Some(cx.shared.secret(id).await?),
+        None => None,
+    };
     cx.phase(Phase::Connecting);
     let stream = cx.transport.connect(&spec.address).await?;
     cx.phase(Phase::Waiting);
+    let stream = tls::wrap(stream, &spec.address, spec.tls.as_ref()).await?;
     let (stream, seen) = Limited::new(stream, MAX_READ);
     // No time of the library's own: the look has a deadline. Nothing is sent but what is asked.
     let config = AsyncConnectionConfig::new().set_response_timeout(None);
@@ -30,12 +34,15 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     let opened = MultiplexedConnection::new_with_config(&info, stream, config).await;
     let (connection, driver) = opened.map_err(|e| of_error(spec, &seen, &e))?;
     let mut asking = Box::pin(ask(spec, password, connection));
-    let mut driver = std::pin::pin!(driver);
+    let mut driver = Box::pin(driver);
     let answer = tokio::select! {
         biased;
         answer = &mut asking => answer,
-        // The connection has ended; whoever still waits is told so.
-        () = &mut driver => asking.await,
+        // The connection has ended; once it is dropped, whoever still waits is told so.
+        () = &mut driver => {
+            drop(driver);
+            asking.await
+        }
     };
     let mut reply = answer.map_err(|e| of_error(spec, &seen, &e))?;
     if spec.is("CONFIG") {
