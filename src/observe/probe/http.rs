@@ -9,9 +9,10 @@ use crate::domain::text;
 use crate::domain::units::{self, Unit};
 use crate::stack::kind::http::{Auth, Spec};
 use auth::Credential;
-use fetch::{Answer, Call, fetch};
-use hyper::StatusCode;
-use hyper::header::{self, HeaderMap};
+use fetch::{Answer, Call, fetch, plain_headers, unsendable};
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -43,19 +44,29 @@ async fn look_as(id: &str, spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault
 }
 
 async fn ask(spec: &Spec, credential: Option<&Credential>, cx: &Context<'_>) -> Result<Answer, Fault> {
-    let mut headers = HeaderMap::clone(&spec.headers);
+    let mut headers = plain_headers(&spec.target)?;
+    if spec.keep_alive {
+        headers.remove(header::CONNECTION);
+    }
+    if spec.body.is_some() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    for (name, value) in &spec.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?;
+        headers.insert(name, HeaderValue::from_str(value).map_err(unsendable)?);
+    }
     if let Some(credential) = credential {
         headers.insert(credential.header.clone(), credential.value.clone());
     }
     let call = Call {
         target: &spec.target,
-        method: &spec.method,
+        method: Method::from_bytes(spec.method.as_bytes()).map_err(unsendable)?,
         headers,
-        body: spec.body.clone(),
+        body: spec.body.as_ref().map_or_else(Bytes::new, |b| Bytes::copy_from_slice(b.as_bytes())),
         max_body: spec.max_body,
         keep: spec.keep_alive,
     };
-    fetch(cx, &call).await
+    fetch(cx, call).await
 }
 
 /// The facts of an answer. What no condition speaks of is not worked out.

@@ -191,17 +191,18 @@ impl Slot {
     ) -> Result<Credential, Refusal> {
         let ask =
             serde_json::json!({ "username": self.login.username, "password": password.expose_secret() });
-        let mut headers = plain_headers(target);
+        let mut headers =
+            plain_headers(target).map_err(|fault| Refusal { outcome: Outcome::Trouble, fault })?;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let call = Call {
             target,
-            method: &Method::POST,
+            method: Method::POST,
             headers,
             body: Bytes::from(ask.to_string()),
             max_body: MAX_ANSWER,
             keep: false,
         };
-        let answer = fetch(cx, &call).await.map_err(|fault| Refusal { outcome: unanswered(cx), fault })?;
+        let answer = fetch(cx, call).await.map_err(|fault| Refusal { outcome: unanswered(cx), fault })?;
         let no = |outcome, why: String| Refusal { outcome, fault: Fault::Unknown(why) };
         let (status, user) = (answer.status, &self.login.username);
         match status.as_u16() {

@@ -14,13 +14,13 @@ const MAX_PAGE: usize = 4 << 10;
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
     let call = Call {
         target: &spec.target,
-        method: &Method::GET,
-        headers: plain_headers(&spec.target),
+        method: Method::GET,
+        headers: plain_headers(&spec.target)?,
         body: Bytes::new(),
         max_body: MAX_PAGE,
         keep: false,
     };
-    let answer = fetch(cx, &call).await?;
+    let answer = fetch(cx, call).await?;
     if answer.status != StatusCode::OK {
         return Err(Fault::Down(format!("expected status 200, got {}", answer.status)));
     }

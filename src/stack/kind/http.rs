@@ -8,10 +8,6 @@ use crate::domain::id::SecretId;
 use crate::domain::text;
 use crate::domain::units::Unit;
 use crate::stack::decode::{At, Table};
-use hyper::Method;
-use hyper::body::Bytes;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use std::ops::Range;
 use target::Target;
 
 /// Kept of a body when nothing else is said, in bytes.
@@ -22,10 +18,11 @@ pub const LARGEST_MAX_BODY: u64 = 8 << 20;
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub target: Box<Target>,
-    pub method: Method,
-    /// All that is sent, without what `auth` adds.
-    pub headers: Box<HeaderMap>,
-    pub body: Bytes,
+    /// `GET`, `HEAD`, `POST` or `OPTIONS`: what should change nothing.
+    pub method: &'static str,
+    /// Names in lower case and values, as the file has them; both can be sent as they are.
+    pub headers: Vec<(String, String)>,
+    pub body: Option<String>,
     pub auth: Auth,
     /// Keep the connection for the next run; a fresh one also tests connecting.
     pub keep_alive: bool,
@@ -66,20 +63,16 @@ impl Spec {
         }
         let max_body = t.size("max_body", 1..=LARGEST_MAX_BODY).unwrap_or(DEFAULT_MAX_BODY);
         let auth = decode_auth(t);
-        let headers = decode_headers(t, body.is_some());
-        let (target, mut headers) = (target?, headers?);
+        let headers = decode_headers(t);
+        let target = target?;
         if !matches!(auth, Some(Auth::None)) && target.is_exposed() {
             t.reader.warning(t.span_of("auth"), "this sends a secret over plain http", Some("use https".into()));
         }
-        headers.entry(header::HOST).or_insert_with(|| target.host.clone());
-        if !keep_alive {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
         Some(Spec {
             target: Box::new(target),
-            method: Method::from_bytes(method.as_bytes()).ok()?,
-            headers: Box::new(headers),
-            body: body.map_or_else(Bytes::new, Bytes::from),
+            method,
+            headers: headers?,
+            body,
             auth: auth?,
             keep_alive,
             max_body: usize::try_from(max_body).ok()?,
@@ -87,7 +80,7 @@ impl Spec {
     }
 
     pub fn target(&self) -> String {
-        let method = if self.method == Method::GET { String::new() } else { format!("{} ", self.method) };
+        let method = if self.method == "GET" { String::new() } else { format!("{} ", self.method) };
         match &self.target.endpoint {
             Endpoint::Unix(path) => format!("{method}{} on {}", self.target.path, path.display()),
             Endpoint::Tcp { .. } => format!("{method}{}", self.target.url),
@@ -155,47 +148,41 @@ fn decode_auth(t: &Table<'_>) -> Option<Auth> {
     }
 }
 
-fn decode_headers(t: &Table<'_>, has_body: bool) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::new();
+fn decode_headers(t: &Table<'_>) -> Option<Vec<(String, String)>> {
+    let mut headers = Vec::new();
     let mut sound = true;
     for (name, At { value, span }) in t.text_map("headers") {
-        match decode_header(&name, &value) {
-            Ok((name, value)) => {
-                headers.insert(name, value);
-            }
+        match check_header(&name, &value) {
+            Ok(()) => headers.push((name.to_ascii_lowercase(), value)),
             Err((message, help)) => {
-                note(t, span, message, help);
+                t.reader.error(span, message, help.map(str::to_owned));
                 sound = false;
             }
         }
     }
-    let agent = concat!("quarterdeck/", env!("CARGO_PKG_VERSION"));
-    headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(agent));
-    headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    if has_body {
-        headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-    }
     sound.then_some(headers)
 }
 
-fn note(t: &Table<'_>, span: Range<usize>, message: String, help: Option<&str>) {
-    t.reader.error(span, message, help.map(str::to_owned));
-}
-
-fn decode_header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), (String, Option<&'static str>)> {
+fn check_header(name: &str, value: &str) -> Result<(), (String, Option<&'static str>)> {
     let shown = text::one_line(name, 40);
-    let parsed: HeaderName = name.parse().map_err(|_| (format!("`{shown}` is no name for a header"), None))?;
-    if [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(&parsed) {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(is_token) {
+        return Err((format!("`{shown}` is no name for a header"), None));
+    }
+    let is = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n));
+    if is(&["authorization", "proxy-authorization", "cookie"]) {
         return Err((
             format!("`{shown}` is a secret and must not stand in a file"),
             Some("use auth = { bearer = { secret = \"…\" } }, or a login"),
         ));
     }
-    if [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::UPGRADE].contains(&parsed) {
+    if is(&["connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"]) {
         return Err((format!("`{shown}` is set by the probe itself"), None));
     }
-    let value = value.parse().map_err(|_| (format!("the value of `{shown}` cannot stand in a header"), None))?;
-    Ok((parsed, value))
+    if value.chars().any(|c| c.is_control() && c != '\t') {
+        return Err((format!("the value of `{shown}` cannot stand in a header"), None));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -222,10 +209,8 @@ mod tests {
     fn a_plain_probe_needs_only_its_url() {
         let spec = decode("url = 'http://127.0.0.1:8000/ready'").unwrap();
         assert_eq!(spec.target(), "http://127.0.0.1:8000/ready");
-        assert_eq!((spec.method, spec.auth, spec.keep_alive), (Method::GET, Auth::None, false));
+        assert_eq!((spec.method, spec.auth, spec.keep_alive), ("GET", Auth::None, false));
         assert_eq!(spec.max_body, 1 << 20);
-        assert_eq!(spec.headers[header::HOST], "127.0.0.1:8000");
-        assert_eq!(spec.headers[header::CONNECTION], "close");
     }
 
     #[test]
@@ -238,8 +223,8 @@ mod tests {
         .unwrap();
         assert_eq!(spec.target(), "POST /x on /run/a.sock");
         assert_eq!(spec.max_body, 65536);
-        assert_eq!((&spec.headers["x-a"], &spec.headers["host"]), (&"b".parse().unwrap(), &"other".parse().unwrap()));
-        assert_eq!(spec.headers[header::CONTENT_TYPE], "application/json");
+        let headers: Vec<_> = spec.headers.iter().map(|(k, v)| (&**k, &**v)).collect();
+        assert_eq!(headers, [("host", "other"), ("x-a", "b")]);
         assert_eq!(spec.auth, Auth::Basic { user: "u".into(), password: SecretId::new("p") });
     }
 

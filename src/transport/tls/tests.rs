@@ -1,3 +1,5 @@
+//! TLS as a client sees it: what is accepted, what is refused, and in which words.
+
 use super::*;
 use rustls::pki_types::PrivateKeyDer;
 use std::net::Ipv4Addr;

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Method, Request, StatusCode, Version};
+use hyper::{Method, Request, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -24,13 +24,18 @@ use std::task::Poll;
 
 /// The longest head of an answer, in bytes. The number of headers is bounded by hyper's own 100.
 pub const MAX_HEAD: usize = 64 << 10;
+/// A body may come in this many pieces, and in more only if they are not tiny: each costs as much
+/// work as a large one, and a hostile server could send a million.
+const FREE_PIECES: usize = 1024;
+/// The least average of more pieces than that, in bytes.
+const LEAST_PIECE: usize = 16;
 /// Connections kept at most; a probe beyond them opens a fresh one each time.
 const MAX_KEPT: usize = 8192;
 
 /// What to ask, and within which bounds.
 pub struct Call<'a> {
     pub target: &'a Target,
-    pub method: &'a Method,
+    pub method: Method,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// A longer body is the target's failure, in bytes.
@@ -40,14 +45,22 @@ pub struct Call<'a> {
 }
 
 /// The headers of a request that nobody configured, over a connection of its own.
-pub fn plain_headers(target: &Target) -> HeaderMap {
+///
+/// # Errors
+/// As [`unsendable`].
+pub fn plain_headers(target: &Target) -> Result<HeaderMap, Fault> {
     let agent = concat!("quarterdeck/", env!("CARGO_PKG_VERSION"));
-    let mut headers = HeaderMap::with_capacity(6);
-    headers.insert(header::HOST, target.host.clone());
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(header::HOST, HeaderValue::from_str(&target.host).map_err(unsendable)?);
     headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    headers
+    Ok(headers)
+}
+
+/// What the stack file let through and HTTP does not take: a mistake of ours, not the target's.
+pub fn unsendable(e: impl std::fmt::Display) -> Fault {
+    Fault::Unknown(format!("cannot send this request: {e}"))
 }
 
 /// What came back.
@@ -88,17 +101,34 @@ impl Kept {
     }
 }
 
+/// A request in the form that is sent; cloned only when it may have to be sent twice.
+#[derive(Clone)]
+struct Sending {
+    path: Uri,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+    max_body: usize,
+}
+
 /// Sends one request and reads its answer. A kept connection that turns out to be dead is
 /// replaced once, so that a server which closes idle connections does not look down.
 ///
 /// # Errors
 /// `Down` for what the target did wrong; see [`Fault`].
-pub async fn fetch(cx: &Context<'_>, call: &Call<'_>) -> Result<Answer, Fault> {
+pub async fn fetch(cx: &Context<'_>, call: Call<'_>) -> Result<Answer, Fault> {
+    let request = Sending {
+        path: call.target.path.parse().map_err(unsendable)?,
+        method: call.method,
+        headers: call.headers,
+        body: call.body,
+        max_body: call.max_body,
+    };
     if call.keep
         && let Some(mut open) = cx.shared.kept.take(&cx.probe.id)
     {
         cx.phase(Phase::Waiting);
-        match open.exchange(call).await {
+        match open.exchange(request.clone()).await {
             Ok(answer) => {
                 keep(cx, open).await;
                 return Ok(answer);
@@ -108,7 +138,7 @@ pub async fn fetch(cx: &Context<'_>, call: &Call<'_>) -> Result<Answer, Fault> {
         }
     }
     let mut open = open(cx, call.target).await?;
-    let answer = open.exchange(call).await.map_err(Failure::into_fault)?;
+    let answer = open.exchange(request).await.map_err(Failure::into_fault)?;
     if call.keep {
         keep(cx, open).await;
     }
@@ -155,16 +185,16 @@ impl Failure {
 }
 
 impl Open {
-    async fn exchange(&mut self, call: &Call<'_>) -> Result<Answer, Failure> {
-        let mut request = Request::new(Full::new(call.body.clone()));
-        *request.method_mut() = call.method.clone();
-        *request.uri_mut() = call.target.path.clone();
-        *request.headers_mut() = call.headers.clone();
+    async fn exchange(&mut self, what: Sending) -> Result<Answer, Failure> {
+        let mut request = Request::new(Full::new(what.body));
+        *request.method_mut() = what.method;
+        *request.uri_mut() = what.path;
+        *request.headers_mut() = what.headers;
         let Open { sender, connection } = self;
         let asked = sender.send_request(request);
         let work = async {
             let (head, body) = asked.await.map_err(Failure::Broken)?.into_parts();
-            let body = read_body(body, call.max_body).await?;
+            let body = read_body(body, what.max_body).await?;
             Ok(Answer { status: head.status, version: head.version, headers: head.headers, body })
         };
         drive(work, connection).await
@@ -210,7 +240,13 @@ async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, Failure> {
     }
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
+    let mut pieces = 0;
     while let Some(frame) = body.frame().await {
+        pieces += 1;
+        if pieces > FREE_PIECES && (first.len() + rest.len()) / pieces < LEAST_PIECE {
+            let why = format!("expected a body, got {pieces} pieces of a few bytes");
+            return Err(Failure::Judged(Fault::Down(why)));
+        }
         let Ok(data) = frame.map_err(Failure::Broken)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > max {
             return Err(too_long());
@@ -227,7 +263,7 @@ async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, Failure> {
 /// What went wrong on the connection, as a reason.
 fn in_words(e: &hyper::Error) -> String {
     if e.is_parse_too_large() {
-        return format!("expected at most {} of headers, got more", units::bytes(MAX_HEAD as f64));
+        return format!("expected a head of at most {} and 100 headers, got more", units::bytes(MAX_HEAD as f64));
     }
     if e.is_parse() {
         return format!("expected an HTTP/1.1 answer, got something else: {}", text::one_line(&e.to_string(), 80));

@@ -2,12 +2,9 @@
 
 use crate::domain::text;
 use crate::stack::kind::common::{Endpoint, Tls};
-use hyper::Uri;
-use hyper::header::HeaderValue;
-use hyper::http::uri::PathAndQuery;
 use std::path::PathBuf;
 
-/// Where a request goes and what it says of that.
+/// Where a request goes and what it says of that. All texts are such that they can be sent.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// As it was written.
@@ -16,9 +13,9 @@ pub struct Target {
     /// `Some` for https.
     pub tls: Option<Tls>,
     /// The `Host` header.
-    pub host: HeaderValue,
+    pub host: String,
     /// Path and query.
-    pub path: Uri,
+    pub path: String,
 }
 
 impl Target {
@@ -28,43 +25,34 @@ impl Target {
     /// What is wrong with the URL; completes "failed to understand the address: …".
     pub fn parse(url: &str, tls: Option<Tls>, unix: Option<&str>) -> Result<Target, String> {
         let shown = text::one_line(url, 80);
-        let uri: Uri = url.parse().map_err(|e| format!("\"{shown}\" is no URL: {e}"))?;
-        let https = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
+        let after = |scheme: &str| {
+            let (head, rest) = url.split_at_checked(scheme.len())?;
+            head.eq_ignore_ascii_case(scheme).then_some(rest)
+        };
+        let (rest, https) = match (after("http://"), after("https://")) {
+            (Some(rest), _) => (rest, false),
+            (_, Some(rest)) => (rest, true),
             _ => return Err(format!("\"{shown}\" must begin with http:// or https://")),
         };
-        let authority = uri.authority().ok_or_else(|| format!("\"{shown}\" names no host"))?;
-        if authority.as_str().contains('@') {
-            return Err("a user or password must not stand in a URL; use `auth`".to_owned());
-        }
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let default = if https { 443 } else { 80 };
-        // `http://host:` has a port of no digits; anything else that is no number is an error.
-        let port = match authority.as_str().get(authority.host().len()..) {
-            Some("" | ":") => default,
-            _ => authority.port_u16().filter(|p| *p != 0).ok_or_else(|| format!("\"{shown}\" has no valid port"))?,
-        };
-        let endpoint = match unix {
-            Some(path) => Endpoint::Unix(PathBuf::from(path)),
-            None => Endpoint::Tcp { host: name.to_owned(), port },
-        };
-        if endpoint == (Endpoint::Tcp { host: String::new(), port }) {
-            return Err(format!("\"{shown}\" names no host"));
-        }
+        // What follows `#` is for browsers and never sent.
+        let rest = rest.split_once('#').map_or(rest, |(sent, _)| sent);
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (endpoint, name, host) = take_authority(authority, https).map_err(|why| format!("\"{shown}\" {why}"))?;
         if tls.is_some() && !https {
             return Err(format!("\"{shown}\" is not https, so `tls` does not apply"));
+        }
+        if let Some(c) = path.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(*c)) {
+            let c = text::one_line(&c.to_string(), 1);
+            return Err(format!("\"{shown}\" has a `{c}` in it, which must be written in per cent: %XX"));
         }
         let tls = https.then(|| {
             let mut tls = tls.unwrap_or_default();
             // The name in the URL is meant, also when a Unix socket leads there.
-            tls.server_name.get_or_insert_with(|| name.to_owned());
+            tls.server_name.get_or_insert(name);
             tls
         });
-        let host = if port == default { authority.host().to_owned() } else { format!("{}:{port}", authority.host()) };
-        let host = HeaderValue::from_str(&host).map_err(|e| format!("\"{shown}\" is no URL: {e}"))?;
-        let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let path = Uri::from(path);
+        let endpoint = unix.map_or(endpoint, |path| Endpoint::Unix(PathBuf::from(path)));
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Target { url: url.to_owned(), endpoint, tls, host, path })
     }
 
@@ -74,24 +62,44 @@ impl Target {
     }
 }
 
+/// The address, the bare name and the `Host` header of the part between `//` and the path.
+fn take_authority(authority: &str, https: bool) -> Result<(Endpoint, String, String), String> {
+    if authority.contains('@') {
+        return Err("must not hold a user or password; use `auth`".to_owned());
+    }
+    let default = if https { 443 } else { 80 };
+    let bare_v6 = !authority.starts_with('[') && authority.matches(':').count() > 1;
+    match Endpoint::parse(authority, Some(default)).filter(|_| !bare_v6) {
+        Some(Endpoint::Tcp { host, port }) => {
+            let endpoint = Endpoint::Tcp { host: host.clone(), port };
+            let shown = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            let header = if port == default { shown } else { format!("{shown}:{port}") };
+            Ok((endpoint, host, header))
+        }
+        _ => Err("names no valid host and port".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_url_is_taken_apart() {
         let table = [
             ("http://127.0.0.1:8000/health?x=1", "127.0.0.1:8000", "127.0.0.1:8000", "/health?x=1", false),
             ("http://a.example", "a.example:80", "a.example", "/", false),
-            ("https://a.example/x", "a.example:443", "a.example", "/x", true),
+            ("HTTPS://a.example/x#top", "a.example:443", "a.example", "/x", true),
             ("https://[::1]:8443/", "[::1]:8443", "[::1]:8443", "/", true),
+            ("http://[::1]", "[::1]:80", "[::1]", "/", false),
             ("http://a.example:80/", "a.example:80", "a.example", "/", false),
-            ("http://a.example?q=1", "a.example:80", "a.example", "/?q=1", false),
+            ("http://a.example?q=1/2", "a.example:80", "a.example", "/?q=1/2", false),
         ];
         for (url, endpoint, host, path, tls) in table {
             let t = Target::parse(url, None, None).unwrap();
-            let got = (t.endpoint.to_string(), t.host.to_str().unwrap().to_owned(), t.path.to_string(), t.tls.is_some());
-            assert_eq!(got, (endpoint.into(), host.into(), path.into(), tls), "{url}");
+            let got = (t.endpoint.to_string(), &*t.host, &*t.path, t.tls.is_some());
+            assert_eq!(got, (endpoint.into(), host, path, tls), "{url}");
         }
     }
 
@@ -109,15 +117,31 @@ mod tests {
         let table = [
             ("ftp://a/", None, "must begin with http:// or https://"),
             ("/health", None, "must begin with"),
-            ("http://u:p@a/", None, "must not stand in a URL"),
-            ("http://a:0/", None, "no valid port"),
-            ("http://a:99999/", None, "no valid port"),
-            ("http://a b/", None, "is no URL"),
+            ("é", None, "must begin with"),
+            ("http://u:p@a/", None, "must not hold a user or password"),
+            ("http:///x", None, "names no valid host and port"),
+            ("http://a:0/", None, "names no valid host and port"),
+            ("http://a:99999/", None, "names no valid host and port"),
+            ("http://::1/", None, "names no valid host and port"),
+            ("http://a b/", None, "names no valid host and port"),
+            ("http://a/x y", None, "must be written in per cent"),
+            ("http://a/\r\nX: y", None, "must be written in per cent"),
+            ("http://a/é", None, "has a `é` in it"),
             ("http://a/", tls(), "is not https"),
         ];
         for (url, tls, want) in table {
             let why = Target::parse(url, tls, None).unwrap_err();
             assert!(why.contains(want), "{url}: {why}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_can_be_sent(url in "https?://[a-z0-9.:@\\[\\]]{0,12}[/?#]?.{0,20}") {
+            if let Ok(t) = Target::parse(&url, None, None) {
+                prop_assert!(t.path.parse::<hyper::Uri>().is_ok(), "{}", t.path);
+                prop_assert!(hyper::header::HeaderValue::from_str(&t.host).is_ok(), "{}", t.host);
+            }
         }
     }
 }
