@@ -38,6 +38,7 @@ kinds! {
     Tcp tcp,
     Postgres postgres,
     Redis redis,
+    Tor tor,
     Udp udp,
     UnixJson unix_json,
 }

@@ -64,6 +64,7 @@ kinds! {
     Tcp tcp "tcp",
     Postgres postgres "postgres",
     Redis redis "redis",
+    Tor tor "tor",
     Udp udp "udp",
     UnixJson unix_json "unix-json",
 }
