@@ -187,6 +187,16 @@ impl Matrix {
         Shown { health, reason, since, age: Some(age), stale: false }
     }
 
+    /// The state that [`Matrix::shown`] gives, without making its texts.
+    pub fn health_at(&self, index: ProbeIndex, now: Now) -> Health {
+        let Some((meta, state)) = self.probe(index) else { return Health::Unknown };
+        let overdue = state.next.is_some_and(|next| now.since(next) > overdue_after(meta));
+        match state.damper.shown() {
+            Some(health) if !overdue => health,
+            _ => Health::Unknown,
+        }
+    }
+
     /// When the first probe that is not stale will become so, unless a result comes first.
     pub fn next_stale(&self, now: Now) -> Option<Duration> {
         self.probes
@@ -199,16 +209,16 @@ impl Matrix {
     }
 
     pub fn layer_tally(&self, layer: usize, now: Now) -> Tally {
-        self.of_layer(layer).map(|p| self.shown(p, now).health).collect()
+        self.of_layer(layer).map(|p| self.health_at(p, now)).collect()
     }
 
     pub fn host_tally(&self, host: &HostId, now: Now) -> Tally {
         let of_host = self.probes.iter().enumerate().filter(|(_, p)| p.host == *host);
-        of_host.map(|(i, _)| self.shown(ProbeIndex(i), now).health).collect()
+        of_host.map(|(i, _)| self.health_at(ProbeIndex(i), now)).collect()
     }
 
     pub fn tally(&self, now: Now) -> Tally {
-        (0..self.probes.len()).map(|i| self.shown(ProbeIndex(i), now).health).collect()
+        (0..self.probes.len()).map(|i| self.health_at(ProbeIndex(i), now)).collect()
     }
 
     /// The hosts that have probes, in order of appearance.

@@ -1,4 +1,7 @@
 //! The only code that looks at the world; it cannot change it.
 
+pub mod mailbox;
 pub mod probe;
+pub mod prober;
+pub mod scheduler;
 pub mod wire;

@@ -31,11 +31,42 @@ pub struct Reader {
     source: Arc<Source>,
     problems: RefCell<Problems>,
     vars: RefCell<Vars>,
+    secrets: RefCell<Vec<At<id::SecretId>>>,
+    asked: RefCell<Vec<Asked>>,
+}
+
+/// The keys that one kind of table was asked for, and those that it had: what keeps the
+/// documentation complete.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub what: String,
+    pub asked: Vec<String>,
+    pub present: Vec<String>,
 }
 
 impl Reader {
     pub fn new(source: Arc<Source>) -> Self {
-        Reader { source, problems: RefCell::default(), vars: RefCell::default() }
+        Reader {
+            source,
+            problems: RefCell::default(),
+            vars: RefCell::default(),
+            secrets: RefCell::default(),
+            asked: RefCell::default(),
+        }
+    }
+
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// The secrets that were referred to so far.
+    pub fn secrets(&self) -> Vec<At<id::SecretId>> {
+        self.secrets.borrow().clone()
+    }
+
+    /// What was asked of the tables that were read to their end.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.borrow().clone()
     }
 
     /// Sets what `${name}` stands for from here on.
@@ -45,6 +76,19 @@ impl Reader {
 
     pub fn error(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
         self.note(Severity::Error, span, message.into(), help);
+    }
+
+    /// An error whose excerpt must not show what stands there.
+    fn error_hiding(&self, span: Range<usize>, message: String, help: String) {
+        let hide = |at: usize, c: char| match c {
+            '\n' | '"' | '\'' => c,
+            _ if span.contains(&at) && c.is_ascii() => '*',
+            _ => c,
+        };
+        let hidden: String = self.source.text.char_indices().map(|(at, c)| hide(at, c)).collect();
+        let source = Arc::new(Source { name: self.source.name.clone(), text: hidden });
+        let problem = Problem { severity: Severity::Error, source, span, message, help: Some(help) };
+        self.problems.borrow_mut().push(problem);
     }
 
     pub fn warning(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
@@ -232,6 +276,24 @@ impl<'a> Table<'a> {
         self.duration(key, bounds).unwrap_or(default)
     }
 
+    /// A number of bytes, whole or with its unit, within bounds.
+    pub fn size(&self, key: &'a str, bounds: RangeInclusive<u64>) -> Option<u64> {
+        let (value, span) = self.get(key)?;
+        let parsed = match value {
+            DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+            DeValue::String(s) => units::parse_quantity(&self.reader.fill(s, &span))
+                .filter(|q| matches!(q.unit, units::Unit::Bytes | units::Unit::None) && q.value >= 0.0)
+                .map(|q| q.value as u64),
+            _ => None,
+        };
+        if let Some(n) = parsed.filter(|n| bounds.contains(n)) {
+            return Some(n);
+        }
+        let (low, high) = (units::bytes(*bounds.start() as f64), units::bytes(*bounds.end() as f64));
+        self.wrong(key, span, &format!("a size from {low} to {high}, such as \"1MiB\""), value);
+        None
+    }
+
     /// One of a few words.
     pub fn choice(&self, key: &'a str, words: &[&'static str]) -> Option<&'static str> {
         let found = self.str(key)?;
@@ -381,24 +443,47 @@ impl<'a> Table<'a> {
                 let inner = Table::new(self.reader, t, span, "secret reference");
                 let name = inner.need_id("secret");
                 inner.finish();
-                name.map(|n| id::SecretId::new(&n.value))
+                let name = name.map(|n| At { value: id::SecretId::new(&n.value), span: n.span });
+                self.reader.secrets.borrow_mut().extend(name.clone());
+                name.map(|n| n.value)
             }
             (_, span) => {
                 let help =
                     format!("write {key} = {{ secret = \"NAME\" }} and define [secrets.NAME] in config.toml");
-                self.reader.error(
-                    span,
-                    format!("`{key}` is a secret and must not stand in a file"),
-                    Some(help),
-                );
+                let message = format!("`{key}` is a secret and must not stand in a file");
+                self.reader.error_hiding(span, message, help);
                 None
             }
         }
     }
 
+    /// The keys that stand here and where, in the order of the file. Listing them does not make
+    /// them known: each must still be asked for.
+    pub fn keys(&self) -> Vec<(&'a str, Range<usize>)> {
+        let mut keys: Vec<(&str, Range<usize>)> =
+            self.entries.keys().map(|k| (k.get_ref().as_ref(), k.span())).collect();
+        keys.sort_by_key(|(_, span)| span.start);
+        keys
+    }
+
+    /// Whether the value of a key is a table.
+    pub fn is_table(&self, key: &str) -> bool {
+        matches!(self.entries.get(key).map(toml::Spanned::get_ref), Some(DeValue::Table(_)))
+    }
+
     /// Notes every key that nobody asked for.
     pub fn finish(self) {
-        let asked = self.asked.into_inner();
+        self.check_keys();
+    }
+
+    /// As [`Table::finish`], where the table is still needed.
+    pub fn check_keys(&self) {
+        let asked = self.asked.borrow().clone();
+        self.reader.asked.borrow_mut().push(Asked {
+            what: self.what.to_owned(),
+            asked: asked.iter().map(|k| (*k).to_owned()).collect(),
+            present: self.entries.keys().map(|k| k.get_ref().to_string()).collect(),
+        });
         for key in self.entries.keys() {
             let name: &str = key.get_ref();
             if asked.contains(&name) {

@@ -1,7 +1,10 @@
 //! What is wrong with a file: where, what was expected, what is near; all of it at once.
 
+use crate::domain::text::is_hostile;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Problems kept for one load; more than these help nobody.
 pub const MAX_PROBLEMS: usize = 200;
@@ -25,7 +28,7 @@ pub struct Source {
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub severity: Severity,
-    pub source: std::sync::Arc<Source>,
+    pub source: Arc<Source>,
     /// Byte range in the source.
     pub span: Range<usize>,
     pub message: String,
@@ -47,6 +50,22 @@ impl Source {
 }
 
 impl Problem {
+    pub fn error(source: &Arc<Source>, span: Range<usize>, message: impl Into<String>) -> Self {
+        let source = Arc::clone(source);
+        Problem { severity: Severity::Error, source, span, message: message.into(), help: None }
+    }
+
+    pub fn warning(source: &Arc<Source>, span: Range<usize>, message: impl Into<String>) -> Self {
+        Problem { severity: Severity::Warning, ..Problem::error(source, span, message) }
+    }
+
+    /// Says what to write instead, when that is known.
+    #[must_use]
+    pub fn help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
     /// `file:line:column: error: message`, for machines and for one-line lists.
     pub fn line(&self) -> String {
         let (line, column) = self.source.position(self.span.start);
@@ -55,7 +74,8 @@ impl Problem {
             Severity::Warning => "warning",
         };
         let help = self.help.as_ref().map(|h| format!(" ({h})")).unwrap_or_default();
-        format!("{}:{line}:{column}: {word}: {}{help}", self.source.name, self.message)
+        let text = format!("{}:{line}:{column}: {word}: {}{help}", self.source.name, self.message);
+        crate::domain::text::one_line(&text, 800)
     }
 
     /// With an excerpt of the file, as rustc does it.
@@ -63,15 +83,16 @@ impl Problem {
         let end = self.source.text.len();
         let span = self.span.start.min(end)..self.span.end.clamp(self.span.start.min(end), end);
         let message = crate::domain::text::one_line(&self.message, 400);
+        let help = self.help.as_ref().map(|h| crate::domain::text::one_line(h, 800));
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let snippet = Snippet::source(self.source.text.as_str())
-            .path(self.source.name.as_str())
-            .annotation(AnnotationKind::Primary.span(span));
+        let (text, name) = (shown(&self.source.text), crate::domain::text::one_line(&self.source.name, 200));
+        let snippet =
+            Snippet::source(&*text).path(name.as_str()).annotation(AnnotationKind::Primary.span(span));
         let mut group = level.primary_title(message.as_str()).element(snippet);
-        if let Some(help) = &self.help {
+        if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -79,9 +100,30 @@ impl Problem {
     }
 }
 
-/// All problems of one load, in the order of the files.
+/// A file's text without what must not reach a terminal; every place stays where it was.
+fn shown(text: &str) -> Cow<'_, str> {
+    let bad = |at: usize, c: char| {
+        let line_end = c == '\r' && text.as_bytes().get(at + 1) == Some(&b'\n');
+        is_hostile(c) && !matches!(c, '\n' | '\t') && !line_end
+    };
+    if !text.char_indices().any(|(at, c)| bad(at, c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if bad(at, c) {
+            out.extend(std::iter::repeat_n('?', c.len_utf8()));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// All problems of one load, in the order of the files, and how many more than
+/// [`MAX_PROBLEMS`] there were.
 #[derive(Clone, Debug, Default)]
-pub struct Problems(pub Vec<Problem>);
+pub struct Problems(pub Vec<Problem>, pub usize);
 
 impl Problems {
     pub fn has_errors(&self) -> bool {
@@ -96,6 +138,26 @@ impl Problems {
     pub fn push(&mut self, problem: Problem) {
         if self.0.len() < MAX_PROBLEMS {
             self.0.push(problem);
+        } else {
+            self.1 += 1;
+        }
+    }
+
+    /// Takes over what another part found.
+    pub fn append(&mut self, other: Problems) {
+        self.1 += other.1;
+        for problem in other.0 {
+            self.push(problem);
+        }
+    }
+
+    /// Adds one, unless the same place was named before: one wrong value may be used many times.
+    pub fn push_once(&mut self, problem: Problem) {
+        let same = |p: &Problem| {
+            p.span == problem.span && !p.span.is_empty() && Arc::ptr_eq(&p.source, &problem.source)
+        };
+        if !self.0.iter().any(same) {
+            self.push(problem);
         }
     }
 
@@ -105,7 +167,11 @@ impl Problems {
     }
 
     pub fn render(&self, color: bool) -> String {
-        self.0.iter().map(|p| p.render(color) + "\n").collect()
+        let mut out: String = self.0.iter().map(|p| p.render(color) + "\n").collect();
+        if self.1 > 0 {
+            out += &format!("and {} more, not shown\n", self.1);
+        }
+        out
     }
 }
 

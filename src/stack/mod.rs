@@ -1,7 +1,13 @@
 //! Stack files and config.toml: schema, loading, validation with spans, lint.
 
+pub mod builtin;
+pub mod config;
 pub mod decode;
 pub mod diag;
+pub mod draft;
+pub mod files;
 pub mod kind;
+pub mod load;
 pub mod spec;
+pub mod validate;
 pub mod vars;

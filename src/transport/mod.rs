@@ -1,5 +1,6 @@
 //! Where a command or a connection runs: on this machine, or through ssh on another.
 
+pub mod files;
 pub mod limited;
 pub mod local;
 pub mod secret;
@@ -8,6 +9,7 @@ pub mod tls;
 
 use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::{Host, TransportSpec};
+use files::{FileError, FileStat};
 use local::Local;
 use std::io;
 use stream::Stream;
@@ -140,6 +142,30 @@ impl Transport {
     pub async fn run(&self, command: &Command) -> Result<Output, RunError> {
         match self {
             Transport::Local(local) => local.run(command).await,
+        }
+    }
+
+    /// Reads the first `max` bytes of a file; ask for one more than you want in order to learn
+    /// whether there is more. Directories, sockets, pipes and devices are refused. Not bounded in
+    /// time: the caller's deadline does that. Cancel-safe.
+    pub async fn read_file(&self, path: &str, max: usize) -> Result<Vec<u8>, FileError> {
+        match self {
+            Transport::Local(local) => local.read_file(path, max).await,
+        }
+    }
+
+    /// What the file system says of a path, symbolic links followed. Not bounded in time: the
+    /// caller's deadline does that. Cancel-safe.
+    pub async fn stat(&self, path: &str) -> Result<FileStat, FileError> {
+        match self {
+            Transport::Local(local) => local.stat(path).await,
+        }
+    }
+
+    /// The path with every symbolic link resolved. Bounds as for [`Transport::stat`].
+    pub async fn real_path(&self, path: &str) -> Result<String, FileError> {
+        match self {
+            Transport::Local(local) => local.real_path(path).await,
         }
     }
 }

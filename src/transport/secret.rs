@@ -29,6 +29,14 @@ impl Secrets {
         self.fetched.try_lock().ok()?.get(id).cloned()
     }
 
+    /// Lets go of a value, so that it is fetched again when next needed. While a fetch is under
+    /// way nothing is let go. Never blocks.
+    pub fn forget(&self, id: &SecretId) {
+        if let Ok(mut fetched) = self.fetched.try_lock() {
+            fetched.remove(id);
+        }
+    }
+
     /// The value of a secret; blocks while it is fetched. A failed fetch is not remembered, so that a mended file is read at
     /// the next try.
     ///

@@ -3,6 +3,8 @@
 //! A kind's own file only looks and reports facts or a fault; what that means for health is
 //! decided here, in one place.
 
+pub mod host;
+pub mod login;
 pub mod reply;
 pub mod shared;
 
@@ -34,13 +36,19 @@ macro_rules! kinds {
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
     Dns dns,
+    Cert cert,
     Exec exec,
+    Http http,
+    Nginx nginx,
+    File file,
+    Systemd systemd,
     Tcp tcp,
     Postgres postgres,
     Redis redis,
     Tor tor,
     Udp udp,
     UnixJson unix_json,
+    Wireguard wireguard,
 }
 
 /// What a kind has at hand while it looks.
@@ -72,6 +80,11 @@ impl<'a> Context<'a> {
     /// Says what is being waited for from now on.
     pub fn phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Whether any condition speaks of a fact: what nobody asks about need not be worked out.
+    pub fn speaks_of(&self, fact: &str) -> bool {
+        self.probe.conditions.iter().chain(&self.probe.degraded_unless).any(|c| c.name() == fact)
     }
 
     fn current_phase(&self) -> Phase {

@@ -1,8 +1,12 @@
 //! What probes share: secrets, and commands whose one answer serves several probes.
 
 use super::Fault;
+use super::host::HostShared;
+use super::http::fetch::Kept;
+use super::login::Logins;
 use crate::clock::{Clock, Now};
 use crate::domain::id::{HostId, SecretId};
+use crate::stack::spec::{Login, Stack};
 use crate::transport::secret::Secrets;
 use crate::transport::{Command, Output, Transport};
 use secrecy::SecretString;
@@ -18,9 +22,15 @@ const MAX_SHARED_COMMANDS: usize = 256;
 #[derive(Debug, Default)]
 pub struct Shared {
     pub secrets: Arc<Secrets>,
+    /// What the probes of one host share.
+    pub host: HostShared,
     /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
     /// one more at every poll.
     fetching: Arc<Mutex<()>>,
+    /// The sessions of HTTP APIs.
+    pub(super) logins: Logins,
+    /// Connections that HTTP probes keep between their runs.
+    pub(super) kept: Kept,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
 }
 
@@ -62,6 +72,23 @@ impl Shared {
             .map_err(Fault::Unknown)
     }
 
+    /// With logins, for probes outside of a stack.
+    #[must_use]
+    pub fn with_logins(mut self, logins: &[Login]) -> Self {
+        self.logins = Logins::new(logins);
+        self
+    }
+
+    /// For the probes of one stack: what they ask for together is known from the start.
+    pub fn for_stack(secrets: Secrets, stack: &Stack) -> Self {
+        Shared {
+            secrets: Arc::new(secrets),
+            host: HostShared::for_stack(stack),
+            logins: Logins::new(&stack.logins),
+            ..Shared::default()
+        }
+    }
+
     /// Runs a command on a host, or takes its answer when one is at most `max_age` old.
     /// Cancel-safe: when the asker that runs it gives up, the next one runs it again.
     pub async fn command(
@@ -71,6 +98,20 @@ impl Shared {
         command: &Command,
         max_age: Duration,
         clock: &dyn Clock,
+    ) -> Result<Answer, Fault> {
+        self.cleaned_command(host, transport, command, max_age, clock, |_| {}).await
+    }
+
+    /// As [`Shared::command`], for a command whose output holds what must not be kept: `clean`
+    /// takes it out before the answer is stored.
+    pub async fn cleaned_command(
+        &self,
+        host: &HostId,
+        transport: &Transport,
+        command: &Command,
+        max_age: Duration,
+        clock: &dyn Clock,
+        clean: impl FnOnce(&mut Output),
     ) -> Result<Answer, Fault> {
         let slot = {
             let mut commands = self.commands.lock().await;
@@ -84,8 +125,9 @@ impl Shared {
             return Ok(answer.clone());
         }
         let at = clock.now();
-        let output = Arc::new(transport.run(command).await?);
-        let answer = Answer { output, at };
+        let mut output = transport.run(command).await?;
+        clean(&mut output);
+        let answer = Answer { output: Arc::new(output), at };
         *slot = Some(answer.clone());
         Ok(answer)
     }

@@ -3,6 +3,7 @@
 //! A kind is a pair of files: `stack/kind/x.rs` (what the file says) and `observe/probe/x.rs`
 //! (how it is looked at). Each is named once in the list below and once in `observe/probe`.
 
+pub mod checked;
 pub mod common;
 
 use super::decode::Table;
@@ -48,6 +49,11 @@ macro_rules! kinds {
                 match self { $(Kind::$variant(spec) => spec.endpoint(),)* }
             }
 
+            /// Kinds whose probes of one host are answered together by one command.
+            pub fn batch(&self) -> Option<&'static str> {
+                Some(self.name()).filter(|n| matches!(*n, "systemd" | "wireguard"))
+            }
+
             /// The conditions that hold when the file names none; they follow from what the
             /// file does say.
             pub fn default_conditions(&self) -> Vec<String> {
@@ -60,11 +66,17 @@ macro_rules! kinds {
 // One line a kind.
 kinds! {
     Dns dns "dns",
+    Cert cert "cert",
     Exec exec "exec",
+    Http http "http",
+    Nginx nginx "nginx",
+    File file "file",
+    Systemd systemd "systemd",
     Tcp tcp "tcp",
     Postgres postgres "postgres",
     Redis redis "redis",
     Tor tor "tor",
     Udp udp "udp",
     UnixJson unix_json "unix-json",
+    Wireguard wireguard "wireguard",
 }

@@ -1,0 +1,127 @@
+//! The JWT signing keys and their rotation: at every start of the rotator, and every 24 hours.
+
+use super::log::LogStore;
+use super::units::Second;
+
+pub const INTERVAL: Second = 24 * 3600;
+pub const OVERLAP: Second = 600;
+pub const GRACE: Second = 15;
+/// From the private keys' switch to the end.
+const TAIL: Second = 20;
+
+/// What the rest of the stack must do about a rotation's progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// New keys lie beside the old, copies in `overlap/`.
+    Staged,
+    /// The overlap copies are gone, and with them every token signed before.
+    Complete,
+}
+
+#[derive(Debug)]
+pub struct Keys {
+    /// When the present keys were staged; ages count from here, not from their cut-over.
+    pub staged: Second,
+    /// When the running rotation began.
+    pub rotating: Option<Second>,
+    pub next: Second,
+    /// Goes up with each complete rotation; the key files follow it.
+    pub generation: u64,
+}
+
+impl Keys {
+    /// As of `now`, after the rotation at the stack's first start and those every day since.
+    pub fn new(now: Second) -> Self {
+        let boot = 13;
+        let days = now.saturating_sub(boot) / INTERVAL;
+        let staged = boot + days * INTERVAL;
+        Self { staged, rotating: None, next: staged + INTERVAL, generation: days + 1 }
+    }
+
+    /// Begins a rotation; one that comes while another runs is lost, as upstream.
+    pub fn rotate(&mut self, now: Second, log: &mut LogStore, clock: &str) {
+        if self.rotating.is_some() {
+            return;
+        }
+        self.rotating = Some(now);
+        self.staged = now;
+        self.next = now + INTERVAL;
+        for (event, rest) in [
+            ("rotation_started", " | interval_hours=24"),
+            ("backed_up_key", " | name=access_private"),
+            ("backed_up_key", " | name=refresh_private"),
+            ("staged_key", " | name=access"),
+            ("staged_key", " | name=refresh"),
+            ("overlap_window_started", " | minutes=10"),
+        ] {
+            line(log, clock, event, rest);
+        }
+    }
+
+    /// The rotator died: what it had begun is not finished by anybody.
+    pub fn abandon(&mut self) {
+        self.rotating = None;
+    }
+
+    pub fn step(&mut self, now: Second, running: bool, log: &mut LogStore, clock: &str) -> Option<Progress> {
+        let Some(start) = self.rotating else {
+            if running && now >= self.next {
+                self.rotate(now, log, clock);
+                return Some(Progress::Staged);
+            }
+            return None;
+        };
+        match now.saturating_sub(start) {
+            OVERLAP => {
+                line(log, clock, "rotating_public_keys", "");
+                line(log, clock, "public_key_rotated", " | name=access");
+                line(log, clock, "public_key_rotated", " | name=refresh");
+                line(log, clock, "sighup_sent", " | service=auth_service");
+                line(log, clock, "pid_file_not_found", " | service=key_rotator");
+                line(log, clock, "sighup_grace_period_started", " | seconds=15");
+            }
+            t if t == OVERLAP + GRACE => {
+                line(log, clock, "rotating_private_keys", "");
+                line(log, clock, "private_key_rotated", " | name=access");
+                line(log, clock, "private_key_rotated", " | name=refresh");
+                line(log, clock, "env_secret_rotated", " | name=ADMIN_SECRET");
+            }
+            t if t >= OVERLAP + GRACE + TAIL => {
+                line(log, clock, "overlap_key_deleted", " | name=access");
+                line(log, clock, "overlap_key_deleted", " | name=refresh");
+                line(log, clock, "rotation_complete", "");
+                self.rotating = None;
+                self.generation += 1;
+                return Some(Progress::Complete);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+/// The rotator logs plain text, and only to the journal.
+fn line(log: &mut LogStore, clock: &str, event: &str, rest: &str) {
+    log.journal("tornado.service", "tornado-master", 6, format!("{clock},000 [INFO] {event}{rest}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rotation_takes_ten_minutes_and_thirty_five_seconds() {
+        let mut log = LogStore::new(jiff::Timestamp::UNIX_EPOCH);
+        let mut keys = Keys::new(93_784);
+        assert_eq!(keys.next, 13 + 2 * INTERVAL);
+        keys.rotate(100_000, &mut log, "t");
+        keys.rotate(100_100, &mut log, "t");
+        assert_eq!(keys.staged, 100_000, "the second request is lost");
+        for now in 100_001..100_635 {
+            assert_eq!(keys.step(now, true, &mut log, "t"), None, "{now}");
+        }
+        assert_eq!(keys.step(100_635, true, &mut log, "t"), Some(Progress::Complete));
+        let text: Vec<_> = log.entries().iter().map(|e| e.message.to_string()).collect();
+        assert!(text.last().is_some_and(|m| m.contains("rotation_complete")), "{text:?}");
+    }
+}

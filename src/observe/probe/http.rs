@@ -1,0 +1,124 @@
+//! Looks at an HTTP endpoint with one request: status, headers, body.
+
+pub mod auth;
+pub mod fetch;
+
+use super::{Context, Fault, Found, login};
+use crate::domain::fact::Fact;
+use crate::domain::text;
+use crate::domain::units::{self, Unit};
+use crate::stack::kind::http::{Auth, Spec};
+use auth::Credential;
+use fetch::{Answer, Call, fetch};
+use hyper::StatusCode;
+use hyper::header::{self, HeaderMap};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Kept of a body as evidence, in bytes.
+const MAX_EVIDENCE: usize = 8 << 10;
+/// Shown of a short body as the reason while all is well, in characters.
+const MAX_SUMMARY: usize = 60;
+
+pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
+    if let Auth::Login(id) = &spec.auth {
+        return look_as(id, spec, cx).await;
+    }
+    let credential = auth::fixed(&spec.auth, cx).await?;
+    let answer = ask(spec, credential.as_ref(), cx).await?;
+    Ok(report(&answer, credential.as_ref(), cx))
+}
+
+/// Looks with a login's session, which is renewed once when it is refused.
+async fn look_as(id: &str, spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
+    let mut session = login::session(cx, id).await?;
+    let mut answer = ask(spec, Some(&session.credential), cx).await?;
+    let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+    if refused && let Some(newer) = login::renew(cx, id, &session).await? {
+        session = newer;
+        answer = ask(spec, Some(&session.credential), cx).await?;
+    }
+    Ok(report(&answer, Some(&session.credential), cx))
+}
+
+async fn ask(spec: &Spec, credential: Option<&Credential>, cx: &Context<'_>) -> Result<Answer, Fault> {
+    let mut headers = HeaderMap::clone(&spec.headers);
+    if let Some(credential) = credential {
+        headers.insert(credential.header.clone(), credential.value.clone());
+    }
+    let call = Call {
+        target: &spec.target,
+        method: &spec.method,
+        headers,
+        body: spec.body.clone(),
+        max_body: spec.max_body,
+        keep: spec.keep_alive,
+    };
+    fetch(cx, &call).await
+}
+
+/// The facts of an answer. What no condition speaks of is not worked out.
+fn report(answer: &Answer, credential: Option<&Credential>, cx: &Context<'_>) -> Found {
+    let clean = |text: String| match credential.map(|c| c.redact(&text).into_owned()) {
+        Some(redacted) => redacted,
+        None => text,
+    };
+    let body = String::from_utf8_lossy(&answer.body);
+    let body = credential.map_or_else(|| body.clone(), |c| Cow::Owned(c.redact(&body).into_owned()));
+    let mut found = Found { summary: summary(answer, &body), ..Found::default() };
+    found.facts.number("STATUS", f64::from(answer.status.as_u16()), Unit::None);
+    found.facts.number("SIZE", answer.body.len() as f64, Unit::Bytes);
+    if cx.speaks_of("BODY") {
+        let value = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.to_string()));
+        found.facts.set("BODY", Fact::Json(value));
+    }
+    if cx.speaks_of("HEADER") {
+        let headers = shown_headers(&answer.headers).map(|(k, v)| (k.to_owned(), Value::String(clean(v.into_owned()))));
+        found.facts.set("HEADER", Fact::Json(Value::Object(headers.collect::<Map<_, _>>())));
+    }
+    found.evidence = evidence(answer, &clean, &body);
+    found
+}
+
+/// Headers as text; the value of a cookie is a secret of somebody's session.
+fn shown_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    headers.iter().map(|(name, value)| {
+        let shown = if *name == header::SET_COOKIE {
+            Cow::Borrowed(auth::REDACTED)
+        } else {
+            String::from_utf8_lossy(value.as_bytes())
+        };
+        (name.as_str(), shown)
+    })
+}
+
+fn summary(answer: &Answer, body: &str) -> String {
+    let mut out = answer.status.to_string();
+    let first = body.trim_start();
+    if !first.is_empty() && first.len() <= MAX_SUMMARY {
+        let _ = write!(out, ", {}", text::one_line(first, MAX_SUMMARY));
+    } else if !answer.body.is_empty() {
+        let _ = write!(out, ", {}", units::bytes(answer.body.len() as f64));
+    }
+    out
+}
+
+fn evidence(answer: &Answer, clean: &impl Fn(String) -> String, body: &str) -> String {
+    let mut out = String::with_capacity(512);
+    let _ = writeln!(out, "{:?} {}", answer.version, answer.status);
+    for (name, value) in shown_headers(&answer.headers) {
+        let _ = writeln!(out, "{name}: {value}");
+    }
+    out = clean(out);
+    let mut cut = body.len().min(MAX_EVIDENCE);
+    while !body.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    out.push('\n');
+    out.push_str(body.get(..cut).unwrap_or(""));
+    if cut < body.len() {
+        let _ = write!(out, "\n… {} more", units::bytes((body.len() - cut) as f64));
+    }
+    out
+}

@@ -1,0 +1,259 @@
+//! One HTTP/1.1 request over a connection of its own, or over one kept from the run before.
+//!
+//! The protocol runs inside the probe's own task: no pool, no task for each connection, and
+//! dropping the future closes everything.
+
+use crate::domain::id::ProbeId;
+use crate::domain::text;
+use crate::domain::units;
+use crate::observe::probe::{Context, Fault, Phase};
+use crate::stack::kind::http::target::Target;
+use crate::transport::tls::{self, Wire};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, StatusCode, Version};
+use hyper_util::rt::TokioIo;
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
+
+/// The longest head of an answer, in bytes. The number of headers is bounded by hyper's own 100.
+pub const MAX_HEAD: usize = 64 << 10;
+/// A body may come in this many pieces, and in more only if they are not tiny: each costs as much
+/// work as a large one, and a hostile server could send a million.
+const FREE_PIECES: usize = 1024;
+/// The least average of more pieces than that, in bytes.
+const LEAST_PIECE: usize = 16;
+/// Connections kept at most; a probe beyond them opens a fresh one each time.
+const MAX_KEPT: usize = 8192;
+
+/// What to ask, and within which bounds.
+pub struct Call<'a> {
+    pub target: &'a Target,
+    pub method: &'a Method,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// A longer body is the target's failure, in bytes.
+    pub max_body: usize,
+    /// Take a kept connection and keep it afterwards.
+    pub keep: bool,
+}
+
+/// The headers of a request that nobody configured, over a connection of its own.
+pub fn plain_headers(target: &Target) -> HeaderMap {
+    let agent = concat!("quarterdeck/", env!("CARGO_PKG_VERSION"));
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(header::HOST, target.host.clone());
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub version: Version,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// An open connection and the protocol on it.
+struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    connection: Connection<TokioIo<Wire>, Full<Bytes>>,
+}
+
+/// The connections that probes keep between their runs.
+#[derive(Default)]
+pub struct Kept(Mutex<HashMap<ProbeId, Box<Open>>>);
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
+}
+
+impl Kept {
+    fn take(&self, probe: &ProbeId) -> Option<Box<Open>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(probe)
+    }
+
+    fn put(&self, probe: &ProbeId, open: Box<Open>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < MAX_KEPT {
+            kept.insert(probe.clone(), open);
+        }
+    }
+}
+
+/// Sends one request and reads its answer. A kept connection that turns out to be dead is
+/// replaced once, so that a server which closes idle connections does not look down.
+///
+/// # Errors
+/// `Down` for what the target did wrong; see [`Fault`].
+pub async fn fetch(cx: &Context<'_>, call: &Call<'_>) -> Result<Answer, Fault> {
+    if call.keep
+        && let Some(mut open) = cx.shared.kept.take(&cx.probe.id)
+    {
+        cx.phase(Phase::Waiting);
+        match open.exchange(call).await {
+            Ok(answer) => {
+                keep(cx, open).await;
+                return Ok(answer);
+            }
+            Err(Failure::Broken(_)) => {} // perhaps only idle for too long: ask afresh
+            Err(Failure::Judged(fault)) => return Err(fault),
+        }
+    }
+    let mut open = open(cx, call.target).await?;
+    let answer = open.exchange(call).await.map_err(Failure::into_fault)?;
+    if call.keep {
+        keep(cx, open).await;
+    }
+    Ok(answer)
+}
+
+async fn open(cx: &Context<'_>, target: &Target) -> Result<Box<Open>, Fault> {
+    cx.phase(Phase::Connecting);
+    let stream = cx.transport.connect(&target.endpoint).await?;
+    cx.phase(Phase::Waiting);
+    let wire = tls::wrap(stream, &target.endpoint, target.tls.as_ref()).await?;
+    let (sender, connection) = Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(wire))
+        .await
+        .map_err(|e| Fault::Down(in_words(&e)))?;
+    Ok(Box::new(Open { sender, connection }))
+}
+
+/// Puts a connection aside for the next run, unless the server wants it closed.
+async fn keep(cx: &Context<'_>, mut open: Box<Open>) {
+    let alive = std::future::poll_fn(|task| {
+        Poll::Ready(Pin::new(&mut open.connection).poll(task).is_pending() && open.sender.is_ready())
+    });
+    if alive.await {
+        cx.shared.kept.put(&cx.probe.id, open);
+    }
+}
+
+enum Failure {
+    /// The connection broke or spoke no HTTP.
+    Broken(hyper::Error),
+    /// The exchange itself went well; the answer is wrong.
+    Judged(Fault),
+}
+
+impl Failure {
+    fn into_fault(self) -> Fault {
+        match self {
+            Failure::Broken(e) => Fault::Down(in_words(&e)),
+            Failure::Judged(fault) => fault,
+        }
+    }
+}
+
+impl Open {
+    async fn exchange(&mut self, call: &Call<'_>) -> Result<Answer, Failure> {
+        let mut request = Request::new(Full::new(call.body.clone()));
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = call.target.path.clone();
+        *request.headers_mut() = call.headers.clone();
+        let Open { sender, connection } = self;
+        let asked = sender.send_request(request);
+        let work = async {
+            let (head, body) = asked.await.map_err(Failure::Broken)?.into_parts();
+            let body = read_body(body, call.max_body).await?;
+            Ok(Answer { status: head.status, version: head.version, headers: head.headers, body })
+        };
+        drive(work, connection).await
+    }
+}
+
+/// Runs the work and the protocol under it in this task, until the work is done. When the
+/// protocol ends first, the work learns why through its own channel.
+async fn drive<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+    connection: &mut Connection<TokioIo<Wire>, Full<Bytes>>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    let mut running = true;
+    std::future::poll_fn(|task| {
+        if let Poll::Ready(result) = work.as_mut().poll(task) {
+            return Poll::Ready(result);
+        }
+        if running && let Poll::Ready(ended) = Pin::new(&mut *connection).poll(task) {
+            running = false;
+            let result = work.as_mut().poll(task);
+            return match (result, ended) {
+                // The work sees only that its channel closed; the protocol knows why.
+                (Poll::Ready(Err(Failure::Broken(_))) | Poll::Pending, Err(e)) => {
+                    Poll::Ready(Err(Failure::Broken(e)))
+                }
+                (result, _) => result,
+            };
+        }
+        // What the protocol has just received is taken at once, without another wake-up.
+        work.as_mut().poll(task)
+    })
+    .await
+}
+
+async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, Failure> {
+    let too_long = || {
+        let max = units::bytes(max as f64);
+        Failure::Judged(Fault::Down(format!("expected a body of at most {max}, got more")))
+    };
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_long());
+    }
+    let mut first = Bytes::new();
+    let mut rest: Vec<u8> = Vec::new();
+    let mut pieces = 0;
+    while let Some(frame) = body.frame().await {
+        pieces += 1;
+        if pieces > FREE_PIECES && (first.len() + rest.len()) / pieces < LEAST_PIECE {
+            let why = format!("expected a body, got {pieces} pieces of a few bytes");
+            return Err(Failure::Judged(Fault::Down(why)));
+        }
+        let Ok(data) = frame.map_err(Failure::Broken)?.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > max {
+            return Err(too_long());
+        }
+        if first.is_empty() {
+            first = data; // nearly always the whole of it, taken without a copy
+        } else {
+            rest.extend_from_slice(&data);
+        }
+    }
+    if rest.is_empty() { Ok(first) } else { Ok([&first, rest.as_slice()].concat().into()) }
+}
+
+/// What went wrong on the connection, as a reason.
+fn in_words(e: &hyper::Error) -> String {
+    if e.is_parse_too_large() {
+        return format!("expected at most {} of headers, got more", units::bytes(MAX_HEAD as f64));
+    }
+    if e.is_parse() {
+        return format!("expected an HTTP/1.1 answer, got something else: {}", text::one_line(&e.to_string(), 80));
+    }
+    if e.is_incomplete_message() || e.is_canceled() || e.is_closed() {
+        return "expected an answer, got a closed connection".to_owned();
+    }
+    let io = e.source().and_then(|s| s.downcast_ref::<io::Error>());
+    match io {
+        Some(io) if io.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => tls::describe_io(io, None),
+        Some(io) if io.kind() == io::ErrorKind::ConnectionReset => "expected an answer, got a connection reset".to_owned(),
+        Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
+            "expected a whole answer, got a closed connection in the middle of it".to_owned()
+        }
+        Some(io) => format!("expected an answer, got: {}", text::one_line(&io.to_string(), 120)),
+        None => format!("expected an answer, got: {}", text::one_line(&e.to_string(), 120)),
+    }
+}

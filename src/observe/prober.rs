@@ -1,0 +1,79 @@
+//! A stack's probes, ready to run: the way to each host, shared answers, the clock.
+
+use super::probe::shared::Shared;
+use super::probe::{self, Context};
+use crate::clock::Clock;
+use crate::domain::fact::Facts;
+use crate::domain::health::Health;
+use crate::domain::observation::{ProbeIndex, Reading};
+use crate::domain::text;
+use crate::stack::spec::{Probe, Stack};
+use crate::transport::Transport;
+use std::sync::Arc;
+
+/// Everything needed to run the probes of one stack.
+pub struct Prober {
+    probes: Vec<Ready>,
+    shared: Shared,
+    clock: Arc<dyn Clock>,
+}
+
+/// One probe and the way to its host, or why there is none.
+struct Ready {
+    probe: Probe,
+    transport: Result<Arc<Transport>, String>,
+}
+
+impl Prober {
+    pub fn new(stack: &Stack, shared: Shared, clock: Arc<dyn Clock>) -> Self {
+        let ways: Vec<_> =
+            stack.hosts.iter().map(|h| (h.id.clone(), Transport::new(h).map(Arc::new))).collect();
+        let way_to = |probe: &Probe| {
+            let way = ways.iter().find(|(id, _)| *id == probe.host);
+            way.map_or_else(|| Err(format!("no host is called {}", probe.host)), |(_, way)| way.clone())
+        };
+        let probes = stack.probes.iter().map(|p| Ready { transport: way_to(p), probe: p.clone() }).collect();
+        Prober { probes, shared, clock }
+    }
+
+    pub fn len(&self) -> usize {
+        self.probes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.probes.is_empty()
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub fn probe(&self, index: ProbeIndex) -> Option<&Probe> {
+        self.probes.get(index.0).map(|r| &r.probe)
+    }
+
+    /// Runs one probe once; see [`probe::run`] for its bounds. Cancel-safe.
+    pub async fn run(&self, index: ProbeIndex) -> Reading {
+        let Some(ready) = self.probes.get(index.0) else {
+            return self.unknown("no such probe");
+        };
+        match &ready.transport {
+            Ok(transport) => {
+                probe::run(&Context::new(transport, &self.shared, &*self.clock, &ready.probe)).await
+            }
+            Err(why) => self.unknown(why),
+        }
+    }
+
+    fn unknown(&self, why: &str) -> Reading {
+        Reading {
+            health: Health::Unknown,
+            reason: text::reason(why),
+            latency: None,
+            at: self.clock.now(),
+            facts: Facts::new(),
+            evidence: Vec::new(),
+            unreachable: false,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The stacks that are part of the program. A new one is a file in `stacks/` and a line here.
+
+use super::diag::Source;
+use std::sync::Arc;
+
+/// One embedded stack file.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// What `--stack` takes: the file's name.
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+macro_rules! built_in {
+    ($($file:literal),* $(,)?) => {
+        &[$(BuiltIn {
+            name: stem($file),
+            text: include_str!(concat!("../../stacks/", $file)),
+        }),*]
+    };
+}
+
+// One line a stack.
+const ALL: &[BuiltIn] = built_in!["tornado.toml"];
+
+/// The part of a file's name before `.toml`.
+const fn stem(file: &'static str) -> &'static str {
+    match file.as_bytes().len().checked_sub(".toml".len()) {
+        Some(end) => file.split_at(end).0,
+        None => file,
+    }
+}
+
+/// All of them.
+pub fn all() -> &'static [BuiltIn] {
+    ALL
+}
+
+/// The file of one of them.
+pub fn source(name: &str) -> Option<Arc<Source>> {
+    let found = ALL.iter().find(|b| b.name == name)?;
+    Some(Arc::new(Source { name: format!("{name}.toml (built in)"), text: found.text.to_owned() }))
+}

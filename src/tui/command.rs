@@ -1,0 +1,95 @@
+//! The one table of commands: footer, help, palette and key bindings are made from it.
+
+/// What a key or the palette can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    Quit,
+    Help,
+    Palette,
+    Filter,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    NextProblem,
+    Open,
+    Back,
+    Fold,
+    FoldAll,
+    OnlyProblems,
+    PollNow,
+    PollAll,
+    Freeze,
+    Copy,
+    Theme,
+    Redraw,
+    Suspend,
+    ShowOverview,
+    ShowSwitches,
+    ShowLog,
+}
+
+/// One command: how it is named in config and palette, what it does, its keys at first.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    pub action: Action,
+    /// The name in `[keys]` and in the palette.
+    pub name: &'static str,
+    /// What it does, for help and palette.
+    pub doc: &'static str,
+    /// A short word for the footer; empty keeps it out of there.
+    pub hint: &'static str,
+    /// In crokey's notation.
+    pub keys: &'static [&'static str],
+}
+
+/// Every command, in the order of the help page.
+pub const COMMANDS: &[Command] = &[
+    c(Action::Help, "help", "show every key", "help", &["?", "f1"]),
+    c(Action::Open, "open", "open the details of the selected row", "details", &["enter"]),
+    c(Action::Back, "back", "close what is open; never acts", "", &["esc"]),
+    c(Action::Filter, "filter", "show only rows that match", "filter", &["/"]),
+    c(Action::Palette, "palette", "find a command by name", "commands", &[":"]),
+    c(Action::PollNow, "poll-now", "look at the selected probe or layer now", "poll", &["p"]),
+    c(Action::PollAll, "poll-all", "look at everything now", "", &["P"]),
+    c(Action::OnlyProblems, "only-problems", "show only what is not up", "problems", &["!"]),
+    c(Action::NextProblem, "next-problem", "go to the next row that is not up", "next problem", &["n"]),
+    c(Action::Freeze, "freeze", "stop the screen; looking goes on behind it", "freeze", &["f"]),
+    c(Action::Copy, "copy", "copy the selected row with its reason (OSC 52)", "copy", &["y"]),
+    c(Action::Theme, "theme", "next theme", "theme", &["t"]),
+    c(Action::Up, "up", "up", "", &["up", "k"]),
+    c(Action::Down, "down", "down", "", &["down", "j"]),
+    c(Action::PageUp, "page-up", "a page up", "", &["pageup", "ctrl-u"]),
+    c(Action::PageDown, "page-down", "a page down", "", &["pagedown", "ctrl-d"]),
+    c(Action::First, "first", "to the first row", "", &["home", "g"]),
+    c(Action::Last, "last", "to the last row", "", &["end", "G"]),
+    c(Action::Fold, "fold", "fold or unfold the layer", "", &["space", "left", "right", "h", "l"]),
+    c(Action::FoldAll, "fold-all", "fold or unfold every layer", "", &["z"]),
+    c(Action::ShowOverview, "overview", "screen: the health matrix", "", &["1"]),
+    c(Action::ShowSwitches, "switches", "screen: what can be broken on purpose (demo only)", "", &["8"]),
+    c(Action::ShowLog, "log", "screen: the program's own log", "", &["9"]),
+    c(Action::Redraw, "redraw", "draw everything anew", "", &["ctrl-l"]),
+    c(Action::Suspend, "suspend", "stop and go back to the shell; fg returns", "", &["ctrl-z"]),
+    c(Action::Quit, "quit", "leave", "quit", &["q", "ctrl-c"]),
+];
+
+const fn c(
+    action: Action,
+    name: &'static str,
+    doc: &'static str,
+    hint: &'static str,
+    keys: &'static [&'static str],
+) -> Command {
+    Command { action, name, doc, hint, keys }
+}
+
+/// The names that `[keys]` takes.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|c| c.name)
+}
+
+pub fn by_name(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|c| c.name == name)
+}

@@ -1,0 +1,17 @@
+//! The full-screen terminal: events in, effects out, frames drawn because something changed.
+
+pub mod app;
+pub mod command;
+#[cfg(test)]
+mod fixture;
+pub mod glyph;
+pub mod keymap;
+pub mod model;
+pub mod picture;
+pub mod terminal;
+pub mod theme;
+pub mod update;
+#[cfg(test)]
+mod update_tests;
+pub mod view;
+pub mod wallboard;

@@ -1,0 +1,172 @@
+//! The few lines that answer first: what is wrong, since when, why; and what runs out next.
+
+use crate::clock::Now;
+use crate::domain::cause::Role;
+use crate::domain::fact::Fact;
+use crate::domain::health::Health;
+use crate::domain::matrix::Matrix;
+use crate::domain::observation::ProbeIndex;
+use crate::domain::units;
+use std::time::Duration;
+
+/// The headline and how bad it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headline {
+    pub health: Health,
+    pub text: String,
+}
+
+/// What to say of the whole stack in one line.
+pub fn headline(matrix: &Matrix, at: Now) -> Headline {
+    if let Some(me) = matrix.is_it_me() {
+        let text = format!(
+            "is it me? all {} remote probes cannot get there from here: check this machine's network first",
+            me.failing
+        );
+        return Headline { health: Health::Unknown, text };
+    }
+    let roles = matrix.roles(at);
+    let causes: Vec<usize> =
+        roles.iter().enumerate().filter(|(_, r)| **r == Role::Cause).map(|(i, _)| i).collect();
+    let worst_first = |layer: &usize| std::cmp::Reverse(matrix.layer_tally(*layer, at).worst().severity());
+    let Some(&cause) = causes.iter().min_by_key(|l| worst_first(l)) else { return calm(matrix, at) };
+    let layer = matrix.layers().get(cause);
+    let name = layer.map_or("?", |l| l.name.as_str());
+    let health = matrix.layer_tally(cause, at).worst();
+    let explained = roles
+        .iter()
+        .filter(|r| matches!(r, Role::ExplainedBy(l) | Role::MayFollowFrom(l) if *l == cause))
+        .count();
+    let (since, reason) = worst_probe(matrix, cause, at)
+        .map(|(probe, shown)| {
+            let name = matrix.probe(probe).map_or(String::new(), |(p, _)| p.name.clone());
+            (shown.since, format!("{name}: {}", shown.reason))
+        })
+        .unwrap_or_default();
+    let since = since.map(|d| format!(" for {}", units::long_age(d))).unwrap_or_default();
+    let mut more = match explained {
+        0 => String::new(),
+        1 => "; explains 1 layer more".to_owned(),
+        n => format!("; explains {n} layers more"),
+    };
+    let others: Vec<&str> = causes
+        .iter()
+        .filter(|l| **l != cause)
+        .filter_map(|l| matrix.layers().get(*l))
+        .map(|l| l.name.as_str())
+        .collect();
+    if !others.is_empty() {
+        more = format!("{more}; also failing: {}", others.join(", "));
+    }
+    Headline { health, text: format!("{name} {health}{since}{more} · {reason}") }
+}
+
+fn calm(matrix: &Matrix, at: Now) -> Headline {
+    let tally = matrix.tally(at);
+    if !matrix.complete() {
+        let waiting = tally.unknown;
+        return Headline {
+            health: Health::Unknown,
+            text: format!("looking: {waiting} of {} probes have not answered yet", tally.total()),
+        };
+    }
+    if tally.unknown > 0 {
+        let text = format!(
+            "{} up, {} unknown: not known is not healthy; select one to see what it needs",
+            tally.up, tally.unknown
+        );
+        return Headline { health: Health::Unknown, text };
+    }
+    let since = longest_calm(matrix, at).map(|d| format!(" for {}", units::long_age(d))).unwrap_or_default();
+    Headline { health: Health::Up, text: format!("all {} probes up{since}", tally.up) }
+}
+
+/// How long everything has been up: since the last change of any probe.
+fn longest_calm(matrix: &Matrix, at: Now) -> Option<Duration> {
+    (0..matrix.probes().len()).filter_map(|i| matrix.probe(ProbeIndex(i))?.1.since).map(|s| at.since(s)).min()
+}
+
+/// The probe of a layer that is in the worst state, the one that has been so for longest.
+pub fn worst_probe(
+    matrix: &Matrix,
+    layer: usize,
+    at: Now,
+) -> Option<(ProbeIndex, crate::domain::matrix::Shown)> {
+    matrix
+        .of_layer(layer)
+        .map(|p| (p, matrix.shown(p, at)))
+        .max_by_key(|(p, s)| (s.health.severity(), s.since.unwrap_or_default(), std::cmp::Reverse(p.0)))
+}
+
+/// What is said of a layer's part beside its name: `explained by redis`.
+pub fn role_note(matrix: &Matrix, role: Role) -> String {
+    let name = |l: usize| matrix.layers().get(l).map_or("?", |l| l.name.as_str());
+    match role {
+        Role::Fine => String::new(),
+        Role::Cause => "likely cause".to_owned(),
+        Role::ExplainedBy(l) => format!("explained by {}", name(l)),
+        Role::MayFollowFrom(l) => format!("may follow from {}", name(l)),
+    }
+}
+
+/// What runs out next, soonest first, as short texts with whether it is urgent.
+pub fn clocks(matrix: &Matrix, at: Now) -> Vec<(String, Health)> {
+    let mut out = Vec::new();
+    if let Some((name, left)) = nearest_certificate(matrix) {
+        let health = if left < 0.0 {
+            Health::Down
+        } else if left < 14.0 * 86_400.0 {
+            Health::Degraded
+        } else {
+            Health::Up
+        };
+        let left =
+            if left < 0.0 { "expired".to_owned() } else { units::short_age(Duration::from_secs_f64(left)) };
+        out.push((format!("certificate {left} ({name})"), health));
+    }
+    if let Some((name, at_change, to)) = last_change(matrix) {
+        let ago = units::short_age(at.since(at_change));
+        out.push((format!("last change {ago} ago: {name} {to}"), Health::Up));
+    }
+    if let Some(oldest) = oldest_result(matrix, at) {
+        out.push((format!("results at most {} old", coarse(oldest)), Health::Up));
+    }
+    out
+}
+
+fn nearest_certificate(matrix: &Matrix) -> Option<(String, f64)> {
+    (0..matrix.probes().len())
+        .filter_map(|i| matrix.probe(ProbeIndex(i)))
+        .filter(|(p, _)| p.kind == "cert")
+        .filter_map(|(p, s)| match s.last.as_ref()?.facts.get("LEFT")? {
+            Fact::Number(left, _) => Some((p.name.clone(), *left)),
+            _ => None,
+        })
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// The newest change of state after a probe's first result.
+fn last_change(matrix: &Matrix) -> Option<(String, Now, Health)> {
+    (0..matrix.probes().len())
+        .filter_map(|i| matrix.probe(ProbeIndex(i)))
+        .filter_map(|(p, s)| {
+            s.changes.back().filter(|c| c.from.is_some()).map(|c| (p.name.clone(), c.at, c.to))
+        })
+        .max_by_key(|(_, at, _)| at.mono)
+}
+
+/// The age of the oldest last result, which is the age of the screen.
+pub fn oldest_result(matrix: &Matrix, at: Now) -> Option<Duration> {
+    (0..matrix.probes().len())
+        .filter_map(|i| Some(at.since(matrix.probe(ProbeIndex(i))?.1.last.as_ref()?.at)))
+        .max()
+}
+
+/// An age rounded up to a step that does not tick: a number that changes every second draws the
+/// eye and, over a slow line, costs more than it tells.
+pub fn coarse(age: Duration) -> String {
+    const STEPS: [u64; 9] = [5, 10, 15, 30, 60, 120, 300, 600, 1800];
+    let s = age.as_secs_f64().ceil() as u64;
+    let step = STEPS.into_iter().find(|step| s <= *step).unwrap_or(s);
+    units::short_age(Duration::from_secs(step))
+}

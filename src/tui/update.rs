@@ -1,0 +1,355 @@
+//! Events in, effects out: synchronous and pure, so that every key can be tested.
+
+use super::app::{App, Effect, Event, Mode, Screen};
+use super::command::Action;
+use super::model::rows::{self, RowId};
+use super::model::{detail, palette};
+use super::theme::{self, Theme};
+use super::view;
+use crate::clock::Now;
+use crate::domain::observation::ProbeIndex;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tui_input::{Input, InputRequest};
+
+/// The longest filter or palette text, in characters.
+const MAX_TYPED: usize = 200;
+
+/// Takes one event in.
+#[must_use]
+pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
+    let effects = match event {
+        Event::Key(key) => on_key(app, now, key),
+        Event::Paste(text) => {
+            paste(app, &text);
+            Vec::new()
+        }
+        Event::Resize(width, height) => {
+            app.size = (width, height);
+            Vec::new()
+        }
+        Event::Observed(all) => {
+            app.observe(all);
+            Vec::new()
+        }
+        Event::Switches(switches) => {
+            app.switches = switches;
+            Vec::new()
+        }
+        Event::Tick => Vec::new(),
+        Event::Trouble(text) => {
+            app.trouble = Some(text);
+            Vec::new()
+        }
+    };
+    keep_in_view(app, now);
+    effects
+}
+
+/// Pasted text goes where text is typed and nowhere else: it never presses keys.
+fn paste(app: &mut App, text: &str) {
+    let line = crate::domain::text::one_line(text, MAX_TYPED);
+    match &mut app.mode {
+        Mode::Filter => line.chars().for_each(|c| insert(&mut app.filter, c)),
+        Mode::Palette { input, cursor } => {
+            line.chars().for_each(|c| insert(input, c));
+            *cursor = 0;
+        }
+        Mode::Normal | Mode::Help { .. } => {}
+    }
+}
+
+fn insert(input: &mut Input, c: char) {
+    if input.value().chars().count() < MAX_TYPED {
+        input.handle(InputRequest::InsertChar(c));
+    }
+}
+
+fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
+    // Ctrl-C leaves from everywhere, whatever it is bound to and whatever is open.
+    if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+        return vec![Effect::Quit];
+    }
+    match &app.mode {
+        Mode::Filter => on_filter_key(app, key),
+        Mode::Palette { .. } => on_palette_key(app, now, key),
+        Mode::Help { .. } => on_help_key(app, key),
+        Mode::Normal => match app.keymap.action(key) {
+            Some(action) => act(app, now, action),
+            None => Vec::new(),
+        },
+    }
+}
+
+/// Edits a line of text; tells whether the key was for it.
+fn edit(input: &mut Input, key: KeyEvent) -> bool {
+    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    let request = match key.code {
+        KeyCode::Char('u') if ctrl => InputRequest::DeleteLine,
+        KeyCode::Char('w') if ctrl => InputRequest::DeletePrevWord,
+        KeyCode::Char('a') if ctrl => InputRequest::GoToStart,
+        KeyCode::Char('e') if ctrl => InputRequest::GoToEnd,
+        KeyCode::Char(c) if !ctrl => {
+            insert(input, c);
+            return true;
+        }
+        KeyCode::Backspace => InputRequest::DeletePrevChar,
+        KeyCode::Delete => InputRequest::DeleteNextChar,
+        KeyCode::Left => InputRequest::GoToPrevChar,
+        KeyCode::Right => InputRequest::GoToNextChar,
+        KeyCode::Home => InputRequest::GoToStart,
+        KeyCode::End => InputRequest::GoToEnd,
+        _ => return false,
+    };
+    input.handle(request);
+    true
+}
+
+fn on_filter_key(app: &mut App, key: KeyEvent) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Enter => app.mode = Mode::Normal,
+        KeyCode::Esc => {
+            app.filter.reset();
+            app.mode = Mode::Normal;
+        }
+        _ => {
+            edit(&mut app.filter, key);
+        }
+    }
+    Vec::new()
+}
+
+fn on_palette_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
+    let Mode::Palette { input, cursor } = &mut app.mode else { return Vec::new() };
+    let found = palette::matching(input.value());
+    match key.code {
+        KeyCode::Esc => app.mode = Mode::Normal,
+        KeyCode::Up => *cursor = cursor.saturating_sub(1),
+        KeyCode::Down => *cursor = (*cursor + 1).min(found.len().saturating_sub(1)),
+        KeyCode::Enter => {
+            let chosen = found.get(*cursor).map(|c| c.action);
+            app.mode = Mode::Normal;
+            if let Some(action) = chosen {
+                return act(app, now, action);
+            }
+        }
+        _ => {
+            if edit(input, key) {
+                *cursor = 0;
+            }
+        }
+    }
+    Vec::new()
+}
+
+fn on_help_key(app: &mut App, key: KeyEvent) -> Vec<Effect> {
+    let action = app.keymap.action(key);
+    let Mode::Help { scroll } = &mut app.mode else { return Vec::new() };
+    match action {
+        Some(Action::Down) => *scroll += 1,
+        Some(Action::Up) => *scroll = scroll.saturating_sub(1),
+        Some(Action::PageDown) => *scroll += 10,
+        Some(Action::PageUp) => *scroll = scroll.saturating_sub(10),
+        Some(Action::First) => *scroll = 0,
+        Some(Action::Quit | Action::Back | Action::Help | Action::Open) => app.mode = Mode::Normal,
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Quit => return vec![Effect::Quit],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::Help => app.mode = Mode::Help { scroll: 0 },
+        Action::Palette => app.mode = Mode::Palette { input: Input::default(), cursor: 0 },
+        Action::Filter => {
+            app.screen = Screen::Overview;
+            app.mode = Mode::Filter;
+        }
+        Action::ShowOverview => app.screen = Screen::Overview,
+        Action::ShowLog => app.screen = Screen::Log,
+        Action::ShowSwitches if app.switches.is_empty() => {
+            app.note("only the demo has something to break on purpose", now);
+        }
+        Action::ShowSwitches => app.screen = Screen::Switches,
+        Action::Theme => next_theme(app, now),
+        Action::Freeze => {
+            app.toggle_frozen(now);
+            let word =
+                if app.frozen_since().is_some() { "frozen; looking goes on behind it" } else { "live again" };
+            app.note(word, now);
+        }
+        Action::PollAll => {
+            app.note("looking at everything", now);
+            return vec![Effect::PollAll];
+        }
+        _ if app.screen == Screen::Switches => return act_on_switches(app, action),
+        _ => return act_on_overview(app, now, action),
+    }
+    Vec::new()
+}
+
+fn act_on_switches(app: &mut App, action: Action) -> Vec<Effect> {
+    let last = app.switches.len().saturating_sub(1);
+    match action {
+        Action::Up => app.switch_cursor = app.switch_cursor.saturating_sub(1),
+        Action::Down => app.switch_cursor = (app.switch_cursor + 1).min(last),
+        Action::First => app.switch_cursor = 0,
+        Action::Last => app.switch_cursor = last,
+        Action::Back => app.screen = Screen::Overview,
+        Action::Open | Action::Fold => {
+            if let Some(switch) = app.switches.get_mut(app.switch_cursor) {
+                switch.on = !switch.on;
+                return vec![Effect::Flip { switch: switch.name.clone(), on: switch.on }];
+            }
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn act_on_overview(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
+    let rows = app.rows(now);
+    let at = position(app, &rows);
+    let page = view::overview::page_height(app).max(2) - 1;
+    let target = match action {
+        Action::Up => Some(at.saturating_sub(1)),
+        Action::Down => Some(at + 1),
+        Action::PageUp => Some(at.saturating_sub(page)),
+        Action::PageDown => Some(at + page),
+        Action::First => Some(0),
+        Action::Last => Some(usize::MAX),
+        Action::NextProblem => {
+            let next = rows::next_problem(app, &rows, at, now);
+            if next.is_none() {
+                app.note("nothing here is failing", now);
+            }
+            next
+        }
+        _ => None,
+    };
+    if let Some(target) = target {
+        app.selected = rows.get(target.min(rows.len().saturating_sub(1))).copied();
+        app.detail_scroll = 0;
+        return Vec::new();
+    }
+    let selected = rows.get(at).copied();
+    match action {
+        Action::Back => back(app),
+        Action::Open if app.screen == Screen::Overview => app.detail = !app.detail,
+        Action::OnlyProblems => {
+            app.only_problems = !app.only_problems;
+            app.note(if app.only_problems { "only what is not up" } else { "everything" }, now);
+        }
+        Action::Fold => fold(app, selected),
+        Action::FoldAll => {
+            let all = app.matrix().layers().len();
+            app.folded = if app.folded.is_empty() { (0..all).collect() } else { [].into() };
+        }
+        Action::PollNow => return poll(app, now, selected),
+        Action::Copy => return copy(app, now, selected),
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Closes the innermost thing that is open; with nothing open it does nothing.
+fn back(app: &mut App) {
+    if app.screen != Screen::Overview {
+        app.screen = Screen::Overview;
+    } else if app.detail {
+        app.detail = false;
+    } else if !app.filter.value().is_empty() {
+        app.filter.reset();
+    } else {
+        app.only_problems = false;
+    }
+}
+
+fn fold(app: &mut App, selected: Option<RowId>) {
+    let layer = match selected {
+        Some(RowId::Layer(l)) => l,
+        Some(RowId::Probe(p)) => match app.matrix().probe(p) {
+            Some((meta, _)) => meta.layer,
+            None => return,
+        },
+        None => return,
+    };
+    if !app.folded.remove(&layer) {
+        app.folded.insert(layer);
+        app.selected = Some(RowId::Layer(layer));
+    }
+}
+
+fn poll(app: &mut App, now: Now, selected: Option<RowId>) -> Vec<Effect> {
+    let probes: Vec<ProbeIndex> = match selected {
+        Some(RowId::Probe(p)) => vec![p],
+        Some(RowId::Layer(l)) => app.matrix().of_layer(l).collect(),
+        None => return Vec::new(),
+    };
+    let what = match selected {
+        Some(RowId::Probe(p)) => app.matrix().probe(p).map_or(String::new(), |(m, _)| m.name.clone()),
+        Some(RowId::Layer(l)) => app.matrix().layers().get(l).map_or(String::new(), |m| m.name.clone()),
+        None => String::new(),
+    };
+    app.note(format!("looking at {what}"), now);
+    vec![Effect::PollNow(probes)]
+}
+
+fn copy(app: &mut App, now: Now, selected: Option<RowId>) -> Vec<Effect> {
+    let at = app.shown_at(now);
+    let matrix = app.matrix();
+    let (name, lines) = match selected {
+        Some(RowId::Probe(p)) => {
+            (matrix.probe(p).map_or("", |(m, _)| m.name.as_str()), detail::of_probe(matrix, p, at))
+        }
+        Some(RowId::Layer(l)) => {
+            (matrix.layers().get(l).map_or("", |m| m.name.as_str()), detail::of_layer(matrix, l, at))
+        }
+        None => return Vec::new(),
+    };
+    let mut text = format!("{name} ({} at {})\n", app.title, at.wall.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    for line in lines {
+        let line = match line {
+            detail::Line::Title(t) => format!("{t}:"),
+            detail::Line::Field(name, value, _) => format!("  {name}: {value}"),
+            detail::Line::Text(t) | detail::Line::Raw(t) => format!("  {t}"),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    app.note("copied", now);
+    vec![Effect::Copy(text)]
+}
+
+fn next_theme(app: &mut App, now: Now) {
+    let names: Vec<&str> = theme::names().collect();
+    let at = names.iter().position(|n| *n == app.theme.name).map_or(0, |i| i + 1);
+    if let Some(theme) = names.get(at % names.len()).and_then(|n| Theme::built_in(n)) {
+        app.theme = theme;
+    }
+    let note = format!("theme {}", app.theme.name);
+    app.note(note, now);
+}
+
+/// Where the cursor is among the rows: on what was selected, or where that was last seen.
+pub fn position(app: &App, rows: &[RowId]) -> usize {
+    match app.selected {
+        None => 0,
+        Some(id) => {
+            rows.iter().position(|r| *r == id).unwrap_or_else(|| app.scroll.min(rows.len().saturating_sub(1)))
+        }
+    }
+}
+
+/// Moves the window so that the cursor is in it.
+fn keep_in_view(app: &mut App, now: Now) {
+    let rows = app.rows(now);
+    let at = position(app, &rows);
+    let height = view::overview::page_height(app).max(1);
+    app.scroll = app
+        .scroll
+        .clamp((at + 1).saturating_sub(height), at)
+        .min(rows.len().saturating_sub(height.min(rows.len())));
+}

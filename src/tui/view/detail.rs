@@ -1,0 +1,80 @@
+//! The detail pane: everything known about the row under the cursor.
+
+use super::paint::{Pen, rule, wrap};
+use crate::clock::Now;
+use crate::tui::app::App;
+use crate::tui::model::detail::{self, Line};
+use crate::tui::model::rows::RowId;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// Columns of a field's name.
+const LABEL: u16 = 11;
+
+pub fn draw(app: &App, row: Option<RowId>, at: Now, area: Rect, buf: &mut Buffer) {
+    let matrix = app.matrix();
+    let (title, lines) = match row {
+        Some(RowId::Probe(p)) => match matrix.probe(p) {
+            Some((meta, _)) => (format!("{} ({})", meta.name, meta.id), detail::of_probe(matrix, p, at)),
+            None => return,
+        },
+        Some(RowId::Layer(l)) => match matrix.layers().get(l) {
+            Some(meta) => (format!("layer {}", meta.name), detail::of_layer(matrix, l, at)),
+            None => return,
+        },
+        None => (String::new(), Vec::new()),
+    };
+    rule(buf, area, 0, &title, app.glyphs, app.theme.border, app.theme.title);
+    let inner = Rect {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(1),
+    };
+    let laid = lay_out(app, &lines, inner.width);
+    let last = laid.len().saturating_sub(usize::from(inner.height));
+    let scroll = app.detail_scroll.min(last);
+    for (y, (label, text, style)) in laid.iter().skip(scroll).take(usize::from(inner.height)).enumerate() {
+        let mut pen = Pen::new(buf, inner, y as u16, app.glyphs);
+        if let Some(label) = label {
+            pen.cell(label, LABEL, app.theme.dim);
+        }
+        pen.put(text, *style);
+    }
+    let hidden = last - scroll;
+    if hidden > 0 {
+        let note = format!(" {hidden} more ");
+        let width = note.len() as u16 + 1;
+        Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&note, app.theme.dim);
+    }
+}
+
+/// A screen line: the label (empty to indent, none for the whole width), the text, its style.
+type Laid<'a> = (Option<&'a str>, String, Style);
+
+fn lay_out<'a>(app: &App, lines: &'a [Line], width: u16) -> Vec<Laid<'a>> {
+    let theme = &app.theme;
+    let mut out: Vec<Laid<'a>> = Vec::new();
+    for line in lines {
+        match line {
+            Line::Title(text) => out.push((None, text.clone(), theme.title)),
+            Line::Field(label, text, health) => {
+                let style = health.map_or(theme.text, |h| theme.health(h));
+                for (i, part) in wrap(text, usize::from(width.saturating_sub(LABEL))).into_iter().enumerate()
+                {
+                    out.push((Some(if i == 0 { label } else { "" }), part, style));
+                }
+            }
+            Line::Text(text) => {
+                out.extend(
+                    wrap(text, usize::from(width.saturating_sub(2)))
+                        .into_iter()
+                        .map(|t| (None, format!("  {t}"), theme.text)),
+                );
+            }
+            Line::Raw(text) => out.push((None, format!("  {text}"), theme.dim)),
+        }
+    }
+    out
+}

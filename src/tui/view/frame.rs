@@ -1,0 +1,135 @@
+//! The lines around every screen: header, headline, clocks, footer.
+
+use super::paint::{Pen, columns};
+use crate::clock::Now;
+use crate::domain::health::Health;
+use crate::tui::app::{App, Mode, NOTICE_FOR, Screen};
+use crate::tui::command::{Action, COMMANDS};
+use crate::tui::model::headline;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Lines above the body.
+pub const ABOVE: u16 = 3;
+/// Lines below the body.
+pub const BELOW: u16 = 1;
+
+/// Draws everything but the body, and gives the body's place.
+pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) -> Rect {
+    header(app, now, area, buf);
+    headline_row(app, now, area, buf);
+    clocks(app, now, area, buf);
+    footer(app, now, area, buf);
+    Rect { y: area.y + ABOVE, height: area.height.saturating_sub(ABOVE + BELOW), ..area }
+}
+
+fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
+    let style = app.theme.header;
+    buf.set_style(Rect { height: 1, ..area }, style);
+    let matrix = app.matrix();
+    let tally = matrix.tally(app.shown_at(now));
+    let hosts = matrix.hosts().len();
+    let time =
+        now.wall.strftime(if area.width >= 100 { "%Y-%m-%d %H:%M:%SZ" } else { "%H:%M:%SZ" }).to_string();
+    let mode = mode_word(app, now);
+    let right = columns(&time) + columns(&mode) + 2;
+    let mut pen =
+        Pen::new(buf, Rect { width: area.width.saturating_sub(right as u16 + 1), ..area }, 0, app.glyphs);
+    let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
+    pen.skip(1).put(&app.title, style.patch(app.theme.title));
+    pen.put(&format!("  {}", app.environment), style);
+    if area.width >= 100 {
+        pen.put(&format!("  {hosts}"), style);
+    }
+    for (count, health) in [
+        (tally.down, Health::Down),
+        (tally.degraded, Health::Degraded),
+        (tally.unknown, Health::Unknown),
+        (tally.up, Health::Up),
+    ] {
+        if count > 0 || health == Health::Up {
+            pen.put("  ", style).put(app.glyphs.health(health), style.patch(app.theme.health(health)));
+            let word = if area.width >= 76 { format!(" {count} {health}") } else { format!(" {count}") };
+            pen.put(&word, style);
+        }
+    }
+    let mut pen = Pen::new(buf, area, 0, app.glyphs);
+    pen.to_right(right as u16 + 1).put(&mode, style.patch(app.theme.accent)).skip(1).put(&time, style);
+}
+
+fn mode_word(app: &App, now: Now) -> String {
+    match app.frozen_since() {
+        Some(at) => format!("FROZEN {}", crate::domain::units::short_age(now.since(at))),
+        None => "live".to_owned(),
+    }
+}
+
+fn headline_row(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
+    let line = match &app.trouble {
+        Some(trouble) => headline::Headline { health: Health::Unknown, text: trouble.clone() },
+        None => headline::headline(app.matrix(), app.shown_at(now)),
+    };
+    let style = app.theme.health(line.health);
+    let text_style =
+        if line.health == Health::Up { app.theme.text } else { app.theme.text.patch(app.theme.title) };
+    let mut pen = Pen::new(buf, area, 1, app.glyphs);
+    pen.skip(1).put(app.glyphs.health(line.health), style).skip(1).put(&line.text, text_style);
+}
+
+fn clocks(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
+    let mut pen = Pen::new(buf, area, 2, app.glyphs);
+    pen.skip(3);
+    let mut first = true;
+    for (text, health) in headline::clocks(app.matrix(), app.shown_at(now)) {
+        let style = if health == Health::Up { app.theme.dim } else { app.theme.health(health) };
+        if !first {
+            pen.put(" ", app.theme.dim).put(app.glyphs.dot(), app.theme.dim).put(" ", app.theme.dim);
+        }
+        pen.put(&text, style);
+        first = false;
+    }
+    if app.dropped > 0 {
+        pen.put(&format!(" {} {} results dropped", app.glyphs.dot(), app.dropped), app.theme.degraded);
+    }
+}
+
+/// One line: what is being typed, the answer to a key, or the keys.
+fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let line = area.height.saturating_sub(1);
+    let mut pen = Pen::new(buf, area, line, app.glyphs);
+    pen.skip(1);
+    if let Mode::Filter = app.mode {
+        pen.put("filter: ", theme.key).put(app.filter.value(), theme.text).put("_", theme.accent);
+        pen.put("   Enter keeps it, Esc clears it", theme.footer);
+        return;
+    }
+    if let Some(notice) = app.notice.as_ref().filter(|n| now.since(n.at) < NOTICE_FOR) {
+        pen.put(&notice.text, theme.accent);
+        return;
+    }
+    let mut active = String::new();
+    if !app.filter.value().is_empty() {
+        active = format!("filter: {} (Esc clears) ", app.filter.value());
+    }
+    if app.only_problems {
+        active.push_str("only problems (Esc shows all) ");
+    }
+    pen.put(&active, theme.accent);
+    for command in COMMANDS.iter().filter(|c| !c.hint.is_empty() && applies(c.action, app)) {
+        let key = app.keymap.key_of(command.action);
+        if key.is_empty() || usize::from(pen.room()) < columns(&key) + columns(command.hint) + 2 {
+            continue;
+        }
+        pen.put(&key, theme.key).put(" ", theme.footer).put(command.hint, theme.footer).skip(2);
+    }
+}
+
+/// Whether a command does anything on the screen that is shown.
+fn applies(action: Action, app: &App) -> bool {
+    use Action::{Copy, Filter, NextProblem, OnlyProblems, Open, PollNow};
+    match app.screen {
+        Screen::Overview => true,
+        _ => !matches!(action, Copy | Filter | NextProblem | OnlyProblems | Open | PollNow),
+    }
+}

@@ -1,0 +1,25 @@
+//! What remains on a terminal too small for a layout: the worst state, in words.
+
+use super::paint::{Pen, wrap};
+use crate::clock::Now;
+use crate::tui::app::App;
+use crate::tui::model::headline::headline;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let at = app.shown_at(now);
+    let tally = app.matrix().tally(at);
+    let line = headline(app.matrix(), at);
+    let worst = if app.trouble.is_some() { crate::domain::health::Health::Unknown } else { tally.worst() };
+    let text = match &app.trouble {
+        Some(trouble) => trouble.clone(),
+        None => format!("{worst}: {}", line.text),
+    };
+    for (y, part) in wrap(&text, usize::from(area.width)).iter().take(usize::from(area.height)).enumerate() {
+        Pen::new(buf, area, y as u16, app.glyphs).put(part, app.theme.health(worst));
+    }
+}

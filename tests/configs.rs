@@ -1,0 +1,144 @@
+//! The loader as its users meet it: files that must load, and files that must be refused with
+//! exactly the report that stands beside them.
+//!
+//! A case is `NAME.toml` (a stack file), perhaps with `NAME.config.toml`. Set
+//! `QUARTERDECK_REWRITE=1` to write the reports anew, and read the difference.
+
+use proptest::prelude::*;
+use quarterdeck::stack::diag::{Problems, Source};
+use quarterdeck::stack::load::{Loaded, load_texts};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn cases(sort: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs").join(sort);
+    let mut all: Vec<PathBuf> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "toml"))
+        .filter(|p| !p.to_string_lossy().ends_with(".config.toml"))
+        .collect();
+    all.sort();
+    assert!(!all.is_empty(), "no cases in {sort}");
+    all
+}
+
+fn source(path: &Path) -> Option<Arc<Source>> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    Some(Arc::new(Source { name, text }))
+}
+
+fn load(path: &Path) -> Result<Loaded, Problems> {
+    let config = source(&path.with_extension("config.toml"));
+    let home = |name: &str| (name == "HOME").then(|| "/home/op".to_owned());
+    load_texts(&source(path).unwrap(), config.as_ref(), &home)
+}
+
+#[test]
+fn sound_files_load_without_a_word() {
+    for path in cases("valid") {
+        match load(&path) {
+            Ok(loaded) => assert!(loaded.problems.0.is_empty(), "{}", loaded.problems),
+            Err(problems) => panic!("{}:\n{problems}", path.display()),
+        }
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_place() {
+    let rewrite = std::env::var_os("QUARTERDECK_REWRITE").is_some();
+    let mut wrong = Vec::new();
+    for path in cases("invalid") {
+        let Err(problems) = load(&path) else {
+            panic!("{} loads", path.display());
+        };
+        for p in &problems.0 {
+            assert!(p.span.start <= p.span.end && p.span.end <= p.source.text.len(), "{}", p.line());
+        }
+        let got = problems.render(false);
+        let beside = path.with_extension("stderr");
+        if rewrite {
+            std::fs::write(&beside, &got).unwrap();
+        } else if std::fs::read_to_string(&beside).unwrap_or_default() != got {
+            wrong.push(format!("{}:\n{got}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "reports differ from those beside the files:\n{}", wrong.join("\n"));
+}
+
+/// Texts that look like stack files here and there.
+fn texts() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        "\\PC{0,30}",
+        "[a-z_.\\[\\]{}=\"' 0-9$#\\\\]{0,40}",
+        Just("[[probes]]".to_owned()),
+        Just("[[layers]]".to_owned()),
+        Just("id = \"a\"".to_owned()),
+        Just("kind = \"exec\"".to_owned()),
+        Just("layer = \"a\"".to_owned()),
+        Just("[vars]".to_owned()),
+        Just("[logins.a]".to_owned()),
+        Just("password = { secret = \"a\" }".to_owned()),
+        Just("[probes.a]".to_owned()),
+        Just("[secrets.a]".to_owned()),
+        Just("[hosts.a]".to_owned()),
+        Just("conditions = [\"[EXIT] == 0\", 3]".to_owned()),
+    ];
+    proptest::collection::vec(line, 0..25).prop_map(|lines| lines.join("\n"))
+}
+
+/// Every problem lies inside its file, on a boundary of characters, and can be shown safely.
+fn check(problems: &Problems) -> Result<(), TestCaseError> {
+    for p in &problems.0 {
+        prop_assert!(p.span.start <= p.span.end && p.span.end <= p.source.text.len(), "{:?}", p);
+        prop_assert!(p.source.text.get(p.span.clone()).is_some(), "{:?}", p);
+        let shown = p.render(false) + &p.line();
+        let hostile = |c: char| quarterdeck::domain::text::is_hostile(c) && c != '\n';
+        prop_assert!(!shown.contains(hostile), "{shown:?}");
+    }
+    Ok(())
+}
+
+fn load_both(stack: String, config: String) -> Result<(), TestCaseError> {
+    let source = |name: &str, text| Arc::new(Source { name: name.to_owned(), text });
+    let config = source("config.toml", config);
+    match load_texts(&source("stack.toml", stack), Some(&config), &|_| None) {
+        Ok(loaded) => check(&loaded.problems),
+        Err(problems) => check(&problems),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_text_is_loaded_or_refused(stack in texts(), config in texts()) {
+        load_both(stack, config)?;
+    }
+
+    #[test]
+    fn a_sound_file_with_one_change_is_loaded_or_refused(
+        at in any::<proptest::sample::Index>(), cut in 0usize..9, put in "\\PC{0,4}|[\\x00-\\x7f]{0,3}",
+    ) {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid");
+        let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+        let (stack, config) = (read("overridden.toml"), read("overridden.config.toml"));
+        let change = |text: &str| {
+            let chars: Vec<char> = text.chars().collect();
+            let at = at.index(chars.len());
+            let tail = chars.iter().skip(at + cut);
+            chars.iter().take(at).copied().chain(put.chars()).chain(tail.copied()).collect::<String>()
+        };
+        load_both(change(&stack), config.clone())?;
+        load_both(stack.clone(), change(&config))?;
+    }
+
+    #[test]
+    fn any_bytes_are_text_or_refused_with_a_place(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        match quarterdeck::stack::files::decode("x", bytes.clone()) {
+            Ok(source) => prop_assert_eq!(source.text.as_bytes(), &bytes[..]),
+            Err(p) => check(&Problems(vec![p], 0))?,
+        }
+    }
+}
