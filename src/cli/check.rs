@@ -1,6 +1,6 @@
 //! `quarterdeck check`: one pass over the probes, for cron, for monitoring plugins, for scripts.
 
-use crate::clock::{Clock, Now};
+use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::matrix::Matrix;
 use crate::domain::observation::{Observation, ProbeIndex};

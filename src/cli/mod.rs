@@ -1,3 +1,181 @@
 //! The command line: one file per subcommand.
 
+pub mod args;
 pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod first_steps;
+pub mod init;
+pub mod lint;
+pub mod man;
+pub mod report;
+pub mod setup;
+pub mod snapshot;
+
+use crate::domain::observation::ProbeIndex;
+use crate::stack::load::Failure;
+use args::{Cli, Command, Global};
+use setup::Ready;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something could not be done.
+const FAILED: u8 = 1;
+/// Something in the command line or in a file is wrong.
+const USAGE: u8 = 2;
+
+/// Carries out one command line.
+pub fn run(cli: Cli) -> ExitCode {
+    let global = &cli.global;
+    let result = match cli.command {
+        None => open_dashboard(global, cli.keep),
+        Some(Command::Wallboard { rotate }) => open_wallboard(global, rotate),
+        Some(Command::Demo(demo)) => run_demo(global, demo, cli.keep),
+        Some(Command::Check { output, layer, wait }) => check(global, output, layer.as_deref(), wait),
+        Some(Command::Snapshot { output, size, screen }) => snapshot(global, output, size, screen),
+        Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
+            lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
+        }),
+        Some(Command::Init { file }) => with_outputs(|out, err| {
+            let env = |name: &str| std::env::var(name).ok();
+            let flags = global.options().flags;
+            init::run(&flags, file.as_deref(), &env, report::color(global.no_color), out, err)
+        }),
+        Some(Command::Completions { shell }) => with_outputs(|out, _| {
+            completions::run(shell, <Cli as clap::CommandFactory>::command(), out).map(|()| 0)
+        }),
+        Some(Command::Man) => {
+            with_outputs(|out, _| man::run(<Cli as clap::CommandFactory>::command(), out).map(|()| 0))
+        }
+    };
+    result.unwrap_or_else(|end| end.report(global.no_color))
+}
+
+/// Runs a command that writes and gives its exit code; a reader that has left is no failure.
+fn with_outputs(work: impl FnOnce(&mut dyn Write, &mut dyn Write) -> std::io::Result<u8>) -> Ended {
+    match work(&mut std::io::stdout().lock(), &mut std::io::stderr().lock()) {
+        Ok(code) => Ok(ExitCode::from(code)),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(e) => Err(format!("write the output: {e}").into()),
+    }
+}
+
+/// How a command ended other than well.
+enum End {
+    /// The text completes "failed to …".
+    Failed(String),
+    /// Nothing to watch, or files with mistakes.
+    Load(Failure),
+}
+
+impl From<String> for End {
+    fn from(text: String) -> Self {
+        End::Failed(text)
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        End::Load(failure)
+    }
+}
+
+impl End {
+    fn report(self, no_color: bool) -> ExitCode {
+        let mut err = std::io::stderr().lock();
+        // If standard error is gone too, the exit code is all that can be said.
+        let (code, _) = match self {
+            End::Failed(text) => (FAILED, writeln!(err, "quarterdeck: failed to {text}")),
+            End::Load(Failure::Nothing) => (USAGE, first_steps::print(&mut err)),
+            End::Load(Failure::Problems(problems)) => {
+                (USAGE, report::refusal(&problems, report::color(no_color), &mut err))
+            }
+        };
+        ExitCode::from(code)
+    }
+}
+
+type Ended = Result<ExitCode, End>;
+
+/// Writes to standard output; a reader that has left is no failure.
+fn print(text: &str) -> Ended {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(e) => Err(format!("write to standard output: {e}").into()),
+    }
+}
+
+/// A runtime for commands that have no screen.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, End> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| format!("start the runtime: {e}"))?;
+    let out = runtime.block_on(work);
+    // A name lookup that hangs must not hold up the end.
+    runtime.shutdown_background();
+    Ok(out)
+}
+
+fn check(global: &Global, output: check::Output, layer: Option<&str>, wait: Option<Duration>) -> Ended {
+    let ready = Ready::new(&global.options())?;
+    let stack = &ready.loaded.stack;
+    if let Some(layer) = layer.filter(|l| !stack.layers.iter().any(|k| k.id.as_str() == *l)) {
+        let names: Vec<&str> = stack.layers.iter().map(|l| l.id.as_str()).collect();
+        let near = crate::domain::text::nearest(layer, names.iter().copied())
+            .map(|n| format!("; did you mean {n}?"));
+        return Err(format!(
+            "find the layer `{layer}`{}; there are {}",
+            near.unwrap_or_default(),
+            names.join(", ")
+        )
+        .into());
+    }
+    let probes: Vec<ProbeIndex> = (0..stack.probes.len())
+        .filter(|i| layer.is_none_or(|l| stack.probes.get(*i).is_some_and(|p| p.layer.as_str() == l)))
+        .map(ProbeIndex)
+        .collect();
+    let mut matrix = stack.matrix();
+    let prober = Arc::new(ready.prober());
+    block_on(check::until_up(prober, &mut matrix, &probes, wait.unwrap_or_default()))?;
+    let now = ready.clock.now();
+    let (code, text) = check::report(&matrix, &probes, &stack.name, &stack.environment, now, output);
+    print(&text)?;
+    Ok(ExitCode::from(code))
+}
+
+fn snapshot(global: &Global, output: snapshot::Output, size: (u16, u16), shown: snapshot::Shown) -> Ended {
+    let ready = Ready::new(&global.options())?;
+    let text = block_on(snapshot::draw(&ready, shown, size, output))?;
+    print(&text)
+}
+
+fn run_demo(global: &Global, args: args::Demo, _keep: bool) -> Ended {
+    let options = crate::demo::Options { seed: args.seed, faults: args.faults };
+    let running = demo::start(options)?;
+    if args.serve {
+        print(&format!("{}\n", running.addresses))?;
+        block_on(demo::until_stopped())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut options = global.options();
+    options.flags =
+        crate::stack::load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
+    let ready = Ready::new(&options)?;
+    if let Some(form) = args.snapshot {
+        let text = block_on(snapshot::draw(&ready, args.screen, args.size, form))?;
+        return print(&text);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open_dashboard(global: &Global, _keep: bool) -> Ended {
+    let _ready = Ready::new(&global.options())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open_wallboard(global: &Global, _rotate: Option<Duration>) -> Ended {
+    let _ready = Ready::new(&global.options())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -24,6 +24,8 @@ pub struct Addresses {
     pub install_dir: String,
     pub export_dir: String,
     pub bin_dir: String,
+    /// The account that owns the key files.
+    pub runner: String,
     pub admin_user: &'static str,
     pub admin_password_file: String,
 }
@@ -40,7 +42,7 @@ pub struct Ports {
 }
 
 impl Addresses {
-    pub fn new(root: &Path, ports: &Ports) -> Self {
+    pub fn new(root: &Path, ports: &Ports, runner: String) -> Self {
         let path = |p: &Path| p.display().to_string();
         Self {
             admin_api: format!("http://{}", ports.admin),
@@ -59,6 +61,7 @@ impl Addresses {
             install_dir: path(&files::install_dir(root)),
             export_dir: path(&files::export_dir(root)),
             bin_dir: path(&root.join("bin")),
+            runner,
             admin_user: "admin",
             admin_password_file: path(&root.join("admin.password")),
         }
@@ -80,6 +83,7 @@ impl Addresses {
             ("log_dir", self.log_dir.clone()),
             ("install_dir", self.install_dir.clone()),
             ("export_dir", self.export_dir.clone()),
+            ("runner", self.runner.clone()),
         ] {
             vars.insert(name.into(), value.into());
         }

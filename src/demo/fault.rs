@@ -43,9 +43,14 @@ const TABLE: [Row; 21] = [
         "redis",
         "Redis dies and stays dead; back, it has lost every subscription",
     ),
-    Row(Fault::RedisSlow, "redis-slow", "redis", "Redis answers each command after 0.8 s"),
+    Row(Fault::RedisSlow, "redis-slow", "redis", "Redis answers each command after 0.4 s"),
     Row(Fault::PostgresDown, "postgres-down", "postgres", "PostgreSQL refuses connections"),
-    Row(Fault::PostgresSlow, "postgres-slow", "postgres", "PostgreSQL answers each message after 1.5 s"),
+    Row(
+        Fault::PostgresSlow,
+        "postgres-slow",
+        "postgres",
+        "PostgreSQL answers each step of a login and each query after 0.7 s",
+    ),
     Row(Fault::ClientApi500, "client-api-500", "client-api", "the client API answers 500 to everything"),
     Row(Fault::ClientApiHang, "client-api-hang", "client-api", "the client API accepts and never answers"),
     Row(
@@ -85,7 +90,7 @@ const TABLE: [Row; 21] = [
         Fault::DiskFull,
         "disk-full",
         "host",
-        "df reports 100 % and logs cannot be written (the real disk is not filled)",
+        "df reports 100 % and logs are dropped (the real disk is not filled)",
     ),
     Row(Fault::TokenFailures, "token-failures", "auth", "refresh tokens and logins are refused"),
     Row(

@@ -10,6 +10,7 @@ use super::fault::Fault;
 use super::model::services::Svc;
 use super::model::{Model, Second};
 use super::rng::{Rng, base64};
+use super::runner::Runner;
 
 /// The services that write a log file each.
 pub const LOG_FILES: [&str; 9] = [
@@ -64,15 +65,23 @@ pub struct Files {
     readable: bool,
     interface_since: Option<Second>,
     dead_pid: u32,
+    runner: Runner,
 }
 
 impl Files {
     /// Lays out the directory. `program` is what the tools' links point to.
-    pub fn create(root: &Path, m: &mut Model, program: &Path, cookie: &[u8]) -> io::Result<Self> {
+    pub fn create(
+        root: &Path,
+        m: &mut Model,
+        program: &Path,
+        cookie: &[u8],
+        runner: Runner,
+    ) -> io::Result<Self> {
         for (path, mode) in [
             (run_dir(root), 0o775),
             (export_dir(root), 0o755),
             (install_dir(root).join("microservices"), 0o755),
+            (install_dir(root), 0o755),
             (install_dir(root).join("keys/jwt/overlap"), 0o700),
             (root.join("run/tor"), 0o750),
             (root.join("etc/wireguard"), 0o700),
@@ -80,6 +89,11 @@ impl Files {
             (root.join("bin"), 0o755),
         ] {
             DirBuilder::new().recursive(true).mode(mode).create(path)?;
+        }
+        // The runner must get to its keys; what is secret here has a mode of its own.
+        fs::set_permissions(root, Permissions::from_mode(0o711))?;
+        for dir in ["keys", "keys/jwt", "keys/jwt/overlap"] {
+            runner.own(&install_dir(root).join(dir))?;
         }
         for tool in TOOLS {
             symlink(program, root.join("bin").join(tool))?;
@@ -98,6 +112,7 @@ impl Files {
             readable: true,
             interface_since: None,
             dead_pid: dead_pid(),
+            runner,
         };
         files.sync(m)?;
         Ok(files)
@@ -163,7 +178,9 @@ impl Files {
         if readable != self.readable || fresh {
             for name in KEYS {
                 let mode = if readable { 0o600 } else { 0o000 };
-                fs::set_permissions(dir.join(format!("{name}.pem")), Permissions::from_mode(mode))?;
+                let path = dir.join(format!("{name}.pem"));
+                fs::set_permissions(&path, Permissions::from_mode(mode))?;
+                self.runner.own(&path)?;
             }
             self.readable = readable;
         }
@@ -198,6 +215,7 @@ impl Files {
         let fresh = m.log.take_unwritten();
         // A full disk takes no more lines; what was logged meanwhile is lost.
         if m.has(Fault::DiskFull) {
+            m.log.dropped += fresh.len() as u64;
             return Ok(());
         }
         let mut text: BTreeMap<&'static str, String> = BTreeMap::new();
@@ -305,4 +323,42 @@ pub fn read_export(dir: &Path, name: &str) -> io::Result<String> {
     let mut text = String::new();
     File::open(dir.join(name))?.take(EXPORT_SIZE).read_to_string(&mut text)?;
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::model::log::Level;
+
+    #[test]
+    fn log_files_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let wall = jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(99_999);
+        let mut m = Model::new(1, wall, Vec::new());
+        let mut files =
+            Files::create(dir.path(), &mut m, Path::new("/bin/true"), &[0; 32], Runner::find()).unwrap();
+        for _ in 0..12 {
+            for _ in 0..1500 {
+                m.log.write("wg-manager", Level::Error, "wg_exec_failed");
+            }
+            files.sync(&mut m).unwrap();
+        }
+        let size = |name: &str| fs::metadata(log_dir(dir.path()).join(name)).unwrap().len();
+        assert!(size("wg-manager.log") <= LOG_SIZE && size("wg-manager.log.1") <= LOG_SIZE);
+        let names = fs::read_dir(log_dir(dir.path())).unwrap().count();
+        assert_eq!(names, LOG_FILES.len() + 2, "nine logs, one moved, the exports' directory");
+    }
+
+    #[test]
+    fn exports_are_bounded_and_stay_in_their_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        for i in 0..EXPORTS * 2 {
+            write_export(dir.path(), &format!("export-{i}.csv"), "x").unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), EXPORTS);
+        assert_eq!(read_export(dir.path(), "export-15.csv").unwrap(), "x");
+        for name in ["../secret", "..", ".env", "a/b", ""] {
+            assert!(read_export(dir.path(), name).is_err(), "{name}");
+        }
+    }
 }

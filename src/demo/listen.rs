@@ -1,9 +1,10 @@
 //! Listening sockets that really open and close: a door of the model is a port or a socket file.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
@@ -48,35 +49,16 @@ where
     S: Fn(TcpStream, SocketAddr) -> F,
 {
     let mut doors = demo.doors();
-    loop {
-        if !turned(&mut doors, door, true).await {
-            return;
-        }
+    while turned(&mut doors, door, true).await {
         let Ok(listener) = Port::listen(address) else {
             tokio::time::sleep(RETRY).await;
             continue;
         };
-        let mut open = JoinSet::new();
-        loop {
-            tokio::select! {
-                alive = turned(&mut doors, door, false) => {
-                    if !alive {
-                        return;
-                    }
-                    break;
-                }
-                Some(_) = open.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) if open.len() < CONNECTIONS => {
-                        let _ = stream.set_nodelay(true);
-                        open.spawn(serve(stream, peer));
-                    }
-                    Ok(_) => {}
-                    Err(_) => tokio::time::sleep(RETRY).await,
-                }
-            }
-        }
-        // Dropping both closes the port and every connection, as a dead process does.
+        let serve = |(stream, peer): (TcpStream, SocketAddr)| {
+            let _ = stream.set_nodelay(true);
+            serve(stream, peer)
+        };
+        while_open(&mut doors, door, |cx| listener.poll_accept(cx), serve).await;
     }
 }
 
@@ -88,36 +70,40 @@ where
     S: Fn(UnixStream) -> F,
 {
     let mut doors = demo.doors();
-    loop {
-        if !turned(&mut doors, door, true).await {
-            return;
-        }
+    while turned(&mut doors, door, true).await {
         let Ok(listener) = bind_unix(&path, mode) else {
             tokio::time::sleep(RETRY).await;
             continue;
         };
-        let mut open = JoinSet::new();
-        loop {
-            tokio::select! {
-                alive = turned(&mut doors, door, false) => {
-                    if !alive {
-                        return;
-                    }
-                    break;
-                }
-                Some(_) = open.join_next() => {}
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) if open.len() < CONNECTIONS => {
-                        open.spawn(serve(stream));
-                    }
-                    Ok(_) => {}
-                    Err(_) => tokio::time::sleep(RETRY).await,
-                }
-            }
-        }
+        while_open(&mut doors, door, |cx| listener.poll_accept(cx), |(stream, _)| serve(stream)).await;
         drop(listener);
         if !demo.is_open(Door::Master) {
             let _ = std::fs::remove_file(&path);
+        }
+    }
+}
+
+/// Accepts and serves until the door closes; then every connection is dropped, as when a process dies.
+async fn while_open<C, F>(
+    doors: &mut watch::Receiver<u32>,
+    door: Door,
+    mut accept: impl FnMut(&mut Context<'_>) -> Poll<std::io::Result<C>>,
+    serve: impl Fn(C) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = turned(doors, door, false) => return,
+            Some(_) = open.join_next() => {}
+            accepted = poll_fn(&mut accept) => match accepted {
+                Ok(connection) if open.len() < CONNECTIONS => {
+                    open.spawn(serve(connection));
+                }
+                Ok(_) => {}
+                Err(_) => tokio::time::sleep(RETRY).await,
+            }
         }
     }
 }

@@ -8,12 +8,15 @@ mod fault;
 mod files;
 mod http;
 mod listen;
+mod log_query;
 mod model;
 mod postgres;
 mod postgres_queries;
 mod redis_commands;
+mod redis_keys;
 mod resp;
 mod rng;
+mod runner;
 mod shared;
 mod sockets;
 pub mod tool;
@@ -42,6 +45,7 @@ use http::Site;
 use listen::Port;
 use model::{Door, Model};
 use rng::Rng;
+use runner::Runner;
 
 /// The model moves, and files follow it, once a second.
 const TICK: Duration = Duration::from_secs(1);
@@ -123,8 +127,9 @@ impl Demo {
         let mut model = Model::new(options.seed, now.wall, options.faults);
         let cookie = Rng::new(!options.seed).bytes32();
         let program = std::env::current_exe().map_err(Error::Program)?;
+        let runner = Runner::find();
         let broken = |source| Error::Files { path: root.clone(), source };
-        let files = Files::create(&root, &mut model, &program, &cookie).map_err(broken)?;
+        let files = Files::create(&root, &mut model, &program, &cookie, runner.clone()).map_err(broken)?;
         let mut ports = Vec::with_capacity(7);
         for _ in 0..7 {
             ports.push(Port::reserve().map_err(Error::Port)?);
@@ -133,7 +138,7 @@ impl Demo {
         let [admin, client, edge, redis, postgres, tor_control, tor_socks] =
             ports.each_ref().map(|p| p.address);
         let at = Ports { admin, client, edge, redis, postgres, tor_control, tor_socks };
-        let addresses = Addresses::new(&root, &at);
+        let addresses = Addresses::new(&root, &at, runner.name);
         let tool_socket = listen::bind_unix(&root.join("bin").join(tool::SOCKET), 0o600).map_err(broken)?;
         let handle = DemoHandle::new(model, clock, now.mono, root.clone());
         let mut tasks = JoinSet::new();

@@ -1,4 +1,4 @@
-//! The PostgreSQL protocol, version 3: start-up, cleartext password, simple and extended queries.
+//! The `PostgreSQL` protocol, version 3: start-up, cleartext password, simple and extended queries.
 
 use std::io;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const STARTUP: usize = 10_000;
 const MESSAGE: usize = 64 * 1024;
 const LOGIN: Duration = Duration::from_secs(60);
 /// What the slow fault adds to each message.
-const SLOW: Duration = Duration::from_millis(1500);
+const SLOW: Duration = Duration::from_millis(700);
 
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
@@ -38,62 +38,82 @@ async fn slow(demo: &DemoHandle) {
     }
 }
 
-async fn login(demo: &DemoHandle, stream: &mut TcpStream) -> io::Result<bool> {
-    let parameters = loop {
+/// A start-up packet's parameters; `None` when there will be no session.
+async fn startup(stream: &mut TcpStream) -> io::Result<Option<Vec<String>>> {
+    loop {
         let len = stream.read_u32().await? as usize;
         if !(8..=STARTUP).contains(&len) {
-            return Ok(false);
+            return Ok(None);
         }
         let code = stream.read_u32().await?;
         let mut body = vec![0; len - 8];
         stream.read_exact(&mut body).await?;
         match code {
             SSL_REQUEST | GSS_REQUEST => stream.write_all(b"N").await?,
-            CANCEL => return Ok(false),
-            VERSION_3 => break body,
+            VERSION_3 => {
+                return Ok(Some(
+                    body.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect(),
+                ));
+            }
+            CANCEL => return Ok(None),
             _ => {
-                let text = format!(
-                    "unsupported frontend protocol {}.{}: server supports 3.0 to 3.0",
-                    code >> 16,
-                    code & 0xffff
-                );
+                let (major, minor) = (code >> 16, code & 0xffff);
+                let text =
+                    format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.0");
                 fatal(stream, "0A000", &text).await?;
-                return Ok(false);
+                return Ok(None);
             }
         }
-    };
+    }
+}
+
+/// Start-up, password and greeting; true when a session follows.
+async fn login(demo: &DemoHandle, stream: &mut TcpStream) -> io::Result<bool> {
+    let Some(words) = startup(stream).await? else { return Ok(false) };
     slow(demo).await;
-    let words: Vec<String> =
-        parameters.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
     let value = |name: &str| words.chunks(2).find(|w| w[0] == name).and_then(|w| w.get(1)).cloned();
-    let Some(user) = value("user").filter(|u| !u.is_empty()) else {
-        fatal(stream, "28000", "no PostgreSQL user name specified in startup packet").await?;
-        return Ok(false);
-    };
+    let user = value("user").unwrap_or_default();
     let database = value("database").unwrap_or_else(|| user.clone());
+    if let Err((code, text)) = authenticate(demo, stream, &user, &database).await? {
+        fatal(stream, code, &text).await?;
+        return Ok(false);
+    }
+    greet(stream).await?;
+    Ok(true)
+}
+
+/// Asks for the password; the inner error is a SQLSTATE and its message.
+async fn authenticate(
+    demo: &DemoHandle,
+    stream: &mut TcpStream,
+    user: &str,
+    database: &str,
+) -> io::Result<Result<(), (&'static str, String)>> {
+    if user.is_empty() {
+        return Ok(Err(("28000", "no PostgreSQL user name specified in startup packet".into())));
+    }
     // AuthenticationCleartextPassword: `pg_isready` stops here, satisfied.
     stream.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3]).await?;
     let (kind, body) = message(stream).await?;
     if kind != b'p' {
-        fatal(stream, "08P01", "expected password response").await?;
-        return Ok(false);
+        return Ok(Err(("08P01", "expected password response".into())));
     }
     slow(demo).await;
     let password = body.strip_suffix(&[0]).unwrap_or(&body);
     if password.is_empty() {
-        fatal(stream, "28P01", "empty password returned by client").await?;
-        return Ok(false);
+        return Ok(Err(("28P01", "empty password returned by client".into())));
     }
     let right = demo.with(|m| password == m.database_password.as_bytes());
     if user != USER || !right {
-        fatal(stream, "28P01", &format!("password authentication failed for user \"{}\"", clip(&user)))
-            .await?;
-        return Ok(false);
+        return Ok(Err(("28P01", format!("password authentication failed for user \"{}\"", clip(user)))));
     }
     if database != DATABASE && database != "postgres" {
-        fatal(stream, "3D000", &format!("database \"{}\" does not exist", clip(&database))).await?;
-        return Ok(false);
+        return Ok(Err(("3D000", format!("database \"{}\" does not exist", clip(database)))));
     }
+    Ok(Ok(()))
+}
+
+async fn greet(stream: &mut TcpStream) -> io::Result<()> {
     let mut out = Out::default();
     out.message(b'R', |b| b.extend_from_slice(&0u32.to_be_bytes()));
     for (name, value) in [
@@ -116,8 +136,7 @@ async fn login(demo: &DemoHandle, stream: &mut TcpStream) -> io::Result<bool> {
         b.extend_from_slice(&0u32.to_be_bytes());
     });
     out.ready();
-    stream.write_all(&out.0).await?;
-    Ok(true)
+    stream.write_all(&out.0).await
 }
 
 fn clip(text: &str) -> String {

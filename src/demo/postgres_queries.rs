@@ -1,6 +1,7 @@
-//! The fixed set of statements the demo's PostgreSQL understands, answered from the model.
+//! The fixed set of statements the demo's `PostgreSQL` understands, answered from the model.
 
 use super::model::Model;
+use super::rng::signed;
 
 /// Sessions that ended before the model began.
 const OLD_SESSIONS: i64 = 5_417;
@@ -86,7 +87,7 @@ pub fn answer(m: &Model, sql: &str) -> Result<Answer, Failure> {
     let plain = sql.trim().trim_end_matches(';').to_lowercase();
     let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
     let c = &m.clients;
-    let count = |n: usize| Ok(Answer::Row("count", Cell::Int8(n as i64)));
+    let count = |n: usize| Ok(Answer::Row("count", Cell::Int8(signed(n))));
     match plain.as_str() {
         "" => Ok(Answer::Empty),
         "select 1" => Ok(Answer::Row("?column?", Cell::Int4(1))),
@@ -102,9 +103,12 @@ pub fn answer(m: &Model, sql: &str) -> Result<Answer, Failure> {
         "select current_database()" => Ok(Answer::Row("current_database", Cell::Text("tornadodb".into()))),
         "select current_user" => Ok(Answer::Row("current_user", Cell::Text("tornado_db_user".into()))),
         "select count(*) from pg_stat_activity" => count(9 + c.online() / 20),
-        "select pg_database_size('tornadodb')" | "select pg_database_size(current_database())" => Ok(
-            Answer::Row("pg_database_size", Cell::Int8(9_400_000 + 320 * c.counters.sessions_closed as i64)),
-        ),
+        "select pg_database_size('tornadodb')" | "select pg_database_size(current_database())" => {
+            Ok(Answer::Row(
+                "pg_database_size",
+                Cell::Int8(9_400_000 + 320 * c.counters.sessions_closed.cast_signed()),
+            ))
+        }
         "select count(*) from users" | "select count(*) from users where deleted_at is null" => {
             count(c.users.len())
         }
@@ -114,11 +118,13 @@ pub fn answer(m: &Model, sql: &str) -> Result<Answer, Failure> {
         }
         "select count(*) from vpn_session_history where ended_at is null" => count(c.sessions().count()),
         "select count(*) from vpn_session_history where ended_at is not null" => {
-            Ok(Answer::Row("count", Cell::Int8(OLD_SESSIONS + c.counters.sessions_closed as i64)))
+            Ok(Answer::Row("count", Cell::Int8(OLD_SESSIONS + c.counters.sessions_closed.cast_signed())))
         }
         "select count(*) from vpn_session_history" => Ok(Answer::Row(
             "count",
-            Cell::Int8(OLD_SESSIONS + c.counters.sessions_closed as i64 + c.sessions().count() as i64),
+            Cell::Int8(
+                OLD_SESSIONS + c.counters.sessions_closed.cast_signed() + signed(c.sessions().count()),
+            ),
         )),
         // Upstream has these tables and writes nothing into them.
         "select count(*) from auth_sessions" | "select count(*) from wg_sessions" => count(0),

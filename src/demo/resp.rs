@@ -15,7 +15,7 @@ const LINE: u64 = 16 * 1024;
 const ARGUMENTS: usize = 64;
 const BULK: usize = 64 * 1024;
 /// What the slow fault adds to each command.
-const SLOW: Duration = Duration::from_millis(800);
+const SLOW: Duration = Duration::from_millis(400);
 
 /// A reply, written in the connection's protocol version.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +45,9 @@ impl Reply {
             Self::Null => out.extend_from_slice(if version == 3 { b"_\r\n" } else { b"$-1\r\n" }),
             Self::Array(items) => {
                 head('*', items.len());
-                items.iter().for_each(|item| item.write(out, version));
+                for item in items {
+                    item.write(out, version);
+                }
             }
             Self::Map(pairs) => {
                 if version == 3 {
@@ -107,11 +109,13 @@ async fn command(read: &mut BufReader<OwnedReadHalf>) -> Result<Option<Vec<Strin
         return Ok(Some(line.split_whitespace().take(ARGUMENTS).map(str::to_owned).collect()));
     };
     let count: i64 = count.parse().map_err(|_| "invalid multibulk length")?;
-    if count > ARGUMENTS as i64 {
+    // A null or empty array is no command at all.
+    let count = usize::try_from(count).unwrap_or(0);
+    if count > ARGUMENTS {
         return Err("invalid multibulk length");
     }
     let mut args = Vec::new();
-    for _ in 0..count.max(0) {
+    for _ in 0..count {
         let Some(head) = self::line(read).await? else { return Ok(None) };
         let len: usize = head
             .strip_prefix('$')

@@ -94,6 +94,11 @@ pub fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// A count as the signed number that protocols carry.
+pub fn signed(count: usize) -> i64 {
+    (count as u64).cast_signed()
+}
+
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;

@@ -1,16 +1,18 @@
 //! The microservices' Unix sockets: one JSON request, one JSON reply, no framing.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::model::log::{Level, stamp};
 use super::model::services::{MASTERED, SERVICES, Services, Svc, SvcState};
-use super::model::units::{Second, UnitId};
+use super::model::units::{Job, Second, UnitId};
 use super::model::{Door, Model};
 use super::rng::looks_like_uuid;
 use super::shared::DemoHandle;
-use super::tor;
+use super::{files, log_query, tor};
 
 /// Longest request read.
 const REQUEST: usize = 64 * 1024;
@@ -47,7 +49,8 @@ pub async fn serve(demo: DemoHandle, door: Door, mut stream: UnixStream) {
             Some(Err(_)) => json!({}),
         };
         bytes.clear();
-        let reply = demo.with(|m| reply(m, door, &request)).to_string();
+        let exports = files::export_dir(demo.dir());
+        let reply = demo.with(|m| reply(m, door, &request, &exports)).to_string();
         if stream.write_all(reply.as_bytes()).await.is_err() {
             return;
         }
@@ -59,12 +62,11 @@ pub async fn serve(demo: DemoHandle, door: Door, mut stream: UnixStream) {
     }
 }
 
-fn reply(m: &mut Model, door: Door, request: &Value) -> Value {
+fn reply(m: &mut Model, door: Door, request: &Value, exports: &Path) -> Value {
     let word = |name: &str| request.get(name).and_then(Value::as_str);
     let action = word("action").or_else(|| word("command")).unwrap_or_default();
-    let svc = match door {
-        Door::Service(svc) => svc,
-        _ => return master(m, word("command").unwrap_or_default(), word("target")),
+    let Door::Service(svc) = door else {
+        return master(m, word("command").unwrap_or_default(), word("target"));
     };
     if action == "ping" {
         return match svc {
@@ -78,7 +80,7 @@ fn reply(m: &mut Model, door: Door, request: &Value) -> Value {
         Svc::Ipam => ipam(m, request, action),
         Svc::KeyRotator => key_rotator(m, action),
         Svc::BootstrapKey => bootstrap_keys(m, action),
-        Svc::LogManage => log_service(m, action),
+        Svc::LogManage => log_service(m, action, request, exports),
         Svc::TorManager => tor_manager(m, action),
         Svc::Session => json!({"status": "error", "error": "invalid_action"}),
         _ => json!({"error": "invalid_action"}),
@@ -199,21 +201,30 @@ fn api_manager(m: &mut Model, action: &str, target: Option<&str>) -> Value {
     }
 }
 
-fn ipam(m: &Model, request: &Value, action: &str) -> Value {
+fn ipam(m: &mut Model, request: &Value, action: &str) -> Value {
     let uuid = |name: &str| request.get(name).and_then(Value::as_str).filter(|t| looks_like_uuid(t));
-    let (Some(_), Some(device)) = (uuid("user_id"), uuid("device_id")) else {
+    let (Some(user), Some(device)) = (uuid("user_id"), uuid("device_id")) else {
         return json!({"error": "invalid_identity"});
     };
     if !m.units.running(UnitId::Redis) {
         return json!({"error": "redis_unavailable"});
     }
+    let name = format!("{}-{}", user.to_lowercase(), device.to_lowercase());
     match action {
         "status" => {
-            let used = m.clients.sessions().filter(|(d, _)| d.id.to_string() == device).count();
+            let own = m.clients.sessions().filter(|(d, _)| d.id.to_string() == device).count();
+            let used = own + usize::from(m.clients.outside.contains_key(&name));
             json!({"status": "ok", "vpn_free": m.clients.free(), "tor_free": m.clients.free(), "used_devices": used})
         }
-        // A caller that is not the demo's own wg_manager gets no address.
-        "allocate" => json!({"error": "pool_exhausted"}),
+        "allocate" => match m.clients.allocate(&name) {
+            Some(index) => {
+                let last = u16::from(index) + 2;
+                let (vpn, tor) = (format!("10.8.0.{last}"), format!("10.9.0.{last}"));
+                json!({"status": "allocated", "vpn_ip": vpn, "tor_ip": tor})
+            }
+            None => json!({"error": "pool_exhausted"}),
+        },
+        "release" if m.clients.release(&name) => json!({"status": "released"}),
         "release" => json!({"error": "not_found"}),
         _ => json!({"error": "invalid_action"}),
     }
@@ -283,11 +294,11 @@ pub fn log_status(m: &Model) -> Value {
         "total_logs": m.log.total(),
         "earliest": stamp(m.wall(0)),
         "latest": records.back().map(|r| stamp(r.ts)),
-        "services": super::files::LOG_FILES,
+        "services": files::LOG_FILES,
         "levels": levels,
         "db_size_bytes": m.log.total() * 410,
         "buffer_pending": 0,
-        "dropped_records": 0,
+        "dropped_records": m.log.dropped,
         "tail_subscribers": 0,
         "retention_days": 30,
     })
@@ -297,7 +308,7 @@ pub fn log_status(m: &Model) -> Value {
 pub fn log_metrics(m: &Model) -> Value {
     let full = m.has(super::fault::Fault::DiskFull);
     json!({
-        "ingest_total": m.log.total(), "ingest_rate_per_sec": 3.0, "buffer_depth": 0, "dropped_records": 0,
+        "ingest_total": m.log.total(), "ingest_rate_per_sec": 3.0, "buffer_depth": 0, "dropped_records": m.log.dropped,
         "flush_total": m.now / 2, "flush_rows_total": m.log.total(), "avg_flush_size": 6.0, "last_flush_size": 6,
         "last_flush_ts": stamp(m.wall(m.now)), "flush_errors": if full { m.now % 600 } else { 0 },
         "connections_total": 40, "connections_rejected": 0, "tail_subscribers": 0,
@@ -305,13 +316,23 @@ pub fn log_metrics(m: &Model) -> Value {
     })
 }
 
-fn log_service(m: &Model, action: &str) -> Value {
+fn log_service(m: &mut Model, action: &str, request: &Value, exports: &Path) -> Value {
     match action {
         "status" => log_status(m),
         "metrics" => log_metrics(m),
-        "services" => json!({"services": super::files::LOG_FILES}),
-        "count" => json!({"count": m.log.total()}),
-        _ => json!({"error": "invalid_action"}),
+        _ => match log_query::run(m, action, request, exports) {
+            Ok(mut data) => {
+                // Over the socket an export has no address to be fetched from.
+                if let (true, Some(map)) = (action == "export", data.as_object_mut()) {
+                    map.remove("download_url");
+                    map.remove("filename");
+                    map.insert("status".into(), "ready".into());
+                }
+                data
+            }
+            Err(log_query::Failure::Invalid(why)) => json!({ "error": why }),
+            Err(log_query::Failure::Broken(why)) => json!({ "error": why }),
+        },
     }
 }
 
@@ -319,24 +340,37 @@ fn log_service(m: &Model, action: &str) -> Value {
 pub fn relay_status(m: &Model) -> Value {
     let (percent, tag, summary) = tor::bootstrap(m);
     json!({
-        "network_enabled": true, "running": m.units.running(UnitId::Tor), "uptime": m.now - m.tor.since,
+        "network_enabled": m.tor.enabled, "running": m.units.running(UnitId::Tor), "uptime": m.now - m.tor.since,
         "bootstrap_pct": percent, "bootstrap_tag": tag, "bootstrap_summary": summary,
         "trans_port": 9040, "socks_port": 9050, "control_port": 9051, "dns_port": 9053, "maint_port": 9041,
     })
 }
 
-fn tor_manager(m: &Model, action: &str) -> Value {
+fn tor_manager(m: &mut Model, action: &str) -> Value {
     let running = m.units.running(UnitId::Tor);
     match action {
         "status" if running => relay_status(m),
         "status" | "circuits" if !running => json!({"error": "relay_not_running"}),
         "circuits" => json!({"circuits": circuit_list(m), "count": m.tor.circuits}),
-        "network_state" => {
-            json!({"network_enabled": true, "state": if m.tor_healthy() { "up" } else { "down" }})
+        "network_state" => network_state(m),
+        "health" => {
+            json!({"network_enabled": m.tor.enabled, "healthy": m.tor_healthy(), "error": Value::Null})
         }
-        "health" => json!({"network_enabled": true, "healthy": m.tor_healthy(), "error": Value::Null}),
+        "up" | "down" => {
+            m.tor.enabled = action == "up";
+            network_state(m)
+        }
+        "start_service" | "stop_service" => {
+            m.unit_job(UnitId::Tor, if action == "start_service" { Job::Start } else { Job::Stop });
+            json!({"status": "ok"})
+        }
         _ => json!({"error": "invalid_action"}),
     }
+}
+
+/// Whether the stack routes through Tor, also behind `/network_state`.
+pub fn network_state(m: &Model) -> Value {
+    json!({"network_enabled": m.tor.enabled, "state": if m.tor_healthy() { "up" } else { "down" }})
 }
 
 /// The circuits that `/circuits` lists.

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::fault::Fault;
 use super::model::Model;
-use super::rng::hex;
+use super::rng::{Rng, hex};
 use super::shared::DemoHandle;
 
 /// Longest line read from a controller.
@@ -21,7 +21,7 @@ const KEYS: usize = 32;
 pub async fn serve_control(demo: DemoHandle, cookie: [u8; COOKIE], stream: TcpStream) {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
-    let mut trusted = false;
+    let mut door = Door { cookie, trusted: false, expected: None };
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -30,47 +30,39 @@ pub async fn serve_control(demo: DemoHandle, cookie: [u8; COOKIE], stream: TcpSt
             _ => return,
         }
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        let (reply, go_on) = command(&demo, &cookie, &mut trusted, &text);
+        let (reply, go_on) = command(&demo, &mut door, &text);
         if write.write_all(reply.as_bytes()).await.is_err() || !go_on {
             return;
         }
     }
 }
 
+/// What a controller has proved so far.
+struct Door {
+    cookie: [u8; COOKIE],
+    trusted: bool,
+    /// After AUTHCHALLENGE, the hash that must follow.
+    expected: Option<String>,
+}
+
 /// The reply, and whether the connection stays open.
-fn command(demo: &DemoHandle, cookie: &[u8; COOKIE], trusted: &mut bool, line: &str) -> (String, bool) {
+fn command(demo: &DemoHandle, door: &mut Door, line: &str) -> (String, bool) {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let word = word.to_ascii_uppercase();
     match word.as_str() {
         "PROTOCOLINFO" => {
             let path = demo.dir().join("run/tor/control.authcookie");
             let text = format!(
-                "250-PROTOCOLINFO 1\r\n250-AUTH METHODS=COOKIE COOKIEFILE=\"{}\"\r\n250-VERSION Tor=\"0.4.7.16\"\r\n250 OK\r\n",
+                "250-PROTOCOLINFO 1\r\n250-AUTH METHODS=COOKIE,SAFECOOKIE COOKIEFILE=\"{}\"\r\n\
+                 250-VERSION Tor=\"0.4.7.16\"\r\n250 OK\r\n",
                 path.display()
             );
             (text, true)
         }
-        "AUTHENTICATE" => {
-            let given = rest.trim();
-            if given.len() != COOKIE * 2 {
-                return (
-                    "515 Authentication failed: Wrong length on authentication cookie.\r\n".into(),
-                    false,
-                );
-            }
-            *trusted = given.eq_ignore_ascii_case(&hex(cookie));
-            if *trusted {
-                ("250 OK\r\n".into(), true)
-            } else {
-                (
-                    "515 Authentication failed: Authentication cookie did not match expected value.\r\n"
-                        .into(),
-                    false,
-                )
-            }
-        }
+        "AUTHCHALLENGE" => challenge(demo, door, rest),
+        "AUTHENTICATE" => authenticate(door, rest.trim()),
         "QUIT" => ("250 closing connection\r\n".into(), false),
-        _ if !*trusted => ("514 Authentication required.\r\n".into(), false),
+        _ if !door.trusted => ("514 Authentication required.\r\n".into(), false),
         "GETINFO" => (demo.with(|m| getinfo(m, rest)), true),
         "SIGNAL" => match rest.to_ascii_uppercase().as_str() {
             "NEWNYM" | "ACTIVE" | "CLEARDNSCACHE" => ("250 OK\r\n".into(), true),
@@ -78,6 +70,51 @@ fn command(demo: &DemoHandle, cookie: &[u8; COOKIE], trusted: &mut bool, line: &
         },
         _ => (format!("510 Unrecognized command \"{}\"\r\n", clip(&word)), true),
     }
+}
+
+fn authenticate(door: &mut Door, given: &str) -> (String, bool) {
+    let refuse = |why: &str| (format!("515 Authentication failed: {why}\r\n"), false);
+    if given.len() != COOKIE * 2 {
+        return refuse("Wrong length on authentication cookie.");
+    }
+    let (right, why) = match door.expected.take() {
+        Some(hash) => (hash, "Safe cookie response did not match expected value."),
+        None => (hex(&door.cookie), "Authentication cookie did not match expected value."),
+    };
+    door.trusted = given.eq_ignore_ascii_case(&right);
+    if door.trusted { ("250 OK\r\n".into(), true) } else { refuse(why) }
+}
+
+/// SAFECOOKIE: each side proves that it knows the cookie without showing it.
+fn challenge(demo: &DemoHandle, door: &mut Door, rest: &str) -> (String, bool) {
+    let bad = || ("513 AUTHCHALLENGE: Invalid base16 client nonce\r\n".to_owned(), false);
+    let Some(nonce) = rest.trim().strip_prefix("SAFECOOKIE ") else {
+        return ("513 AUTHCHALLENGE only supports SAFECOOKIE authentication\r\n".into(), false);
+    };
+    let Some(client) = unhex(nonce.trim()) else { return bad() };
+    let server = demo.with(|m| Rng::new(m.fresh_id().0 as u64).bytes32());
+    let message = [&door.cookie[..], &client, &server].concat();
+    let hashes = sign(b"Tor safe cookie authentication server-to-controller hash", &message)
+        .zip(sign(b"Tor safe cookie authentication controller-to-server hash", &message));
+    let Some((ours, theirs)) = hashes else { return bad() };
+    door.expected = Some(theirs);
+    (format!("250 AUTHCHALLENGE SERVERHASH={ours} SERVERNONCE={}\r\n", hex(&server).to_uppercase()), true)
+}
+
+/// HMAC-SHA256 in upper-case hexadecimal, by the TLS library's provider: no crate for one hash.
+fn sign(key: &[u8], message: &[u8]) -> Option<String> {
+    let suite = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
+    let key = rustls::crypto::tls13::OkmBlock::new(key);
+    let tag = suite.tls13()?.hkdf_provider.hmac_sign(&key, message);
+    Some(hex(tag.as_ref()).to_uppercase())
+}
+
+/// Pairs of hexadecimal digits, at most a line's worth.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.is_empty() || !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()
 }
 
 fn clip(text: &str) -> String {
@@ -153,5 +190,43 @@ pub async fn serve_socks(mut stream: TcpStream) {
     if stream.read_exact(&mut request).await.is_ok() {
         // "General failure", with an empty address.
         let _ = stream.write_all(&[5, 1, 0, 1, 0, 0, 0, 0, 0, 0]).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_hmac_sha256() {
+        // RFC 4231, test case 2.
+        let tag = sign(b"Jefe", b"what do ya want for nothing?").unwrap();
+        assert_eq!(tag, "5BDCC146BF60754E6A042426089575C75A003F089D2739839DEC58B964EC3843");
+        assert_eq!(unhex("00fF"), Some(vec![0, 255]));
+        assert_eq!(unhex("0"), None);
+        assert_eq!(unhex("0g"), None);
+    }
+    #[tokio::test]
+    async fn a_controller_that_knows_the_cookie_need_not_show_it() {
+        let (demo, _clock) = crate::demo::tests::start(&[]).await;
+        let cookie = std::fs::read(&demo.addresses().tor_cookie).unwrap();
+        let mut stream = BufReader::new(TcpStream::connect(demo.addresses().tor_control).await.unwrap());
+        stream.write_all(b"AUTHCHALLENGE SAFECOOKIE 0102\r\n").await.unwrap();
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        let field = |name: &str| {
+            let start = line.find(name).unwrap() + name.len();
+            line[start..].split_whitespace().next().unwrap().to_owned()
+        };
+        let message = [&cookie[..], &[1, 2], &unhex(&field("SERVERNONCE=")).unwrap()].concat();
+        let ours = sign(b"Tor safe cookie authentication server-to-controller hash", &message).unwrap();
+        assert_eq!(field("SERVERHASH="), ours);
+        let answer = sign(b"Tor safe cookie authentication controller-to-server hash", &message).unwrap();
+        stream.write_all(format!("AUTHENTICATE {answer}\r\nGETINFO dormant\r\n").as_bytes()).await.unwrap();
+        for want in ["250 OK", "250-dormant=0", "250 OK"] {
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            assert_eq!(line.trim_end(), want);
+        }
     }
 }

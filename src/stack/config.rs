@@ -1,7 +1,7 @@
 //! `config.toml`: which stack, how its hosts are reached, what differs here from the stack file,
 //! where secrets come from, and how the screen looks.
 
-use super::decode::{At, Reader, Table};
+use super::decode::{Asked, At, Reader, Table};
 use super::diag::{Problems, Source};
 use super::draft::{INTERVALS, THRESHOLDS, TIMEOUTS, is_var_name};
 use super::spec::{SecretSource, SecretSources, TransportSpec};
@@ -82,6 +82,8 @@ pub struct ProbeConfig {
     pub timeout: Option<At<Duration>>,
     pub failure_threshold: Option<u32>,
     pub success_threshold: Option<u32>,
+    /// Whether its commands run through `sudo -n` here.
+    pub sudo: Option<bool>,
     /// Instead of the stack file's.
     pub conditions: Option<Vec<At<Condition>>>,
     pub degraded_unless: Option<Vec<At<Condition>>>,
@@ -126,6 +128,15 @@ impl Config {
     }
 }
 
+/// What a config file was asked for, table by table: `config.toml.example` is held complete
+/// against it.
+pub fn asked(source: &Arc<Source>) -> Vec<Asked> {
+    let reader = Reader::new(Arc::clone(source));
+    let root = reader.parse(&source.text);
+    read_root(&Table::new(&reader, &root, 0..0, "config file"), source, &|_| None);
+    reader.asked()
+}
+
 /// The first config file of: `$QUARTERDECK_CONFIG`, the user's own, the machine's. The first is
 /// taken even if it does not exist, since it was asked for.
 pub fn find(env: Environment<'_>) -> Option<PathBuf> {
@@ -144,33 +155,53 @@ fn default_state_dir(env: Environment<'_>) -> PathBuf {
     base.unwrap_or_else(|| PathBuf::from("/var/lib")).join("quarterdeck")
 }
 
-/// `~/x` in a path that a person typed.
-fn expand_home(path: &str, env: Environment<'_>) -> String {
-    match (path.strip_prefix("~/"), env("HOME")) {
-        (Some(rest), Some(home)) => format!("{}/{rest}", home.trim_end_matches('/')),
-        _ => path.to_owned(),
+/// What a path in the file is relative to.
+struct Paths<'a> {
+    env: Environment<'a>,
+    /// The directory of the config file.
+    base: PathBuf,
+}
+
+impl Paths<'_> {
+    /// `~/x` is below the user's home.
+    fn home(&self, path: &str) -> String {
+        match (path.strip_prefix("~/"), (self.env)("HOME")) {
+            (Some(rest), Some(home)) => format!("{}/{rest}", home.trim_end_matches('/')),
+            _ => path.to_owned(),
+        }
+    }
+
+    /// A relative path starts where the config file is.
+    fn resolve(&self, path: &str) -> PathBuf {
+        self.base.join(self.home(path))
+    }
+
+    fn resolve_text(&self, path: &str) -> String {
+        self.resolve(path).display().to_string()
     }
 }
 
 fn read_root(root: &Table<'_>, source: &Arc<Source>, env: Environment<'_>) -> Config {
     let mut config = Config::defaults(env);
     let base = Path::new(&source.name).parent().map(Path::to_path_buf).unwrap_or_default();
+    let paths = &Paths { env, base };
     config.source = Some(Arc::clone(source));
     config.stack = root
         .str("stack")
-        .map(|s| At { value: StackRef::parse(&expand_home(&s.value, env), &base), span: s.span });
+        .map(|s| At { value: StackRef::parse(&paths.home(&s.value), &paths.base), span: s.span });
     config.environment = root.str_or("environment", &config.environment);
     config.theme = root.str("theme");
     config.ascii = root.bool_or("ascii", config.ascii);
     config.color = root.bool_or("color", config.color);
     if let Some(dir) = root.str("state_dir") {
-        config.state_dir = base.join(expand_home(&dir.value, env));
+        config.state_dir = paths.resolve(&dir.value);
     }
     config.operators_group = root.str("operators_group").map(|g| g.value);
     config.vars = read_vars(root);
-    config.hosts = named(root, "hosts", "host", |id, t| read_host(id, t, env));
+    config.hosts = named(root, "hosts", "host", |id, t| read_host(id, t, paths));
     config.probes = named(root, "probes", "probe override", read_probe);
-    config.secrets = named(root, "secrets", "secret", |id, t| read_secret(&id, t, env)).into_iter().collect();
+    config.secrets =
+        named(root, "secrets", "secret", |id, t| read_secret(&id, t, paths)).into_iter().collect();
     config.keys = read_keys(root);
     if let Some(t) = root.table("wallboard", "[wallboard] table") {
         config.wallboard_rotate = t.duration_or("rotate", config.wallboard_rotate, ROTATIONS);
@@ -212,7 +243,7 @@ fn named<'a, T>(
     out
 }
 
-fn read_host(id: At<String>, t: Table<'_>, env: Environment<'_>) -> Option<HostConfig> {
+fn read_host(id: At<String>, t: Table<'_>, paths: &Paths<'_>) -> Option<HostConfig> {
     let transport = t.choice("transport", &["local", "ssh"]);
     let (destination, port) = (t.str("destination"), t.int("port", 1..=65535));
     let config = t.str("ssh_config");
@@ -221,7 +252,7 @@ fn read_host(id: At<String>, t: Table<'_>, env: Environment<'_>) -> Option<HostC
         Some("ssh") => destination_of(&t, destination).map(|destination| TransportSpec::Ssh {
             destination,
             port: port.and_then(|p| u16::try_from(p).ok()),
-            config: config.map(|c| expand_home(&c.value, env)),
+            config: config.map(|c| paths.resolve_text(&c.value)),
         }),
         _ => {
             for key in ["destination", "port", "ssh_config"].into_iter().filter(|k| t.has(k)) {
@@ -264,6 +295,7 @@ fn read_probe(id: At<String>, t: Table<'_>) -> Option<ProbeConfig> {
         timeout: duration("timeout", TIMEOUTS),
         failure_threshold: threshold("failure_threshold"),
         success_threshold: threshold("success_threshold"),
+        sudo: t.bool("sudo"),
         conditions: t.has("conditions").then(|| t.conditions("conditions")),
         degraded_unless: t.has("degraded_unless").then(|| t.conditions("degraded_unless")),
     };
@@ -271,9 +303,9 @@ fn read_probe(id: At<String>, t: Table<'_>) -> Option<ProbeConfig> {
     Some(probe)
 }
 
-fn read_secret(id: &At<String>, t: Table<'_>, env: Environment<'_>) -> Option<(SecretId, SecretSource)> {
+fn read_secret(id: &At<String>, t: Table<'_>, paths: &Paths<'_>) -> Option<(SecretId, SecretSource)> {
     let name = t.str("env").map(|e| SecretSource::Env(e.value));
-    let file = t.str("file").map(|f| SecretSource::File(expand_home(&f.value, env)));
+    let file = t.str("file").map(|f| SecretSource::File(paths.resolve_text(&f.value)));
     let command = t.argv("command").map(SecretSource::Command);
     let given = ["env", "file", "command"].into_iter().filter(|k| t.has(k)).count();
     if given != 1 {

@@ -80,13 +80,7 @@ impl Reader {
 
     /// An error whose excerpt must not show what stands there.
     fn error_hiding(&self, span: Range<usize>, message: String, help: String) {
-        let hide = |at: usize, c: char| match c {
-            '\n' | '"' | '\'' => c,
-            _ if span.contains(&at) && c.is_ascii() => '*',
-            _ => c,
-        };
-        let hidden: String = self.source.text.char_indices().map(|(at, c)| hide(at, c)).collect();
-        let source = Arc::new(Source { name: self.source.name.clone(), text: hidden });
+        let source = Arc::new(self.source.hiding(&span));
         let problem = Problem { severity: Severity::Error, source, span, message, help: Some(help) };
         self.problems.borrow_mut().push(problem);
     }
@@ -228,12 +222,15 @@ impl<'a> Table<'a> {
     }
 
     pub fn bool_or(&self, key: &'a str, default: bool) -> bool {
-        match self.get(key) {
-            None => default,
-            Some((DeValue::Boolean(b), _)) => *b,
-            Some((other, span)) => {
+        self.bool(key).unwrap_or(default)
+    }
+
+    pub fn bool(&self, key: &'a str) -> Option<bool> {
+        match self.get(key)? {
+            (DeValue::Boolean(b), _) => Some(*b),
+            (other, span) => {
                 self.wrong(key, span, "true or false", other);
-                default
+                None
             }
         }
     }

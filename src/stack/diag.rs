@@ -37,6 +37,17 @@ pub struct Problem {
 }
 
 impl Source {
+    /// The same file with what stands at a place blotted out, so that an excerpt cannot show it.
+    pub fn hiding(&self, span: &Range<usize>) -> Source {
+        let hide = |at: usize, c: char| match c {
+            '\n' | '"' | '\'' => c.to_string(),
+            _ if span.contains(&at) => "*".repeat(c.len_utf8()),
+            _ => c.to_string(),
+        };
+        let text = self.text.char_indices().map(|(at, c)| hide(at, c)).collect();
+        Source { name: self.name.clone(), text }
+    }
+
     /// Line and column of a byte offset, both from one; columns count characters.
     pub fn position(&self, at: usize) -> (usize, usize) {
         let mut cut = at.min(self.text.len());

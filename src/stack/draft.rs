@@ -2,9 +2,10 @@
 //! anything else. What is missing or malformed has been noted; the rest is kept, so that the
 //! checks that follow can report their part too.
 
-use super::decode::{At, Reader, Table};
+use super::decode::{Asked, At, Reader, Table};
 use super::diag::{Problems, Source};
 use super::kind::common::Tls;
+use super::kind::http::target::Target;
 use super::kind::{self, Kind};
 use super::spec::{Login, TokenFrom};
 use super::vars::Vars;
@@ -51,6 +52,8 @@ pub struct Draft {
     pub layers: Vec<LayerDraft>,
     pub hosts: Vec<At<String>>,
     pub logins: Vec<At<Login>>,
+    /// The ids of all logins, also of those that are wrong.
+    pub login_ids: Vec<String>,
     pub probes: Vec<ProbeDraft>,
     /// Every reference to a secret.
     pub secrets: Vec<At<SecretId>>,
@@ -88,6 +91,8 @@ pub struct ProbeDraft {
     pub rows: Vec<String>,
     /// `None` when its keys are wrong; that was noted.
     pub kind: Option<Kind>,
+    /// Where `auth` stands, or the probe.
+    pub auth: Range<usize>,
     pub span: Range<usize>,
 }
 
@@ -110,6 +115,14 @@ pub fn read(
     let draft = read_root(&reader, &Table::new(&reader, &root, 0..0, "stack file"), overrides);
     problems.append(reader.into_problems());
     draft
+}
+
+/// What a stack file was asked for, table by table: the documentation is held complete against it.
+pub fn asked(source: &Arc<Source>) -> Vec<Asked> {
+    let reader = Reader::new(Arc::clone(source));
+    let root = reader.parse(&source.text);
+    read_root(&reader, &Table::new(&reader, &root, 0..0, "stack file"), &BTreeMap::new());
+    reader.asked()
 }
 
 fn read_root<'a>(
@@ -138,11 +151,25 @@ fn read_root<'a>(
     if hosts.is_empty() && !root.has("hosts") {
         hosts.push(At { value: "local".to_owned(), span: 0..0 });
     }
-    let logins = root.named_tables("logins", "login").into_iter().filter_map(read_login).collect();
+    let logins = root.named_tables("logins", "login");
+    let login_ids = logins.iter().map(|(id, _)| id.value.clone()).collect();
+    let logins = logins.into_iter().filter_map(read_login).collect();
     let probes = root.tables("probes", "probe").into_iter().map(|t| read_probe(t, defaults)).collect();
     root.check_keys();
     let source = Arc::clone(reader.source());
-    Draft { source, name, title, about, vars, layers, hosts, logins, probes, secrets: reader.secrets() }
+    Draft {
+        source,
+        name,
+        title,
+        about,
+        vars,
+        layers,
+        hosts,
+        logins,
+        login_ids,
+        probes,
+        secrets: reader.secrets(),
+    }
 }
 
 fn read_head(root: &Table<'_>) -> (String, String, String) {
@@ -230,12 +257,6 @@ fn read_login((id, t): (At<String>, Table<'_>)) -> Option<At<Login>> {
         let shown = text::one_line(&id.value, 60);
         t.reader.error(id.span.clone(), format!("`{shown}` is no valid id"), None);
     }
-    let url = t.need_str("url");
-    if let Some(url) = url.as_ref().filter(|u| !is_web_url(&u.value)) {
-        let help = Some("http:// or https://, a host, and no user or password in it".to_owned());
-        let shown = text::one_line(&url.value, 60);
-        t.reader.error(url.span.clone(), format!("`url` expects a web address, got \"{shown}\""), help);
-    }
     let username = t.need_str("username");
     let password = t.secret("password");
     if !t.has("password") {
@@ -252,7 +273,13 @@ fn read_login((id, t): (At<String>, Table<'_>)) -> Option<At<Login>> {
         }
     };
     let backoff = t.duration_or("backoff", Duration::from_secs(30), BACKOFFS);
-    let tls = Tls::decode(&t).unwrap_or_default();
+    let url = t.need_str("url");
+    let tls = Tls::decode(&t);
+    if let Some(url) = &url
+        && let Err(why) = Target::parse(&url.value, tls.clone(), None)
+    {
+        t.reader.error(url.span.clone(), why, None);
+    }
     t.finish();
     let login = Login {
         id: id.value,
@@ -261,14 +288,9 @@ fn read_login((id, t): (At<String>, Table<'_>)) -> Option<At<Login>> {
         password: password?,
         token: token?,
         backoff,
-        tls,
+        tls: tls.unwrap_or_default(),
     };
     Some(At { value: login, span: id.span })
-}
-
-fn is_web_url(url: &str) -> bool {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-    rest.and_then(|r| r.split('/').next()).is_some_and(|host| !host.is_empty() && !host.contains('@'))
 }
 
 fn read_probe(t: Table<'_>, defaults: Defaults) -> ProbeDraft {
@@ -299,6 +321,7 @@ fn read_probe(t: Table<'_>, defaults: Defaults) -> ProbeDraft {
         Placed { value: timeout, place: place("timeout") },
     );
     let span = id.as_ref().map_or_else(|| t.span.clone(), |i| i.span.clone());
+    let auth = t.span_of("auth");
     let kind = read_kind(t);
     if let Some(kind) = kind.as_ref().filter(|_| !given) {
         let place = Place { source: Arc::clone(&source), span: span.clone() };
@@ -321,6 +344,7 @@ fn read_probe(t: Table<'_>, defaults: Defaults) -> ProbeDraft {
         help,
         rows,
         kind,
+        auth,
         span,
     }
 }

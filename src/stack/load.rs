@@ -28,6 +28,8 @@ pub struct Flags {
 #[derive(Debug)]
 pub struct Loaded {
     pub stack: Stack,
+    /// The stack file.
+    pub source: Arc<Source>,
     /// What the stack is, in its own words.
     pub about: String,
     /// The stack's variables and their defaults.
@@ -94,6 +96,23 @@ pub fn load_texts(
     let draft = read_stack(stack, &config, &mut problems);
     problems.sort();
     if problems.has_errors() { Err(problems) } else { Ok(finish(draft, config, problems)) }
+}
+
+/// The stack that `--stack` names, and how a config names it from anywhere.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn named_stack(named: &str) -> Result<(String, Arc<Source>), Problems> {
+    let mut problems = Problems::default();
+    let wanted = StackRef::parse(named, Path::new(""));
+    let command_line = Arc::new(Source { name: "--stack".to_owned(), text: named.to_owned() });
+    let place = Place { source: command_line, span: 0..named.len() };
+    let source = open_stack(&wanted, &place, &mut problems).ok_or(problems)?;
+    let name = match wanted {
+        StackRef::BuiltIn(name) => name,
+        StackRef::Path(path) => std::fs::canonicalize(&path).unwrap_or(path).display().to_string(),
+    };
+    Ok((name, source))
 }
 
 /// The stack file that the flag names, or else the config. What a config says about one stack is
@@ -208,6 +227,9 @@ fn blame(problem: Problem, place: &Place) -> Problem {
 }
 
 fn secrets_are_defined(draft: &Draft, config: &Config, problems: &mut Problems) {
+    if config.source.is_none() {
+        return;
+    }
     let mut told: Vec<&SecretId> = Vec::new();
     for secret in &draft.secrets {
         if config.secrets.contains_key(&secret.value) || told.contains(&&secret.value) {
@@ -276,6 +298,7 @@ impl Overrides<'_> {
             // The interval is what was said here, so it is what is wrong.
             to.timeout.place = to.interval.place.clone();
         }
+        to.sudo = from.sudo.unwrap_or(to.sudo);
         to.thresholds.failure = from.failure_threshold.unwrap_or(to.thresholds.failure);
         to.thresholds.success = from.success_threshold.unwrap_or(to.thresholds.success);
         let placed = |all: &Vec<At<_>>| {
@@ -319,7 +342,7 @@ fn finish(draft: Draft, config: Config, problems: Problems) -> Loaded {
         logins: draft.logins.into_iter().map(|l| l.value).collect(),
         probes: probes.collect(),
     };
-    Loaded { stack, about: draft.about, vars: draft.vars, secrets, config, problems }
+    Loaded { stack, source: draft.source, about: draft.about, vars: draft.vars, secrets, config, problems }
 }
 
 fn host(id: &str, config: &Config) -> Host {

@@ -4,6 +4,7 @@
 use super::decode::At;
 use super::diag::{Problem, Problems};
 use super::draft::{Draft, LayerDraft, Place, Placed, ProbeDraft};
+use super::kind::{Kind, http};
 use crate::domain::condition::Condition;
 use crate::domain::text;
 use crate::domain::units;
@@ -140,6 +141,10 @@ impl Check<'_> {
         }
         if let Some(host) = &probe.host {
             self.reference("host", host, &hosts);
+        }
+        if let Some(Kind::Http(http::Spec { auth: http::Auth::Login(id), .. })) = &probe.kind {
+            let logins: Vec<&str> = draft.login_ids.iter().map(String::as_str).collect();
+            self.reference("login", &At { value: id.clone(), span: probe.auth.clone() }, &logins);
         }
         if probe.timeout.value > probe.interval.value {
             let message = format!(

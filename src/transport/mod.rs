@@ -129,6 +129,13 @@ impl Transport {
         matches!(self, Transport::Local(_))
     }
 
+    /// This machine's own files and processes, for what is looked at by many small reads.
+    pub(crate) fn local(&self) -> Option<&Local> {
+        match self {
+            Transport::Local(local) => Some(local),
+        }
+    }
+
     /// Opens a connection. Not bounded in time: the caller's deadline does that. Cancel-safe:
     /// dropping the future closes what was opened.
     pub async fn connect(&self, to: &Endpoint) -> Result<Stream, ConnectError> {

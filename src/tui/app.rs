@@ -1,5 +1,6 @@
 //! The state of the dashboard: what is known, what is looked at, what is typed.
 
+use super::command::Action;
 use super::glyph::Glyphs;
 use super::keymap::Keymap;
 use super::model::rows::{self, RowId};
@@ -88,6 +89,8 @@ pub const NOTICE_FOR: std::time::Duration = std::time::Duration::from_secs(4);
 #[derive(Clone, Debug)]
 pub enum Event {
     Key(KeyEvent),
+    /// A command asked for otherwise than by its key.
+    Act(Action),
     Paste(String),
     Resize(u16, u16),
     Observed(VecDeque<Observation>),
@@ -164,6 +167,11 @@ impl App {
             Some(_) => None,
             None => Some((self.live.clone(), now)),
         };
+    }
+
+    /// Takes a matrix that was filled elsewhere.
+    pub fn replace_matrix(&mut self, matrix: Matrix) {
+        self.live = matrix;
     }
 
     pub(super) fn observe(&mut self, all: VecDeque<Observation>) {

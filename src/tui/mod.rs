@@ -8,6 +8,7 @@ pub mod glyph;
 pub mod keymap;
 pub mod model;
 pub mod picture;
+pub mod stage;
 pub mod terminal;
 pub mod theme;
 pub mod update;

@@ -19,6 +19,7 @@ const MAX_TYPED: usize = 200;
 pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
     let effects = match event {
         Event::Key(key) => on_key(app, now, key),
+        Event::Act(action) => act(app, now, action),
         Event::Paste(text) => {
             paste(app, &text);
             Vec::new()

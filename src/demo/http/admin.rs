@@ -11,7 +11,7 @@ use crate::demo::model::services::{MASTERED, SERVICES, Services, Svc, SvcState};
 use crate::demo::model::units::UnitId;
 use crate::demo::model::{Door, Model};
 use crate::demo::shared::DemoHandle;
-use crate::demo::{files, redis_commands, sockets};
+use crate::demo::{files, redis_keys, sockets};
 
 /// Requests a minute, by route and client; the log analytics bear fewer.
 const LIMIT: u32 = 200;
@@ -96,6 +96,13 @@ fn matches(template: &str, path: &str) -> Option<String> {
     (!middle.is_empty() && !middle.contains('/')).then(|| middle.chars().take(100).collect())
 }
 
+/// Why a request did not get past the gate.
+#[derive(Clone, Copy)]
+enum Refusal {
+    TooMany,
+    Login(&'static str),
+}
+
 pub async fn answer(demo: &DemoHandle, call: &Call) -> Reply {
     let (route, parameter) = match find(&call.method, &call.path) {
         Ok(found) => found,
@@ -111,21 +118,25 @@ pub async fn answer(demo: &DemoHandle, call: &Call) -> Reply {
     let limit = if analytics { ANALYTICS } else { LIMIT };
     let gate = demo.with(|m| {
         if !m.guard.admit(route.template, call.address, limit, m.now) {
-            let text = format!("Rate limit exceeded: {limit} per 1 minute");
-            return Err(json_reply(StatusCode::TOO_MANY_REQUESTS, &json!({ "error": text })));
+            return Err(Refusal::TooMany);
         }
         if !route.open {
-            auth::check(m, call).map_err(|text| detail(StatusCode::UNAUTHORIZED, text))?;
+            auth::check(m, call).map_err(Refusal::Login)?;
         }
         Ok(delay(m, route.template))
     });
-    let (reply, delay) = match gate {
-        Err(refused) => (refused, Duration::ZERO),
+    let delay = gate.unwrap_or_default();
+    let reply = match gate {
+        Err(Refusal::TooMany) => {
+            let text = format!("Rate limit exceeded: {limit} per 1 minute");
+            json_reply(StatusCode::TOO_MANY_REQUESTS, &json!({ "error": text }))
+        }
+        Err(Refusal::Login(text)) => detail(StatusCode::UNAUTHORIZED, text),
         Ok(delay) => {
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
-            (run(demo, route.template, &parameter, call), delay)
+            run(demo, route.template, &parameter, call)
         }
     };
     demo.with(|m| metrics::record(m, route.template, route.method, &reply, delay));
@@ -290,7 +301,7 @@ fn sessions(m: &Model) -> Reply {
         .clients
         .sessions()
         .map(|(d, s)| {
-            let hash = redis_commands::session_hash(m, d, s);
+            let hash = redis_keys::session_hash(m, d, s);
             Value::Object(hash.into_iter().map(|(k, v)| (k, v.into())).collect())
         })
         .collect();
@@ -354,9 +365,7 @@ fn relay(m: &Model, template: &str) -> Reply {
             &json!({"network_enabled": true, "healthy": true, "exit_ip": "192.0.2.44", "error": Value::Null}),
         ),
         "/relay/health" => broken(if running { "relay_unhealthy" } else { "relay_not_running" }),
-        "/network_state" => {
-            ok(&json!({"network_enabled": true, "state": if m.tor_healthy() { "up" } else { "down" }}))
-        }
+        "/network_state" => ok(&sockets::network_state(m)),
         _ if !running => broken("relay_not_running"),
         "/circuits" => ok(&json!({"circuits": sockets::circuit_list(m), "count": m.tor.circuits})),
         _ => ok(&sockets::relay_status(m)),

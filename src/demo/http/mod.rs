@@ -53,11 +53,8 @@ pub async fn serve(demo: DemoHandle, site: Site, stream: TcpStream, peer: Socket
 }
 
 async fn answer(demo: &DemoHandle, site: Site, peer: SocketAddr, request: Request<Incoming>) -> Reply {
-    let call = match Call::read(request, peer).await {
-        Ok(call) => call,
-        Err(()) => {
-            return json_reply(StatusCode::PAYLOAD_TOO_LARGE, &json!({"detail": "Request body too large"}));
-        }
+    let Ok(call) = Call::read(request, peer).await else {
+        return json_reply(StatusCode::PAYLOAD_TOO_LARGE, &json!({"detail": "Request body too large"}));
     };
     let (mut reply, server) = match site {
         Site::Admin => (admin::answer(demo, &call).await, "uvicorn"),

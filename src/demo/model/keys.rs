@@ -16,6 +16,8 @@ pub enum Progress {
     Staged,
     /// The overlap copies are gone, and with them every token signed before.
     Complete,
+    /// As `Complete`, but the auth service was not told and signs with a key that nobody accepts.
+    CompleteUnheard,
 }
 
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Keys {
     pub next: Second,
     /// Goes up with each complete rotation; the key files follow it.
     pub generation: u64,
+    /// The running rotation could not tell the auth service, which signs on with the old key.
+    missed: bool,
 }
 
 impl Keys {
@@ -35,7 +39,7 @@ impl Keys {
         let boot = 13;
         let days = now.saturating_sub(boot) / INTERVAL;
         let staged = boot + days * INTERVAL;
-        Self { staged, rotating: None, next: staged + INTERVAL, generation: days + 1 }
+        Self { staged, rotating: None, next: staged + INTERVAL, generation: days + 1, missed: false }
     }
 
     /// Begins a rotation; one that comes while another runs is lost, as upstream.
@@ -63,7 +67,15 @@ impl Keys {
         self.rotating = None;
     }
 
-    pub fn step(&mut self, now: Second, running: bool, log: &mut LogStore, clock: &str) -> Option<Progress> {
+    /// `told` is whether the auth service's pid file leads to it.
+    pub fn step(
+        &mut self,
+        now: Second,
+        running: bool,
+        told: bool,
+        log: &mut LogStore,
+        clock: &str,
+    ) -> Option<Progress> {
         let Some(start) = self.rotating else {
             if running && now >= self.next {
                 self.rotate(now, log, clock);
@@ -76,7 +88,9 @@ impl Keys {
                 line(log, clock, "rotating_public_keys", "");
                 line(log, clock, "public_key_rotated", " | name=access");
                 line(log, clock, "public_key_rotated", " | name=refresh");
-                line(log, clock, "sighup_sent", " | service=auth_service");
+                self.missed = !told;
+                let event = if told { "sighup_sent" } else { "process_not_found" };
+                line(log, clock, event, " | service=auth_service");
                 line(log, clock, "pid_file_not_found", " | service=key_rotator");
                 line(log, clock, "sighup_grace_period_started", " | seconds=15");
             }
@@ -92,7 +106,7 @@ impl Keys {
                 line(log, clock, "rotation_complete", "");
                 self.rotating = None;
                 self.generation += 1;
-                return Some(Progress::Complete);
+                return Some(if self.missed { Progress::CompleteUnheard } else { Progress::Complete });
             }
             _ => {}
         }
@@ -118,9 +132,9 @@ mod tests {
         keys.rotate(100_100, &mut log, "t");
         assert_eq!(keys.staged, 100_000, "the second request is lost");
         for now in 100_001..100_635 {
-            assert_eq!(keys.step(now, true, &mut log, "t"), None, "{now}");
+            assert_eq!(keys.step(now, true, true, &mut log, "t"), None, "{now}");
         }
-        assert_eq!(keys.step(100_635, true, &mut log, "t"), Some(Progress::Complete));
+        assert_eq!(keys.step(100_635, true, true, &mut log, "t"), Some(Progress::Complete));
         let text: Vec<_> = log.entries().iter().map(|e| e.message.to_string()).collect();
         assert!(text.last().is_some_and(|m| m.contains("rotation_complete")), "{text:?}");
     }

@@ -125,6 +125,8 @@ pub struct LogStore {
     unwritten: u64,
     events: BTreeMap<&'static str, u64>,
     levels: [u64; 5],
+    /// Records that found no room on the disk.
+    pub dropped: u64,
 }
 
 impl LogStore {
@@ -139,6 +141,7 @@ impl LogStore {
             unwritten: 0,
             events: BTreeMap::new(),
             levels: [0; 5],
+            dropped: 0,
         }
     }
 
@@ -205,7 +208,9 @@ impl LogStore {
 
     /// What has not been written to a file yet; asking is taking.
     pub fn take_unwritten(&mut self) -> Vec<Record> {
-        let fresh = self.ring.iter().filter(|r| r.id >= self.unwritten).cloned().collect();
+        // Ids are consecutive, so what is new is the ring's tail.
+        let fresh = (self.next_id - self.unwritten).min(self.ring.len() as u64) as usize;
+        let fresh = self.ring.iter().skip(self.ring.len() - fresh).cloned().collect();
         self.unwritten = self.next_id;
         fresh
     }

@@ -1,5 +1,6 @@
 //! The modelled stack: pure, synchronous, seeded; every number is a function of seed, time and faults.
 
+mod behaviour;
 pub mod clients;
 pub mod guard;
 pub mod host;
@@ -19,10 +20,10 @@ use clients::{Clients, Reach};
 use guard::Guard;
 use host::Host;
 use keys::Keys;
-use log::{Level, LogStore};
+use log::LogStore;
 use services::{Services, Svc, SvcState};
 pub use units::Second;
-use units::{Change, Job, UnitId, Units};
+use units::{Job, UnitId, Units};
 
 /// The stack has been up this long when the demo starts.
 pub const UPTIME: Second = 93_784;
@@ -31,7 +32,7 @@ const WARM_UP: Second = 600;
 /// Steps made up for after a gap (a suspended machine); a longer gap is skipped.
 const CATCH_UP: Second = 3600;
 
-/// One of the two WireGuard interfaces.
+/// One of the two `WireGuard` interfaces.
 #[derive(Clone, Debug)]
 pub struct Interface {
     pub private_key: [u8; 32],
@@ -51,6 +52,8 @@ pub struct RedisState {
 /// Tor's own view.
 #[derive(Clone, Copy, Debug)]
 pub struct TorState {
+    /// The tor manager routes clients through it.
+    pub enabled: bool,
     pub since: Second,
     pub bootstrap: u8,
     pub circuits: u8,
@@ -115,13 +118,15 @@ pub struct Model {
     /// Requests nginx has answered since it started.
     pub edge_requests: u64,
     admin_secret_changed: bool,
+    /// The auth service missed a rotation: every token it makes is refused.
+    signs_with_old_key: bool,
 }
 
 impl Model {
     /// `wall` is now; the model's past lies before it.
     pub fn new(seed: u64, wall: Timestamp, schedule: Vec<FaultSpec>) -> Self {
         let mut rng = Rng::new(seed);
-        let epoch = wall - SignedDuration::from_secs(UPTIME as i64);
+        let epoch = wall - SignedDuration::from_secs(UPTIME.cast_signed());
         let now = UPTIME - WARM_UP;
         let interface =
             |rng: &mut Rng| Interface { private_key: rng.bytes32(), public_key: rng.bytes32(), since: 12 };
@@ -144,7 +149,14 @@ impl Model {
                 admin_subscribed: true,
                 since: 3,
             },
-            tor: TorState { since: 5, bootstrap: 100, circuits: 7, read: 9 << 30, written: 4 << 30 },
+            tor: TorState {
+                enabled: true,
+                since: 5,
+                bootstrap: 100,
+                circuits: 7,
+                read: 9 << 30,
+                written: 4 << 30,
+            },
             interfaces: [interface(&mut rng), interface(&mut rng)],
             tornado_since: 8,
             admin_password: format!("demo-{:016x}", rng.next()),
@@ -152,6 +164,7 @@ impl Model {
             client_requests: 0,
             edge_requests: 0,
             admin_secret_changed: false,
+            signs_with_old_key: false,
             rng,
         };
         while model.now < UPTIME {
@@ -277,7 +290,10 @@ impl Model {
     }
 
     pub fn tor_healthy(&self) -> bool {
-        self.units.running(UnitId::Tor) && !self.has(Fault::TorUnhealthy) && self.tor.bootstrap == 100
+        self.tor.enabled
+            && self.units.running(UnitId::Tor)
+            && !self.has(Fault::TorUnhealthy)
+            && self.tor.bootstrap == 100
     }
 
     fn forget_subscriptions(&mut self) {
@@ -317,14 +333,14 @@ impl Model {
             wg: up(Svc::WgManager),
             peers_kept: !self.has(Fault::PeersDropped),
             keys_readable: !self.has(Fault::KeyFilesUnreadable),
-            tokens_honoured: !self.has(Fault::TokenFailures),
+            tokens_honoured: !self.has(Fault::TokenFailures) && !self.signs_with_old_key,
             storm: self.has(Fault::HeartbeatStorm),
         }
     }
 }
 
 fn at(epoch: Timestamp, second: Second) -> Timestamp {
-    epoch + SignedDuration::from_secs(second as i64)
+    epoch + SignedDuration::from_secs(second.cast_signed())
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! One second of the whole stack, and what its parts do to each other.
 
-use super::*;
-use services::MASTERED;
+use super::log::Level;
+use super::services::{self, MASTERED, Svc};
+use super::units::{self, Change, UnitId};
+use super::{Model, TorState, UPTIME, keys};
+use crate::demo::fault::Fault;
 
 impl Model {
     pub(super) fn step(&mut self) {
@@ -60,7 +63,7 @@ impl Model {
         let now = self.now;
         let wg = self.services.get(Svc::WgManager);
         let wg_dies =
-            self.has(Fault::ServiceCrash) && self.services.running(Svc::WgManager) && now >= wg.since + 6;
+            self.has(Fault::ServiceCrash) && self.services.running(Svc::WgManager) && now >= wg.since + 3;
         let redis_gone = !self.units.running(UnitId::Redis);
         let session_starts = !self.services.running(Svc::Session);
         let faults = self.faults;
@@ -140,7 +143,9 @@ impl Model {
                         self.forget_subscriptions();
                     }
                     UnitId::Tor => {
-                        self.tor = TorState { since: now, bootstrap: 0, circuits: 0, read: 0, written: 0 };
+                        let enabled = self.tor.enabled;
+                        self.tor =
+                            TorState { enabled, since: now, bootstrap: 0, circuits: 0, read: 0, written: 0 };
                     }
                     _ => {}
                 }
@@ -193,6 +198,8 @@ impl Model {
                 }
             }
             Svc::KeyRotator => self.rotate_keys(),
+            // It reads the keys when it starts.
+            Svc::Auth => self.signs_with_old_key = false,
             _ => {}
         }
     }
@@ -234,9 +241,14 @@ impl Model {
     fn step_keys(&mut self) {
         let clock = self.rotator_clock();
         let running = self.services.running(Svc::KeyRotator);
-        if self.keys.step(self.now, running, &mut self.log, &clock) == Some(keys::Progress::Complete) {
+        let told = !self.has(Fault::StalePidFile) && self.services.running(Svc::Auth);
+        let progress = self.keys.step(self.now, running, told, &mut self.log, &clock);
+        if matches!(progress, Some(keys::Progress::Complete | keys::Progress::CompleteUnheard)) {
             self.clients.revoke_tokens();
             self.admin_secret_changed = true;
+            self.signs_with_old_key = progress == Some(keys::Progress::CompleteUnheard);
+        }
+        if progress == Some(keys::Progress::Complete) {
             self.log.write("auth-service", Level::Info, "jwt_keys_reloaded_via_sighup");
         }
     }
@@ -268,6 +280,12 @@ impl Model {
         }
         if self.now.is_multiple_of(15) && self.services.running(Svc::ApiManager) {
             self.log.write("api-manager", Level::Info, "health_check_passed");
+            for (app, port) in [(Svc::ApiPublic, 44_012), (Svc::ApiInternal, 44_018)] {
+                if self.services.running(app) {
+                    let line = format!("INFO:     127.0.0.1:{port} - \"GET /health HTTP/1.1\" 200 OK");
+                    self.log.journal("tornado.service", "tornado-master", 6, line);
+                }
+            }
         }
     }
 }

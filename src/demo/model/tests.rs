@@ -109,6 +109,24 @@ fn a_heartbeat_storm_takes_sessions_offline() {
 }
 
 #[test]
+fn a_rotation_past_a_stale_pid_file_breaks_every_login_until_auth_restarts() {
+    let mut m = model(1);
+    m.set_fault(Fault::StalePidFile, true);
+    m.rotate_keys();
+    run(&mut m, 640);
+    let journal = |m: &Model, text: &str| m.log.entries().iter().any(|e| e.message.contains(text));
+    assert!(journal(&m, "process_not_found") && !journal(&m, "sighup_sent"));
+    let (failed, logins) = (m.log.count("login_failed"), m.log.count("login_success"));
+    run(&mut m, 60);
+    assert!(m.log.count("login_failed") > failed + 30);
+    assert_eq!(m.log.count("login_success"), logins);
+    let now = m.now;
+    m.services.restart(Svc::Auth, now);
+    run(&mut m, 60);
+    assert!(m.log.count("login_success") > logins + 20);
+}
+
+#[test]
 fn other_faults_show_where_they_should() {
     let mut m = model(3);
     m.set_fault(Fault::PeersDropped, true);

@@ -296,7 +296,7 @@ impl Units {
         }
     }
 
-    /// `os_services` looks after Redis and PostgreSQL: observed to bring them back after 22 s and 11 s.
+    /// `os_services` looks after Redis and `PostgreSQL`: observed to bring them back after 22 s and 11 s.
     pub fn supervise(&mut self, now: Second, faults: FaultSet) -> Option<UnitId> {
         for (id, after) in [(UnitId::Redis, 22), (UnitId::PostgresqlMain, 11)] {
             let unit = self.get(id);

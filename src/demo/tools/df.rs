@@ -1,5 +1,7 @@
 //! `df`: one file system, as the model has it.
 
+use std::fmt::Write as _;
+
 use super::Outcome;
 use crate::demo::fault::Fault;
 use crate::demo::model::Model;
@@ -35,22 +37,18 @@ pub fn run(m: &Model, args: &[String]) -> Outcome {
         format!("Filesystem     {unit}-blocks         Used    Available Capacity Mounted on\n")
     };
     for _ in 0..lines {
-        if inodes {
+        let _ = if inodes {
             let (total, used) = (2_621_440, 214_310);
-            out.push_str(&format!(
-                "/dev/vda1      {total} {used} {} {:>4}% /\n",
+            writeln!(
+                out,
+                "/dev/vda1      {total} {used} {} {:>4}% /",
                 total - used,
                 percent(used, total - used)
-            ));
+            )
         } else {
-            out.push_str(&format!(
-                "/dev/vda1      {} {} {} {:>7}% /\n",
-                DISK_BYTES / unit,
-                used.div_ceil(unit),
-                free / unit,
-                percent(used, free)
-            ));
-        }
+            let (size, used_units) = (DISK_BYTES / unit, used.div_ceil(unit));
+            writeln!(out, "/dev/vda1      {size} {used_units} {} {:>7}% /", free / unit, percent(used, free))
+        };
     }
     Outcome::out(out)
 }

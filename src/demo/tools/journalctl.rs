@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Outcome;
 use crate::demo::model::Model;
 use crate::demo::model::log::Entry;
+use crate::demo::model::units::Units;
 
 #[derive(Default)]
 struct Call {
@@ -55,7 +56,7 @@ pub fn run(m: &Model, args: &[String], seen: Option<u64>) -> (Outcome, u64) {
 }
 
 fn takes(call: &Call, e: &Entry) -> bool {
-    (call.units.is_empty() || call.units.iter().any(|u| u == e.unit || format!("{u}.service") == e.unit))
+    (call.units.is_empty() || call.units.iter().any(|u| u == e.unit))
         && (call.idents.is_empty() || call.idents.iter().any(|i| i == e.ident))
         && e.priority <= call.priority
         && call.since.is_none_or(|t| e.ts >= t)
@@ -78,7 +79,7 @@ fn parse(m: &Model, args: &[String]) -> Result<Call, String> {
         };
         let mut value = || inline.clone().or_else(|| rest.next().cloned()).unwrap_or_default();
         match name {
-            "-u" | "--unit" => call.units.push(value()),
+            "-u" | "--unit" => call.units.push(unit(&value())),
             "-t" | "--identifier" => call.idents.push(value()),
             "-o" | "--output" => call.output = value(),
             "-n" | "--lines" => {
@@ -106,6 +107,11 @@ fn parse(m: &Model, args: &[String]) -> Result<Call, String> {
         }
     }
     Ok(call)
+}
+
+/// A unit's own name, for an alias too.
+fn unit(name: &str) -> String {
+    Units::find(name).map_or_else(|| name.to_owned(), |def| def.name.to_owned())
 }
 
 fn clip(text: &str) -> String {

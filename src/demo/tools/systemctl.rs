@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Outcome;
 use crate::demo::model::units::{Job, Second, State, UNITS, UnitDef, UnitId, Units};
 use crate::demo::model::{Model, UPTIME};
-use crate::demo::redis_commands::glob;
+use crate::demo::redis_keys::glob;
 use crate::demo::shared::DemoHandle;
 
 /// How often a waiting job looks whether it is done, and how often at most.
@@ -132,28 +132,8 @@ fn show(m: &Model, call: &Call) -> String {
 }
 
 fn properties(m: &Model, name: &str, def: Option<&UnitDef>, style: &str) -> Vec<(&'static str, String)> {
+    let Some(def) = def else { return not_found(name) };
     let text = str::to_owned;
-    let Some(def) = def else {
-        return vec![
-            ("MainPID", text("0")),
-            ("NRestarts", text("0")),
-            ("Result", text("success")),
-            ("ExecMainStatus", text("0")),
-            ("Id", text(name)),
-            ("Names", text(name)),
-            ("Description", text(name)),
-            ("LoadState", text("not-found")),
-            ("ActiveState", text("inactive")),
-            ("SubState", text("dead")),
-            ("UnitFileState", String::new()),
-            ("StateChangeTimestamp", String::new()),
-            ("StateChangeTimestampMonotonic", text("0")),
-            ("ActiveEnterTimestamp", String::new()),
-            ("ActiveEnterTimestampMonotonic", text("0")),
-            ("ActiveExitTimestamp", String::new()),
-            ("InactiveEnterTimestamp", String::new()),
-        ];
-    };
     let unit = m.units.get(def.id);
     let (active, sub) = unit.states(def);
     let when = |at: Option<Second>| at.map_or_else(String::new, |at| timestamp(m, at, style));
@@ -195,6 +175,30 @@ fn properties(m: &Model, name: &str, def: Option<&UnitDef>, style: &str) -> Vec<
         ("InactiveEnterTimestamp", when(inactive)),
         ("InactiveEnterTimestampMonotonic", monotonic(inactive)),
         ("NeedDaemonReload", text("no")),
+    ]
+}
+
+/// What systemd says of a unit that it has never heard of; the exit status is 0 all the same.
+fn not_found(name: &str) -> Vec<(&'static str, String)> {
+    let text = str::to_owned;
+    vec![
+        ("MainPID", text("0")),
+        ("NRestarts", text("0")),
+        ("Result", text("success")),
+        ("ExecMainStatus", text("0")),
+        ("Id", text(name)),
+        ("Names", text(name)),
+        ("Description", text(name)),
+        ("LoadState", text("not-found")),
+        ("ActiveState", text("inactive")),
+        ("SubState", text("dead")),
+        ("UnitFileState", String::new()),
+        ("StateChangeTimestamp", String::new()),
+        ("StateChangeTimestampMonotonic", text("0")),
+        ("ActiveEnterTimestamp", String::new()),
+        ("ActiveEnterTimestampMonotonic", text("0")),
+        ("ActiveExitTimestamp", String::new()),
+        ("InactiveEnterTimestamp", String::new()),
     ]
 }
 

@@ -114,6 +114,20 @@ async fn journalctl_filters_and_prints_json() {
 }
 
 #[tokio::test]
+async fn journalctl_follows() {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    let (demo, clock) = start(&["redis-down"]).await;
+    let socket = PathBuf::from(&demo.addresses().bin_dir).join(tool::SOCKET);
+    let mut stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+    stream.write_all(b"[\"journalctl\",\"-f\",\"-n1\",\"-u\",\"redis-server\",\"-ocat\"]\n").await.unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    assert!(lines.next_line().await.unwrap().unwrap().contains("Failed"));
+    demo.set_fault("redis-down", false).unwrap();
+    clock.forward(2);
+    assert!(lines.next_line().await.unwrap().unwrap().contains("Started redis-server.service"));
+}
+
+#[tokio::test]
 async fn df_shows_a_full_disk() {
     let (demo, _clock) = start(&[]).await;
     let columns =

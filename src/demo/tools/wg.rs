@@ -93,25 +93,24 @@ fn table(m: &Model, index: usize, what: &str, name: Option<&str>) -> Option<Stri
     let port = 51_820 + index;
     let lead = name.map_or_else(String::new, |n| format!("{n}\t"));
     let mut out = String::new();
-    match what {
-        "public-key" => drop(writeln!(out, "{lead}{}", base64(&interface.public_key))),
-        "private-key" => drop(writeln!(out, "{lead}{}", base64(&interface.private_key))),
-        "listen-port" => drop(writeln!(out, "{lead}{port}")),
-        "fwmark" => drop(writeln!(out, "{lead}off")),
-        "dump" => drop(writeln!(
-            out,
-            "{lead}{}\t{}\t{port}\toff",
-            base64(&interface.private_key),
-            base64(&interface.public_key)
-        )),
+    let (private, public) = (base64(&interface.private_key), base64(&interface.public_key));
+    let own = match what {
+        "public-key" => public,
+        "private-key" => private,
+        "listen-port" => port.to_string(),
+        "fwmark" => "off".to_owned(),
+        "dump" => format!("{private}\t{public}\t{port}\toff"),
         "peers"
         | "preshared-keys"
         | "endpoints"
         | "allowed-ips"
         | "latest-handshakes"
         | "transfer"
-        | "persistent-keepalive" => {}
+        | "persistent-keepalive" => String::new(),
         _ => return None,
+    };
+    if !own.is_empty() {
+        let _ = writeln!(out, "{lead}{own}");
     }
     for (device, s) in peers(m) {
         let p = peer(m, index, device, s);

@@ -1,6 +1,7 @@
 //! What the probes of one host share: which units to ask for in one call, who its users are,
 //! and its clocks. None of it is specific to a kind.
 
+use super::procfs::Process;
 use super::{Context, Fault};
 use crate::clock::Now;
 use crate::domain::id::HostId;
@@ -22,7 +23,44 @@ const BELIEVED: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub struct HostShared {
     units: HashMap<HostId, Vec<String>>,
-    accounts: Mutex<HashMap<HostId, (Now, Arc<Accounts>)>>,
+    accounts: Slots<Accounts>,
+    pub(super) processes: Slots<Vec<Process>>,
+}
+
+/// One remembered value for each host. Each has a lock of its own, held while it is learned: those
+/// who ask at the same moment wait for one answer, and a host that hangs holds up no other.
+#[derive(Debug)]
+pub(super) struct Slots<T>(std::sync::Mutex<HashMap<HostId, Arc<Slot<T>>>>);
+
+type Slot<T> = Mutex<Option<(Now, Arc<T>)>>;
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Slots(std::sync::Mutex::default())
+    }
+}
+
+impl<T> Slots<T> {
+    /// The value and when it was learned: at most `max_age` old, learned now if there is none.
+    pub(super) async fn get<E>(
+        &self,
+        cx: &Context<'_>,
+        max_age: Duration,
+        learn: impl Future<Output = Result<T, E>>,
+    ) -> Result<(Now, Arc<T>), E> {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Arc::clone(slots.entry(cx.probe.host.clone()).or_default())
+        };
+        let mut known = slot.lock().await;
+        if let Some((at, value)) = known.as_ref().filter(|(at, _)| cx.clock.now().since(*at) <= max_age) {
+            return Ok((*at, Arc::clone(value)));
+        }
+        let at = cx.clock.now();
+        let value = Arc::new(learn.await?);
+        *known = Some((at, Arc::clone(&value)));
+        Ok((at, value))
+    }
 }
 
 impl HostShared {
@@ -32,6 +70,7 @@ impl HostShared {
         for probe in &stack.probes {
             let unit = match &probe.kind {
                 Kind::Systemd(spec) => Some(spec.unit.clone()),
+                Kind::EnvPresent(spec) => spec.place.unit().map(str::to_owned),
                 _ => None,
             };
             if let Some(unit) = unit {
@@ -39,7 +78,7 @@ impl HostShared {
             }
         }
         let units = units.into_iter().map(|(host, set)| (host, set.into_iter().collect())).collect();
-        HostShared { units, accounts: Mutex::default() }
+        HostShared { units, ..HostShared::default() }
     }
 
     /// The units to ask for in one call: all that are known for the host, and this one.
@@ -53,19 +92,12 @@ impl HostShared {
 
     /// The host's users and groups, at most a minute old.
     pub(super) async fn accounts(&self, cx: &Context<'_>) -> Result<Arc<Accounts>, FileError> {
-        let mut known = self.accounts.lock().await;
-        let now = cx.clock.now();
-        if let Some((at, accounts)) = known.get(&cx.probe.host)
-            && now.since(*at) <= BELIEVED
-        {
-            return Ok(Arc::clone(accounts));
-        }
-        let passwd = cx.transport.read_file("/etc/passwd", MAX_ACCOUNTS).await?;
-        let group = cx.transport.read_file("/etc/group", MAX_ACCOUNTS).await?;
-        let accounts =
-            Arc::new(parse_accounts(&String::from_utf8_lossy(&passwd), &String::from_utf8_lossy(&group)));
-        known.insert(cx.probe.host.clone(), (now, Arc::clone(&accounts)));
-        Ok(accounts)
+        let learn = async {
+            let passwd = cx.transport.read_file("/etc/passwd", MAX_ACCOUNTS).await?;
+            let group = cx.transport.read_file("/etc/group", MAX_ACCOUNTS).await?;
+            Ok(parse_accounts(&String::from_utf8_lossy(&passwd), &String::from_utf8_lossy(&group)))
+        };
+        self.accounts.get(cx, BELIEVED, learn).await.map(|(_, accounts)| accounts)
     }
 }
 

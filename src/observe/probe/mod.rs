@@ -5,6 +5,7 @@
 
 pub mod host;
 pub mod login;
+pub mod procfs;
 pub mod reply;
 pub mod shared;
 
@@ -35,12 +36,20 @@ macro_rules! kinds {
 
 // One line a kind; its other half is in `stack/kind`.
 kinds! {
+    Disk disk,
+    EnvPresent env_present,
+    Cert cert,
     Dns dns,
     Cert cert,
     Exec exec,
     Http http,
     Nginx nginx,
     File file,
+    Listen listen,
+    Load load,
+    Memory memory,
+    PidFile pid_file,
+    Process process,
     Systemd systemd,
     Tcp tcp,
     Postgres postgres,

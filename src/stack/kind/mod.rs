@@ -65,12 +65,20 @@ macro_rules! kinds {
 
 // One line a kind.
 kinds! {
+    Disk disk "disk",
+    EnvPresent env_present "env-present",
+    Cert cert "cert",
     Dns dns "dns",
     Cert cert "cert",
     Exec exec "exec",
     Http http "http",
     Nginx nginx "nginx",
     File file "file",
+    Listen listen "listen",
+    Load load "load",
+    Memory memory "memory",
+    PidFile pid_file "pid-file",
+    Process process "process",
     Systemd systemd "systemd",
     Tcp tcp "tcp",
     Postgres postgres "postgres",

@@ -1,1 +1,11 @@
-//! placeholder until the terminal branch is merged
+//! The terminal.
+
+mod backend;
+mod color;
+mod glyph;
+mod motion;
+mod sgr;
+mod wide;
+
+pub use backend::{Ansi, Output, Style};
+pub use color::Depth;

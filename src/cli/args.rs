@@ -1,0 +1,140 @@
+//! The command line, as clap reads it; completions and the man page are made from it.
+
+use super::{check, setup, snapshot};
+use crate::demo::FaultSpec;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Exit codes, for the end of every help text.
+const EXIT_CODES: &str = "\
+Exit codes:
+  check            0 up, 1 degraded, 2 down, 3 unknown (as monitoring plugins have it)
+  lint             0 clean, 1 warnings under --strict, 2 errors
+  everything else  0 done, 1 failed, 2 the command line or a file is wrong
+  129              the terminal went away";
+
+/// What is true about a server stack, on one screen.
+#[derive(Debug, Parser)]
+#[command(name = "quarterdeck", version, about, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = false, subcommand_precedence_over_arg = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    /// Print the last frame's text after leaving
+    #[arg(long)]
+    pub keep: bool,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options that every subcommand takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Global {
+    /// The config file (else $QUARTERDECK_CONFIG, ~/.config/quarterdeck/config.toml, /etc/quarterdeck/config.toml)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The stack: a built-in name, or a stack file
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub stack: Option<String>,
+    /// A built-in theme, or a theme file
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    pub theme: Option<String>,
+    /// Draw with ASCII signs only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+    /// No colour (also when `NO_COLOR` is set)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Where runs, journals and saved state are kept
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Global {
+    pub fn options(&self) -> setup::Options {
+        setup::Options {
+            flags: crate::stack::load::Flags { config: self.config.clone(), stack: self.stack.clone() },
+            theme: self.theme.clone(),
+            ascii: self.ascii,
+            no_color: self.no_color,
+            state_dir: self.state_dir.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The read-only screen for a wall: larger cells, turning pages
+    Wallboard {
+        /// How long each page stays
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        rotate: Option<Duration>,
+    },
+    /// The dashboard on an embedded stack that can be broken on purpose
+    Demo(Demo),
+    /// One pass over the probes; the exit code is the stack's health
+    Check {
+        #[arg(long, value_enum, default_value = "text")]
+        output: check::Output,
+        /// Only the probes of this layer
+        #[arg(long, value_name = "ID")]
+        layer: Option<String>,
+        /// Keep asking until everything is up, for so long
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        wait: Option<Duration>,
+    },
+    /// One frame of a screen, once every probe has answered, without a terminal
+    Snapshot {
+        #[arg(long, value_enum, default_value = "text")]
+        output: snapshot::Output,
+        #[arg(long, value_name = "COLSxROWS", default_value = "120x40", value_parser = snapshot::parse_size)]
+        size: (u16, u16),
+        #[arg(long, value_enum, default_value = "overview")]
+        screen: snapshot::Shown,
+    },
+    /// Check stack files and config files, and warn of what is legal and dangerous
+    Lint {
+        /// Files to check; without any, the config and its stack
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Warnings fail too
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Write a commented config for a stack; never over an existing file
+    Init {
+        /// Where to write it (default: ~/.config/quarterdeck/config.toml)
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// The man page
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub struct Demo {
+    /// Only the stack: print its addresses as one JSON object, then run until stopped
+    #[arg(long)]
+    pub serve: bool,
+    /// Break something: at once, after a time, or for a while
+    #[arg(long = "fault", value_name = "NAME[@AFTER[..UNTIL]]")]
+    pub faults: Vec<FaultSpec>,
+    /// The same seed gives the same numbers
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Draw one frame instead of opening the dashboard (see `snapshot`)
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "serve")]
+    pub snapshot: Option<snapshot::Output>,
+    #[arg(long, value_name = "COLSxROWS", default_value = "120x40", value_parser = snapshot::parse_size, requires = "snapshot")]
+    pub size: (u16, u16),
+    #[arg(long, value_enum, default_value = "overview", requires = "snapshot")]
+    pub screen: snapshot::Shown,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::domain::units::parse_duration(text)
+        .ok_or_else(|| "expected a duration such as 500ms, 15s or 2m".to_owned())
+}

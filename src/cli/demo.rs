@@ -1,0 +1,132 @@
+//! `quarterdeck demo`: the embedded stack on a thread of its own, alone or under the dashboard.
+
+use crate::clock::{Clock, SystemClock};
+use crate::demo::{Demo, DemoHandle, Options};
+use crate::tui::app::Switch;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// A demo that runs until this is dropped.
+pub struct Running {
+    handle: DemoHandle,
+    /// The config that points the dashboard at it, in the demo's own directory.
+    pub config: PathBuf,
+    /// Its addresses as one JSON object.
+    pub addresses: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    _config: tempfile::NamedTempFile,
+}
+
+/// What the demo's thread says once it is up.
+type Up = Result<(DemoHandle, String, String), String>;
+
+/// Starts the stack and waits until it listens.
+///
+/// # Errors
+/// The text completes "failed to …".
+pub fn start(options: Options) -> Result<Running, String> {
+    let (stop, stopped) = oneshot::channel();
+    let (up_tx, up_rx) = std::sync::mpsc::channel::<Up>();
+    let thread = std::thread::Builder::new()
+        .name("demo".into())
+        .spawn(move || serve(options, &up_tx, stopped))
+        .map_err(|e| format!("start the demo's thread: {e}"))?;
+    let (handle, config_text, addresses) =
+        up_rx.recv().map_err(|_| "start the demo: its thread ended".to_owned())??;
+    let mut file = tempfile::Builder::new()
+        .prefix("qd-demo-")
+        .suffix(".toml")
+        .tempfile()
+        .map_err(|e| format!("write the demo's config: {e}"))?;
+    file.write_all(config_text.as_bytes()).map_err(|e| format!("write the demo's config: {e}"))?;
+    let config = file.path().to_owned();
+    let addresses = with_config(&addresses, &config);
+    Ok(Running { handle, config, addresses, stop: Some(stop), thread: Some(thread), _config: file })
+}
+
+/// Adds where the config file is, so that a second terminal can watch or break the same stack.
+fn with_config(addresses: &str, config: &std::path::Path) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(addresses).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        map.insert("config".to_owned(), config.display().to_string().into());
+    }
+    value.to_string()
+}
+
+fn serve(options: Options, up: &std::sync::mpsc::Sender<Up>, stopped: oneshot::Receiver<()>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            let _ = up.send(Err(format!("start the demo's runtime: {e}")));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        match Demo::start(options, clock).await {
+            Err(e) => {
+                let _ = up.send(Err(e.to_string()));
+            }
+            Ok(demo) => {
+                let addresses = serde_json::to_string(demo.addresses()).unwrap_or_default();
+                let _ = up.send(Ok((demo.handle(), demo.config_toml(), addresses)));
+                // The sender's end is dropped when the dashboard is gone, however it went.
+                let _ = stopped.await;
+                if let Err(e) = demo.shutdown().await {
+                    tracing::warn!("failed to remove the demo's directory: {e}");
+                }
+            }
+        }
+    });
+}
+
+impl Running {
+    /// The faults as the switches of the dashboard's screen.
+    pub fn switches(&self) -> Vec<Switch> {
+        switches(&self.handle)
+    }
+
+    pub fn handle(&self) -> DemoHandle {
+        self.handle.clone()
+    }
+}
+
+/// The faults as switches.
+pub fn switches(handle: &DemoHandle) -> Vec<Switch> {
+    let faults = handle.faults();
+    faults
+        .into_iter()
+        .map(|f| Switch { name: f.name.into(), about: f.description.into(), on: f.active })
+        .collect()
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits until the process is told to stop, or its standard output's reader has left.
+pub async fn until_stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut s) => {
+                s.recv().await;
+            }
+            // Without the handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::interrupt()) => {}
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::hangup()) => {}
+    }
+}

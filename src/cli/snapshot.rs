@@ -1,0 +1,101 @@
+//! `quarterdeck snapshot`: one frame of a screen, once every probe has answered, without a terminal.
+
+use super::check;
+use super::setup::Ready;
+use crate::domain::observation::ProbeIndex;
+use crate::tui::app::{App, Event, Screen};
+use crate::tui::picture;
+use crate::tui::update::update;
+use crate::tui::view;
+use crate::tui::wallboard::Wallboard;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The form of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    Text,
+    Ansi,
+    Svg,
+}
+
+/// What is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shown {
+    Overview,
+    /// The overview with the details of the worst probe.
+    Detail,
+    Help,
+    Wallboard,
+}
+
+/// Columns and rows, from `120x40`; at most 500 by 200, which is more than any wall has.
+///
+/// # Errors
+/// Says what is expected.
+pub fn parse_size(text: &str) -> Result<(u16, u16), String> {
+    let parsed =
+        text.split_once('x').and_then(|(w, h)| Some((w.parse::<u16>().ok()?, h.parse::<u16>().ok()?)));
+    match parsed {
+        Some((w @ 1..=500, h @ 1..=200)) => Ok((w, h)),
+        _ => Err("expected COLUMNSxROWS such as 120x40, at most 500x200".to_owned()),
+    }
+}
+
+/// Looks at everything once and draws.
+pub async fn draw(ready: &Ready, shown: Shown, (width, height): (u16, u16), output: Output) -> String {
+    let prober = Arc::new(ready.prober());
+    let mut matrix = ready.loaded.stack.matrix();
+    let all: Vec<ProbeIndex> = (0..prober.len()).map(ProbeIndex).collect();
+    check::once(prober, &mut matrix, &all).await;
+    let now = ready.clock.now();
+    let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+    if shown == Shown::Wallboard {
+        let stack = &ready.loaded.stack;
+        let rotate = Duration::from_secs(15);
+        let (title, environment) = (stack.title.clone(), stack.environment.clone());
+        let board =
+            Wallboard::new(title, environment, matrix, ready.theme.clone(), ready.glyphs, rotate, now);
+        view::wallboard::draw(&board, now, buf.area, &mut buf);
+    } else {
+        let mut app = ready.app();
+        app.replace_matrix(matrix);
+        arrange(&mut app, shown, (width, height), now);
+        view::draw(&app, now, buf.area, &mut buf);
+    }
+    match output {
+        Output::Text => picture::text(&buf),
+        Output::Ansi => picture::ansi(&buf),
+        Output::Svg => picture::svg(&buf, ready.theme.name == "light"),
+    }
+}
+
+fn arrange(app: &mut App, shown: Shown, size: (u16, u16), now: crate::clock::Now) {
+    use crate::tui::command::Action;
+    app.screen = Screen::Overview;
+    let _ = update(app, now, Event::Resize(size.0, size.1));
+    let actions: &[Action] = match shown {
+        Shown::Detail => &[Action::NextProblem, Action::Open],
+        Shown::Help => &[Action::Help],
+        Shown::Overview | Shown::Wallboard => &[],
+    };
+    for action in actions {
+        let _ = update(app, now, Event::Act(*action));
+    }
+    app.notice = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_columns_by_rows() {
+        assert_eq!(parse_size("120x40"), Ok((120, 40)));
+        for bad in ["", "120", "0x4", "x", "1000x40", "120X40", "120x-4"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a full-screen loop needs of what it shows: the dashboard and the wallboard are two such.
+
+use super::app::{App, Effect, Event};
+use super::update::update;
+use super::view;
+use super::wallboard::{Asked, Wallboard};
+use crate::clock::Now;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Takes events in, gives effects out, and can be drawn.
+pub trait Stage {
+    fn event(&mut self, now: Now, event: Event) -> Vec<Effect>;
+    fn draw(&self, now: Now, area: Rect, buf: &mut Buffer);
+    /// Results dropped before they got here.
+    fn dropped(&mut self, count: u64);
+}
+
+impl Stage for App {
+    fn event(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        update(self, now, event)
+    }
+
+    fn draw(&self, now: Now, area: Rect, buf: &mut Buffer) {
+        view::draw(self, now, area, buf);
+    }
+
+    fn dropped(&mut self, count: u64) {
+        self.dropped = count;
+    }
+}
+
+impl Stage for Wallboard {
+    /// No event of the wallboard ever yields an effect on anything but the screen itself.
+    fn event(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Key(key) => match self.key(key, now) {
+                Asked::Quit => return vec![Effect::Quit],
+                Asked::Redraw | Asked::Nothing => {}
+            },
+            Event::Observed(all) => self.observe(all),
+            Event::Tick => self.tick(now),
+            Event::Trouble(text) => self.trouble = Some(text),
+            Event::Act(_) | Event::Paste(_) | Event::Resize(..) | Event::Switches(_) => {}
+        }
+        Vec::new()
+    }
+
+    fn draw(&self, now: Now, area: Rect, buf: &mut Buffer) {
+        view::wallboard::draw(self, now, area, buf);
+    }
+
+    fn dropped(&mut self, count: u64) {
+        if count > 0 {
+            self.trouble
+                .get_or_insert_with(|| format!("{count} results were dropped: this screen is too slow"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::fixture::{at, broken};
+    use crate::tui::glyph::Glyphs;
+    use crate::tui::theme::Theme;
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn board() -> Wallboard {
+        let theme = Theme::built_in("dark").unwrap();
+        Wallboard::new(
+            "Example".into(),
+            "test".into(),
+            broken(),
+            theme,
+            Glyphs::Unicode,
+            Duration::from_secs(15),
+            at(58),
+        )
+    }
+
+    proptest! {
+        /// Whatever is typed, pasted or sent: the wallboard asks for nothing but to leave.
+        #[test]
+        fn no_wallboard_event_yields_an_effect(c in any::<char>(), ctrl in any::<bool>(), pasted in ".{0,20}", w in 0u16..300, h in 0u16..100) {
+            let mut board = board();
+            let modifiers = if ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+            for event in [Event::Key(KeyEvent::new(KeyCode::Char(c), modifiers)), Event::Paste(pasted), Event::Resize(w, h), Event::Tick] {
+                let effects = board.event(at(60), event);
+                prop_assert!(effects.is_empty() || effects == [Effect::Quit]);
+            }
+            let mut buf = Buffer::empty(Rect::new(0, 0, w, h));
+            board.draw(at(60), buf.area, &mut buf);
+        }
+    }
+
+    #[test]
+    fn pages_turn_by_themselves_unless_paused() {
+        let mut board = board();
+        let page = |b: &Wallboard| b.page(at(58)).1;
+        assert_eq!(page(&board), 0);
+        let _ = board.event(at(72), Event::Tick);
+        assert_eq!(page(&board), 0);
+        let _ = board.event(at(73), Event::Tick);
+        assert_eq!(page(&board), 1);
+        let _ = board.event(at(74), Event::Key(KeyEvent::new(KeyCode::Char('p'), KeyModifiers::NONE)));
+        let _ = board.event(at(200), Event::Tick);
+        assert_eq!(page(&board), 1);
+    }
+}

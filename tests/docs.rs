@@ -1,0 +1,254 @@
+//! The documentation against the code: what stack files and config.toml can say is in it, and
+//! stays in it. Set `QUARTERDECK_REWRITE=1` to write the generated parts anew.
+
+use quarterdeck::domain::fact::FactType;
+use quarterdeck::domain::units::Unit;
+use quarterdeck::stack::config::{self, Config};
+use quarterdeck::stack::decode::{Reader, Table};
+use quarterdeck::stack::diag::{Problems, Source};
+use quarterdeck::stack::kind::{self, Kind};
+use quarterdeck::stack::lint::LINTS;
+use quarterdeck::stack::load::{Failure, Flags, load, load_texts};
+use quarterdeck::stack::spec::Probe;
+use quarterdeck::stack::{builtin, draft};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+fn top(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(top(name)).unwrap()
+}
+
+fn source(name: &str, text: &str) -> Arc<Source> {
+    Arc::new(Source { name: name.to_owned(), text: text.to_owned() })
+}
+
+/// The keys that one kind asks its table for.
+fn keys_of(name: &str) -> BTreeSet<String> {
+    let reader = Reader::new(source("x", ""));
+    let root = reader.parse("");
+    let table = Table::new(&reader, &root, 0..0, "probe");
+    let _ = Kind::decode(name, &table);
+    table.finish();
+    reader.asked().into_iter().filter(|a| a.what == "probe").flat_map(|a| a.asked).collect()
+}
+
+/// A probe of each kind with as little as it takes, to learn its facts and own conditions.
+fn smallest(name: &str) -> &'static str {
+    match name {
+        "exec" => "argv = ['true']",
+        "tcp" | "redis" | "postgres" | "tor" => "address = '127.0.0.1:1'",
+        "udp" => "address = '127.0.0.1:1'\nsend = 'x'",
+        "http" | "nginx" => "url = 'http://127.0.0.1/'",
+        "unix-json" => "path = '/x'\nrequest = '{}'",
+        "systemd" => "unit = 'x.service'",
+        "wireguard" => "interface = 'wg0'",
+        "file" | "pid-file" | "disk" => "path = '/x'",
+        "process" => "name = 'x'",
+        "listen" => "port = 1",
+        "env-present" => "names = ['X']",
+        "cert" => "file = '/x'",
+        "dns" => "name = 'x.example'",
+        _ => "",
+    }
+}
+
+fn kind(name: &str) -> Kind {
+    let text = format!("[[probes]]\nid = 'p'\nlayer = 'l'\nkind = '{name}'\n{}\n", smallest(name));
+    let draft = draft::read(&source(name, &text), &BTreeMap::new(), &mut Problems::default());
+    draft.probes.into_iter().find_map(|p| p.kind).unwrap_or_else(|| panic!("no smallest probe of {name}"))
+}
+
+fn type_name(ty: FactType) -> &'static str {
+    match ty {
+        FactType::Bool => "true or false",
+        FactType::Number(Unit::None) => "number",
+        FactType::Number(Unit::Seconds) => "duration",
+        FactType::Number(Unit::Bytes) => "size",
+        FactType::Number(Unit::Percent) => "per cent",
+        FactType::Text => "text",
+        FactType::Json => "JSON",
+    }
+}
+
+fn facts(name: &str) -> String {
+    let kind = kind(name);
+    let mut out = String::from("| fact | type | meaning |\n|---|---|---|\n");
+    for f in kind.facts() {
+        writeln!(out, "| `[{}]` | {} | {} |", f.name, type_name(f.ty), f.doc.replace('|', "\\|")).unwrap();
+    }
+    let own: Vec<String> = kind.default_conditions().iter().map(|c| format!("`{c}`")).collect();
+    let own = if own.is_empty() { "none".to_owned() } else { own.join(", ") };
+    writeln!(out, "\nConditions when a file names none: {own}").unwrap();
+    out
+}
+
+fn lints() -> String {
+    let mut out = String::from("| id | what |\n|---|---|\n");
+    for (id, about) in LINTS {
+        writeln!(out, "| `{id}` | {} |", about.replace('|', "\\|")).unwrap();
+    }
+    out
+}
+
+/// The text with what stands between a marker and `<!-- end -->` replaced.
+fn fill(text: &str, marker: &str, with: &str) -> String {
+    let (before, rest) =
+        text.split_once(marker).unwrap_or_else(|| panic!("docs/stack-files.md lacks {marker}"));
+    let (_, after) = rest.split_once("<!-- end -->").unwrap();
+    format!("{before}{marker}\n\n{with}\n<!-- end -->{after}")
+}
+
+#[test]
+fn every_kind_key_and_fact_is_documented() {
+    let now = read("docs/stack-files.md");
+    let mut want = fill(&now, "<!-- lints -->", &lints());
+    for name in kind::NAMES {
+        want = fill(&want, &format!("<!-- facts: {name} -->"), &facts(name));
+        let section =
+            now.split_once(&format!("\n### {name}\n")).unwrap_or_else(|| panic!("no section {name}")).1;
+        let section = section.split("\n<!-- facts").next().unwrap();
+        for key in keys_of(name) {
+            assert!(
+                section.contains(&format!("`{key}`")),
+                "docs/stack-files.md: {name} lacks the key `{key}`"
+            );
+        }
+    }
+    if std::env::var_os("QUARTERDECK_REWRITE").is_some() {
+        std::fs::write(top("docs/stack-files.md"), &want).unwrap();
+    } else {
+        assert!(
+            now == want,
+            "docs/stack-files.md is out of date: run with QUARTERDECK_REWRITE=1 and read the difference"
+        );
+    }
+}
+
+#[test]
+fn every_kind_can_answer_its_own_conditions() {
+    for name in kind::NAMES {
+        let kind = kind(name);
+        assert!(kind.facts().iter().any(|f| f.name == "LATENCY"), "{name} has no LATENCY");
+        for text in kind.default_conditions() {
+            let condition: quarterdeck::domain::condition::Condition =
+                text.parse().unwrap_or_else(|e| panic!("{name}: {text}: {e:?}"));
+            assert_eq!(condition.check(kind.facts()), Ok(()), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn every_table_of_a_stack_file_is_documented() {
+    let text = "[stack]\n[defaults]\n[vars]\nx = {}\n[logins.a]\n[[layers]]\n[[hosts]]\n[[probes]]\nkind = 'memory'\n";
+    let docs = read("docs/stack-files.md");
+    let tables = docs.split_once("\n## Tables\n").unwrap().1.split("\n## Conditions\n").next().unwrap();
+    for asked in draft::asked(&source("x", text)) {
+        for key in asked.asked {
+            assert!(
+                tables.contains(&format!("`{key}`"))
+                    || tables.contains(&format!("### [{key}]"))
+                    || tables.contains(&format!("[[{key}]]"))
+                    || tables.contains(&format!("### [{key}.")),
+                "docs/stack-files.md: the {} lacks `{key}`",
+                asked.what
+            );
+        }
+    }
+}
+
+/// The example with every commented key in force.
+fn uncommented() -> String {
+    let open = |line: &str| {
+        let bare =
+            line.strip_prefix('#').filter(|r| r.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
+        bare.unwrap_or(line).to_owned() + "\n"
+    };
+    read("config.toml.example").lines().map(open).collect()
+}
+
+fn example(text: &str) -> quarterdeck::stack::load::Loaded {
+    let stack = builtin::source("tornado").unwrap();
+    let config = source("config.toml.example", text);
+    let loaded = load_texts(&stack, Some(&config), &|_| None).unwrap_or_else(|p| panic!("{p}"));
+    assert!(loaded.problems.0.is_empty(), "{}", loaded.problems);
+    loaded
+}
+
+#[test]
+fn the_example_loads_as_it_stands_and_with_every_key_in_force() {
+    example(&read("config.toml.example"));
+    example(&uncommented());
+    let flags = Flags { config: Some(top("config.toml.example")), stack: None };
+    match load(&flags, &|_| None) {
+        Ok(loaded) => assert!(loaded.problems.0.is_empty(), "{}", loaded.problems),
+        Err(Failure::Problems(p)) => panic!("{p}"),
+        Err(Failure::Nothing) => panic!("the example names no stack"),
+    }
+}
+
+#[test]
+fn the_example_has_every_key_that_a_config_is_asked_for() {
+    let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let all = config::asked(&source("config.toml.example", &uncommented()));
+    for asked in &all {
+        missing.entry(asked.what.clone()).or_default().extend(asked.asked.iter().cloned());
+    }
+    for asked in &all {
+        let left = missing.get_mut(&asked.what).unwrap();
+        asked.present.iter().for_each(|key| {
+            left.remove(key);
+        });
+    }
+    missing.retain(|_, keys| !keys.is_empty());
+    assert!(missing.is_empty(), "config.toml.example lacks {missing:?}");
+}
+
+/// What the example can change about a probe.
+fn shown(p: &Probe) -> String {
+    let texts = |all: &[quarterdeck::domain::condition::Condition]| {
+        all.iter().map(|c| c.text().to_owned()).collect::<Vec<_>>()
+    };
+    format!(
+        "{:?} {:?} {:?} {} {:?} {:?}",
+        p.interval,
+        p.timeout,
+        p.thresholds,
+        p.sudo,
+        texts(&p.conditions),
+        texts(&p.degraded_unless)
+    )
+}
+
+#[test]
+fn the_defaults_that_the_example_names_are_the_defaults() {
+    let given = example(&uncommented());
+    let home = |name: &str| (name == "HOME").then(|| "/home/op".to_owned());
+    let default = Config::defaults(&home);
+    let config = source("x/config.toml", &uncommented());
+    let read = Config::read(&config, &home, &mut Problems::default());
+    assert_eq!(read.environment, default.environment);
+    assert_eq!((read.ascii, read.color), (default.ascii, default.color));
+    assert_eq!(read.state_dir, default.state_dir);
+    assert_eq!(read.wallboard_rotate, default.wallboard_rotate);
+    assert_eq!(read.theme.unwrap().value, quarterdeck::tui::theme::names().next().unwrap());
+    for binding in &read.keys {
+        let keys: Vec<&str> = binding.keys.iter().map(|k| k.value.as_str()).collect();
+        let command = quarterdeck::tui::command::by_name(&binding.action.value).unwrap();
+        assert_eq!(command.keys, keys, "{}", command.name);
+    }
+    let plain = example("stack = \"tornado\"\n[secrets.admin_password]\nenv = \"X\"\n");
+    for probe in &given.config.probes {
+        let of = |all: &[Probe]| all.iter().find(|p| p.id.as_str() == probe.id.value).map(shown);
+        assert_eq!(of(&given.stack.probes), of(&plain.stack.probes));
+    }
+    for (name, at) in &given.config.vars {
+        let declared = given.vars.iter().find(|v| v.name == *name).unwrap();
+        assert_eq!(declared.default, at.value, "{name}");
+    }
+}
