@@ -4,6 +4,8 @@
 
 mod harness;
 
+#[path = "probes_data/demo.rs"]
+mod demo;
 #[path = "probes_data/postgres.rs"]
 mod postgres;
 #[path = "probes_data/redis.rs"]
