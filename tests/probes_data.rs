@@ -4,10 +4,14 @@
 
 mod harness;
 
+#[path = "probes_data/demo.rs"]
+mod demo;
 #[path = "probes_data/postgres.rs"]
 mod postgres;
 #[path = "probes_data/redis.rs"]
 mod redis;
+#[path = "probes_data/tor.rs"]
+mod tor;
 #[path = "probes_data/udp.rs"]
 mod udp;
 #[path = "probes_data/unix_json.rs"]

@@ -114,10 +114,13 @@ async fn log_in(
         let _ = connection.await;
         return Ok(accepting("ok", format!("accepts connections, {} logged in", spec.user)));
     };
-    // One message, so that nothing of it is run when its beginning fails.
     let millis = cx.probe.timeout.as_millis().max(1);
-    let text = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}; {query}");
-    let mut asking = Box::pin(async move { client.simple_query(&text).await });
+    let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}");
+    let mut asking = Box::pin(async move {
+        // Waited for: the query must not run when its transaction did not begin.
+        client.simple_query(&begin).await?;
+        client.simple_query(query).await
+    });
     let mut connection = Box::pin(connection);
     let answer = tokio::select! {
         biased;
