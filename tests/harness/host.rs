@@ -1,5 +1,6 @@
 //! For tests of probes on a host: one probe from the lines of a stack file, looked at once; real
 //! components that are missing are named; children are ended whatever happens.
+#![expect(dead_code, reason = "each file of tests uses a part of it")]
 
 use quarterdeck::clock::SystemClock;
 use quarterdeck::domain::damping::Thresholds;
@@ -221,7 +222,7 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     clippy::disallowed_methods,
     reason = "between two looks at another process there is nothing to wait on"
 )]
-fn pause() {
+pub fn pause() {
     std::thread::sleep(Duration::from_millis(10));
 }
 

@@ -1,7 +1,7 @@
 //! A real systemd in namespaces of its own, reached through a `systemctl` that enters them.
 
-use crate::host::{Killed, tool, wait_for};
-use std::path::PathBuf;
+use crate::host::{Killed, pause, tool, wait_for};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub struct Systemd {
@@ -43,7 +43,10 @@ impl Systemd {
         std::os::unix::fs::symlink("steady.service", units.join("also.service")).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/systemd-ns.sh");
         let boot = Killed::start(&["sh", script, &dir.path().display().to_string()]);
-        let pid = wait_for("systemd's process", || boot.only_child());
+        // Its parent is a shell before, with other children.
+        let is_systemd =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "systemd\n");
+        let pid = wait_for("systemd's process", || boot.only_child().filter(is_systemd));
         let systemd = Systemd { boot, pid, dir };
         let state = |unit: &str, property: &str| systemd.ctl(&["show", "--value", "-p", property, unit]);
         wait_for("steady.service", || (state("steady.service", "SubState") == "running").then_some(()));
@@ -83,9 +86,15 @@ impl Drop for Systemd {
         let group = std::fs::read_to_string(self.dir.path().join("cgroup")).unwrap_or_default();
         let _ = self.boot.0.kill();
         let _ = self.boot.0.wait();
-        // Its processes are gone with the first of them; their groups are left.
-        let _ = Command::new("find")
-            .args([group.trim(), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
-            .output();
+        // Its processes die with the first of them, a moment later; their groups are left then.
+        for _ in 0..500 {
+            if group.trim().is_empty() || !Path::new(group.trim()).exists() {
+                return;
+            }
+            let _ = Command::new("find")
+                .args([group.trim(), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"])
+                .output();
+            pause();
+        }
     }
 }

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::process::Child;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader, Lines, Take};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::sync::watch;
 
 /// Said by the other side once its shell runs.
@@ -140,9 +140,12 @@ impl Log {
 /// Makes the connection, tells how it stands, and ends with it.
 async fn hold(route: Arc<Route>, tell: watch::Sender<Status>, log: Log) {
     let why = match tokio::time::timeout(LOGIN, connect(&route, &log)).await {
-        Ok(Ok((mut group, mut child, drain))) => {
+        Ok(Ok(connected)) => {
+            let Connected { mut group, mut child, drain, pipes } = connected;
             tell.send_replace(Status::Up);
+            // Its pipes stay open here until it ends: a closed one would end it.
             let _ = child.wait().await;
+            drop(pipes);
             group.disarm();
             // A greeting's rest may hold the pipe; what was said is read already or not worth waiting for.
             let _ = tokio::time::timeout(Duration::from_millis(100), drain).await;
@@ -158,7 +161,14 @@ async fn hold(route: Arc<Route>, tell: watch::Sender<Status>, log: Log) {
     tokio::time::sleep(pause).await;
 }
 
-type Connected = (KillGroup, Child, tokio::task::JoinHandle<()>);
+/// A master that is up.
+struct Connected {
+    group: KillGroup,
+    child: Child,
+    /// Keeps what it says.
+    drain: tokio::task::JoinHandle<()>,
+    pipes: (ChildStdin, Lines<BufReader<Take<ChildStdout>>>),
+}
 
 async fn connect(route: &Route, log: &Log) -> Result<Connected, String> {
     let mut ssh = route.ssh();
@@ -176,15 +186,15 @@ async fn connect(route: &Route, log: &Log) -> Result<Connected, String> {
     ssh.args(["-o", "ServerAliveCountMax=2", "-o", &format!("ConnectTimeout={CONNECT}")]);
     ssh.args(["--", &route.destination, &format!("echo {READY}; exec cat >/dev/null")]);
     let (mut group, mut child) = child::start(&mut ssh, "ssh", Stdio::piped()).map_err(|e| e.to_string())?;
-    let Some((out, err)) = child.stdout.take().zip(child.stderr.take()) else {
-        return Err("ssh has no output".to_owned());
+    let (Some(input), Some(out), Some(err)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err("ssh has no input or output".to_owned());
     };
     let drain = tokio::spawn(keep_lines(err, log.clone()));
     let mut greeting = BufReader::new(out.take(MAX_GREETING)).lines();
     while let Ok(Some(line)) = greeting.next_line().await {
         if line.trim() == READY {
-            // `cat` stands over there until our end of its input closes, and that is with `child`.
-            return Ok((group, child, drain));
+            return Ok(Connected { group, child, drain, pipes: (input, greeting) });
         }
     }
     let status = child.wait().await.map_err(|e| e.to_string())?;

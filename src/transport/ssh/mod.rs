@@ -16,6 +16,7 @@ use super::{Command, ConnectError, Output, RunError, child, quote};
 use crate::stack::kind::common::Endpoint;
 use master::{Master, Status};
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -236,7 +237,8 @@ fn private_dir() -> Result<tempfile::TempDir, String> {
     let all = [runtime, Some(std::env::temp_dir()), Some(PathBuf::from("/tmp"))];
     let mut why = "no directory is short enough".to_owned();
     for base in all.into_iter().flatten().filter(|b| b.is_absolute()) {
-        match tempfile::Builder::new().prefix("qd-ssh-").tempdir_in(&base) {
+        let only_we = std::fs::Permissions::from_mode(0o700);
+        match tempfile::Builder::new().prefix("qd-ssh-").permissions(only_we).tempdir_in(&base) {
             Ok(dir) if fits(dir.path()) => return Ok(dir),
             Ok(_) => {}
             Err(e) => why = format!("{}: {e}", base.display()),
