@@ -1,6 +1,8 @@
 //! The stacks that come along: sound, safe to run against the real thing, and complete against
 //! the rows of their runbook.
 
+#![cfg(test)] // tells clippy that helpers, too, may unwrap
+
 use quarterdeck::domain::id::LayerId;
 use quarterdeck::stack::diag::Problems;
 use quarterdeck::stack::kind::Kind;
