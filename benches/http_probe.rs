@@ -3,7 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot start has nothing to report")]
 
-#[path = "../tests/harness/snippet.rs"]
+#[path = "support/snippet.rs"]
 mod snippet;
 
 use quarterdeck::clock::SystemClock;

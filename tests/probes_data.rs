@@ -8,6 +8,8 @@ mod harness;
 mod postgres;
 #[path = "probes_data/redis.rs"]
 mod redis;
+#[path = "probes_data/tor.rs"]
+mod tor;
 #[path = "probes_data/udp.rs"]
 mod udp;
 #[path = "probes_data/unix_json.rs"]

@@ -5,3 +5,4 @@ pub mod dns;
 pub mod json;
 pub mod postgres;
 pub mod resp;
+pub mod torctl;

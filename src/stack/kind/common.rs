@@ -43,6 +43,15 @@ impl Endpoint {
         }
     }
 
+    /// Reads it from a key; without the key, it is the usual port of this machine.
+    pub fn decode_or_local(table: &Table<'_>, key: &'static str, usual_port: u16) -> Option<Endpoint> {
+        // Asked for in any case, so that a misspelt key is offered this one.
+        if table.str(key).is_none() && !table.has(key) {
+            return Some(Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: usual_port });
+        }
+        Self::decode(table, key, Some(usual_port))
+    }
+
     /// Reads it from a key, noting what is wrong.
     pub fn decode(table: &Table<'_>, key: &'static str, default_port: Option<u16>) -> Option<Endpoint> {
         let At { value, span } = table.need_str(key)?;

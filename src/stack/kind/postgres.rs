@@ -45,7 +45,7 @@ pub const FACTS: &[FactDecl] = &[
 
 impl Spec {
     pub fn decode(t: &Table<'_>) -> Option<Spec> {
-        let address = Endpoint::decode(t, "address", Some(5432)).map(socket_of_directory);
+        let address = Endpoint::decode_or_local(t, "address", 5432).map(socket_of_directory);
         let user = t.str_or("user", "postgres");
         let database = t.str_or("database", &user);
         for key in ["user", "database"] {

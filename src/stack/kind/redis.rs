@@ -114,7 +114,7 @@ const READS: &[(&str, &[&str])] = &[
 
 impl Spec {
     pub fn decode(t: &Table<'_>) -> Option<Spec> {
-        let address = Endpoint::decode(t, "address", Some(6379));
+        let address = Endpoint::decode_or_local(t, "address", 6379);
         let command = if t.has("command") { t.argv("command") } else { Some(vec!["PING".to_owned()]) };
         let command = command.filter(|command| match refused(command) {
             Some((problem, help)) => {

@@ -24,6 +24,11 @@ use std::task::Poll;
 
 /// The longest head of an answer, in bytes. The number of headers is bounded by hyper's own 100.
 pub const MAX_HEAD: usize = 64 << 10;
+/// A body may come in this many pieces, and in more only if they are not tiny: each costs as much
+/// work as a large one, and a hostile server could send a million.
+const FREE_PIECES: usize = 1024;
+/// The least average of more pieces than that, in bytes.
+const LEAST_PIECE: usize = 16;
 /// Connections kept at most; a probe beyond them opens a fresh one each time.
 const MAX_KEPT: usize = 8192;
 
@@ -210,7 +215,13 @@ async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, Failure> {
     }
     let mut first = Bytes::new();
     let mut rest: Vec<u8> = Vec::new();
+    let mut pieces = 0;
     while let Some(frame) = body.frame().await {
+        pieces += 1;
+        if pieces > FREE_PIECES && (first.len() + rest.len()) / pieces < LEAST_PIECE {
+            let why = format!("expected a body, got {pieces} pieces of a few bytes");
+            return Err(Failure::Judged(Fault::Down(why)));
+        }
         let Ok(data) = frame.map_err(Failure::Broken)?.into_data() else { continue };
         if first.len() + rest.len() + data.len() > max {
             return Err(too_long());
