@@ -2,15 +2,13 @@
 
 use super::files::{FileError, FileKind, FileStat};
 use super::stream::Stream;
-use super::{Command, ConnectError, MAX_STDERR, Output, RunError};
+use super::{Command, ConnectError, Output, RunError, child};
 use crate::stack::kind::common::Endpoint;
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 
@@ -60,32 +58,9 @@ impl Local {
         let argv = command.full_argv();
         let (program, args) =
             argv.split_first().ok_or_else(|| RunError::NotFound("an empty command".to_owned()))?;
-        let mut child = tokio::process::Command::new(self.resolve(program))
-            .args(args)
-            .env("PATH", &self.path)
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Its own group, so that a terminal's Ctrl-C is not also the command's.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| match e.kind() {
-                io::ErrorKind::NotFound => RunError::NotFound((*program).to_owned()),
-                io::ErrorKind::PermissionDenied => RunError::NotAllowed((*program).to_owned()),
-                _ => RunError::Io(e),
-            })?;
-        let mut group = KillGroup(child.id());
-        let (out, err) = (child.stdout.take(), child.stderr.take());
-        let (stdout, stderr) =
-            tokio::join!(read_bounded(out, command.max_stdout), read_bounded(err, MAX_STDERR));
-        let (stdout, dropped_out) = stdout.map_err(RunError::Io)?;
-        let (stderr, dropped_err) = stderr.map_err(RunError::Io)?;
-        let status = child.wait().await.map_err(RunError::Io)?;
-        group.0 = None;
-        let status = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        Ok(Output { status, stdout, stderr, dropped: dropped_out + dropped_err })
+        let mut process = tokio::process::Command::new(self.resolve(program));
+        process.args(args).env("PATH", &self.path).env("LC_ALL", "C.UTF-8");
+        child::finish(child::start(&mut process, program, Stdio::null())?, command.max_stdout).await
     }
 
     pub(super) async fn read_file(&self, path: &str, max: usize) -> Result<Vec<u8>, FileError> {
@@ -140,21 +115,6 @@ impl Local {
     }
 }
 
-/// Ends a command's whole process group when it is dropped, so that what a script has started
-/// does not outlive it. A command under sudo belongs to root and cannot be ended by others; it
-/// ends when it next writes to the closed pipe.
-struct KillGroup(Option<u32>);
-
-impl Drop for KillGroup {
-    fn drop(&mut self) {
-        // The leader has not been waited for yet, so its id cannot belong to anyone else.
-        let leader = self.0.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        if let Some(leader) = leader {
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
-        }
-    }
-}
-
 /// Whether a path is one of the kernel's own tables. What belongs to one process is not: its
 /// memory may be locked by something that hangs.
 fn answers_at_once(path: &str) -> bool {
@@ -187,23 +147,6 @@ pub(crate) fn stat_now(path: &Path) -> Result<FileStat, FileError> {
         size: u64::try_from(stat.st_size).unwrap_or(0),
         modified: stat.st_mtime as f64 + stat.st_mtime_nsec as f64 / 1e9,
     })
-}
-
-/// Reads to the end and keeps at most `max` bytes; the rest is counted, so that the writer is
-/// never blocked by a full pipe.
-async fn read_bounded(source: Option<impl AsyncRead + Unpin>, max: usize) -> io::Result<(Vec<u8>, u64)> {
-    let (mut kept, mut dropped) = (Vec::new(), 0);
-    let Some(mut source) = source else { return Ok((kept, dropped)) };
-    let mut chunk = vec![0u8; 8192];
-    loop {
-        let n = source.read(&mut chunk).await?;
-        if n == 0 {
-            return Ok((kept, dropped));
-        }
-        let room = (max - kept.len()).min(n);
-        kept.extend_from_slice(chunk.get(..room).unwrap_or(&[]));
-        dropped += (n - room) as u64;
-    }
 }
 
 /// Sorts an error into "it said no" and "no way there".

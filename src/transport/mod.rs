@@ -1,9 +1,12 @@
 //! Where a command or a connection runs: on this machine, or through ssh on another.
 
+mod child;
 pub mod files;
 pub mod limited;
 pub mod local;
+pub mod quote;
 pub mod secret;
+pub mod ssh;
 pub mod stream;
 pub mod tls;
 
@@ -11,6 +14,7 @@ use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::{Host, TransportSpec};
 use files::{FileError, FileStat};
 use local::Local;
+use ssh::Ssh;
 use std::io;
 use stream::Stream;
 
@@ -18,6 +22,7 @@ use stream::Stream;
 #[derive(Debug)]
 pub enum Transport {
     Local(Local),
+    Ssh(Ssh),
 }
 
 /// A command to run on a host: an argv, never a shell line.
@@ -120,7 +125,9 @@ impl Transport {
     pub fn new(host: &Host) -> Result<Transport, String> {
         match &host.transport {
             TransportSpec::Local => Ok(Transport::Local(Local::new(&host.path))),
-            TransportSpec::Ssh { .. } => Err("the ssh transport is not built yet".to_owned()),
+            TransportSpec::Ssh { destination, port, config } => {
+                Ssh::new(destination, *port, config.as_deref(), &host.path).map(Transport::Ssh)
+            }
         }
     }
 
@@ -133,6 +140,16 @@ impl Transport {
     pub(crate) fn local(&self) -> Option<&Local> {
         match self {
             Transport::Local(local) => Some(local),
+            Transport::Ssh(_) => None,
+        }
+    }
+
+    /// What stands between us and the host at this moment, for a look that ran out of time: it
+    /// completes "unreachable: …".
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            Transport::Local(_) => None,
+            Transport::Ssh(ssh) => ssh.trouble(),
         }
     }
 
@@ -141,6 +158,7 @@ impl Transport {
     pub async fn connect(&self, to: &Endpoint) -> Result<Stream, ConnectError> {
         match self {
             Transport::Local(local) => local.connect(to).await,
+            Transport::Ssh(ssh) => ssh.connect(to).await,
         }
     }
 
@@ -149,6 +167,7 @@ impl Transport {
     pub async fn run(&self, command: &Command) -> Result<Output, RunError> {
         match self {
             Transport::Local(local) => local.run(command).await,
+            Transport::Ssh(ssh) => ssh.run(command).await,
         }
     }
 
@@ -158,6 +177,7 @@ impl Transport {
     pub async fn read_file(&self, path: &str, max: usize) -> Result<Vec<u8>, FileError> {
         match self {
             Transport::Local(local) => local.read_file(path, max).await,
+            Transport::Ssh(ssh) => ssh.read_file(path, max).await,
         }
     }
 
@@ -166,6 +186,7 @@ impl Transport {
     pub async fn stat(&self, path: &str) -> Result<FileStat, FileError> {
         match self {
             Transport::Local(local) => local.stat(path).await,
+            Transport::Ssh(ssh) => ssh.stat(path).await,
         }
     }
 
@@ -173,6 +194,7 @@ impl Transport {
     pub async fn real_path(&self, path: &str) -> Result<String, FileError> {
         match self {
             Transport::Local(local) => local.real_path(path).await,
+            Transport::Ssh(ssh) => ssh.real_path(path).await,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A connection of either family, as one type that every protocol can run over.
 
+use super::ssh::Forwarded;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,6 +12,8 @@ use tokio::net::{TcpStream, UnixStream};
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// Through a program's standard input and output.
+    Forwarded(Box<Forwarded>),
 }
 
 impl AsyncRead for Stream {
@@ -18,6 +21,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_read(cx, buf),
             Stream::Unix(s) => Pin::new(s).poll_read(cx, buf),
+            Stream::Forwarded(s) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
@@ -27,6 +31,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_write(cx, buf),
             Stream::Unix(s) => Pin::new(s).poll_write(cx, buf),
+            Stream::Forwarded(s) => Pin::new(s).poll_write(cx, buf),
         }
     }
 
@@ -34,6 +39,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_flush(cx),
             Stream::Unix(s) => Pin::new(s).poll_flush(cx),
+            Stream::Forwarded(s) => Pin::new(s).poll_flush(cx),
         }
     }
 
@@ -41,6 +47,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Stream::Tcp(s) => Pin::new(s).poll_shutdown(cx),
             Stream::Unix(s) => Pin::new(s).poll_shutdown(cx),
+            Stream::Forwarded(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }

@@ -113,8 +113,7 @@ async fn environ(cx: &Context<'_>, pid: u32) -> Result<Vec<u8>, Fault> {
         Ok(bytes) => bounded(&bytes, &path).map(<[u8]>::to_vec),
         Err(FileError::NotFound) => Err(Fault::Down(format!("expected process {pid} to run, got no such process"))),
         Err(FileError::NotAllowed) => Err(Fault::Unknown(format!(
-            "needs sudo = true, and in sudoers: <user> ALL=(root) NOPASSWD: {}",
-            SUDOERS
+            "needs sudo = true, and in sudoers: <user> ALL=(root) NOPASSWD: {SUDOERS}"
         ))),
         // The process id changes with every start, so the rule names them all.
         Err(FileError::Other(why)) if shared::sudo_refused(&why) || why.starts_with("needs sudo") => {

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 /// The users and groups read, in bytes of their files.
 const MAX_ACCOUNTS: usize = 4 << 20;
 /// How long a host's users and groups, and the difference of its clock from ours, are believed.
-const BELIEVED: Duration = Duration::from_mins(1);
+const BELIEVED: Duration = Duration::from_secs(60);
 
 /// One for all probes; part of [`super::shared::Shared`].
 #[derive(Debug, Default)]

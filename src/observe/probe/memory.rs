@@ -38,20 +38,16 @@ pub(super) async fn look(_: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
         .ok_or_else(|| Fault::Unknown("expected MemTotal in /proc/meminfo, got none".to_owned()))?;
     let mut found = Found { evidence: text, ..Found::default() };
     let part = |free: u64, total: u64| 100.0 * total.saturating_sub(free) as f64 / total as f64;
-    match info.available {
-        Some(available) => {
-            let used = part(available, info.total);
-            let (shown, left) = (units::quantity(used, Unit::Percent), units::bytes(available as f64));
-            found.summary = format!("{shown} used, {left} available");
-            found.facts.number("USED", used, Unit::Percent);
-            found.facts.number("AVAILABLE", available as f64, Unit::Bytes);
-        }
-        None => {
-            let why = "this kernel has no MemAvailable";
-            found.facts.set("USED", Fact::Unavailable(why.to_owned()));
-            found.facts.set("AVAILABLE", Fact::Unavailable(why.to_owned()));
-        }
-    }
+    let unknown = || Fact::Unavailable("this kernel has no MemAvailable".to_owned());
+    let used = info.available.map(|available| part(available, info.total));
+    let shown = used.map_or_else(|| "?".to_owned(), |u| units::quantity(u, Unit::Percent));
+    let left = info.available.map_or_else(|| "?".to_owned(), |n| units::bytes(n as f64));
+    found.summary = format!("{shown} used, {left} available");
+    found.facts.set("USED", used.map_or_else(unknown, |u| Fact::Number(u, Unit::Percent)));
+    found.facts.set(
+        "AVAILABLE",
+        info.available.map_or_else(unknown, |n| Fact::Number(n as f64, Unit::Bytes)),
+    );
     found.facts.number("TOTAL", info.total as f64, Unit::Bytes);
     let swap = if info.swap_total == 0 { 0.0 } else { part(info.swap_free, info.swap_total) };
     found.facts.number("SWAP_USED", swap, Unit::Percent);

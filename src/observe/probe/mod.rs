@@ -172,6 +172,9 @@ pub async fn run(cx: &Context<'_>) -> Reading {
 
 fn late(cx: &Context<'_>) -> Fault {
     let within = units::exact(cx.probe.timeout);
+    if let Some(why) = cx.transport.trouble() {
+        return Fault::Unreachable(format!("expected a result within {within}, but {why}"));
+    }
     match cx.current_phase() {
         Phase::Ours => Fault::Unknown(format!("expected a result within {within}, gave up here")),
         Phase::Connecting => Fault::Unreachable(format!(

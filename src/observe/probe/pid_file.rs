@@ -8,7 +8,7 @@ use crate::domain::units::Unit;
 use crate::stack::kind::pid_file::Spec;
 use crate::transport::files::{FileError, FileStat};
 
-/// Read of a pid file; PostgreSQL's has eight lines.
+/// Read of a pid file; some have more lines than the first.
 const MAX_FILE: usize = 4 << 10;
 /// Read of `/proc/stat`; its length grows with the processors and interrupts.
 const MAX_STAT: usize = 1 << 20;

@@ -7,6 +7,7 @@ use crate::domain::text;
 use crate::domain::units::{self, Unit as Of};
 use crate::stack::kind::systemd::Spec;
 use crate::transport::Command;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Both forms of the time are asked for: the plain one needs `--timestamp=unix` (systemd 251),
@@ -113,7 +114,7 @@ fn summary(unit: &UnitState, since: &Result<f64, String>) -> String {
         out.push_str(&units::long_age(Duration::try_from_secs_f64(*age).unwrap_or_default()));
     }
     if let Some(n @ 1..) = unit.restarts {
-        out.push_str(&format!(", {n} restart{}", if n == 1 { "" } else { "s" }));
+        let _ = write!(out, ", {n} restart{}", if n == 1 { "" } else { "s" });
     }
     out
 }

@@ -1,4 +1,4 @@
-//! Looks at a WireGuard interface: one `wg show all dump` answers for all interfaces of a host.
+//! Looks at a tunnel's interface: one `wg show all dump` answers for all interfaces of a host.
 //!
 //! That output holds private and preshared keys. They are blotted out in place before the answer
 //! is kept for the other probes, and the evidence is written from what was understood.
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Kept of the answer: some twenty thousand peers.
 const MAX_DUMP: usize = 4 << 20;
-/// WireGuard renews a session every two minutes while there is traffic, and refuses it after three.
+/// A session is renewed every two minutes while there is traffic, and refused after three.
 const ACTIVE: f64 = 180.0;
 /// Peers written into the evidence at most.
 const MAX_SHOWN: usize = 100;
@@ -93,12 +93,11 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     let stderr = String::from_utf8_lossy(&answer.output.stderr);
     let dump = String::from_utf8_lossy(&answer.output.stdout);
     let interface = parse_wg_dump(&dump).into_iter().find(|i| i.name == spec.interface);
-    let mut found = Found { seen_at: Some(answer.at), ..Found::default() };
+    let mut found = Found { seen_at: Some(answer.at), summary: "absent".to_owned(), ..Found::default() };
     let Some(interface) = interface else {
         refused(spec, &command, &answer.output, &stderr)?;
         found.facts.bool("PRESENT", false);
         found.evidence = format!("wg knows no interface {}\n{stderr}", spec.interface);
-        found.summary = "absent".to_owned();
         return Ok(found);
     };
     if answer.output.dropped > 0 {
