@@ -40,7 +40,6 @@ kinds! {
     EnvPresent env_present,
     Cert cert,
     Dns dns,
-    Cert cert,
     Exec exec,
     Http http,
     Nginx nginx,

@@ -69,7 +69,6 @@ kinds! {
     EnvPresent env_present "env-present",
     Cert cert "cert",
     Dns dns "dns",
-    Cert cert "cert",
     Exec exec "exec",
     Http http "http",
     Nginx nginx "nginx",
