@@ -4,6 +4,8 @@
 //! A case is `NAME.toml` (a stack file), perhaps with `NAME.config.toml`. Set
 //! `QUARTERDECK_REWRITE=1` to write the reports anew, and read the difference.
 
+#![cfg(test)] // tells clippy that helpers, too, may unwrap
+
 use proptest::prelude::*;
 use quarterdeck::stack::diag::{Problems, Source};
 use quarterdeck::stack::load::{Loaded, load_texts};

@@ -1,6 +1,8 @@
 //! The documentation against the code: what stack files and config.toml can say is in it, and
 //! stays in it. Set `QUARTERDECK_REWRITE=1` to write the generated parts anew.
 
+#![cfg(test)] // tells clippy that helpers, too, may unwrap
+
 use quarterdeck::domain::fact::FactType;
 use quarterdeck::domain::units::Unit;
 use quarterdeck::stack::config::{self, Config};

@@ -4,7 +4,7 @@ use super::report;
 use crate::stack::builtin;
 use crate::stack::config::Environment;
 use crate::stack::init;
-use crate::stack::load::{self, Failure, Flags};
+use crate::stack::load::{self, Flags};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -81,6 +81,7 @@ fn own_config(env: Environment<'_>) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::load::Failure;
 
     fn init(stack: Option<&str>, file: Option<&Path>, home: &Path) -> (u8, String) {
         let flags = Flags { config: None, stack: stack.map(str::to_owned) };

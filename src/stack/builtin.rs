@@ -25,7 +25,7 @@ const ALL: &[BuiltIn] = built_in!["tornado.toml"];
 
 /// The part of a file's name before `.toml`.
 const fn stem(file: &'static str) -> &'static str {
-    match file.as_bytes().len().checked_sub(".toml".len()) {
+    match file.len().checked_sub(".toml".len()) {
         Some(end) => file.split_at(end).0,
         None => file,
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the wallboard may stay on one screen.
-pub const ROTATIONS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_hours(1);
+pub const ROTATIONS: RangeInclusive<Duration> = Duration::from_secs(2)..=Duration::from_secs(3600);
 /// Hosts, variables, overrides or bindings that one file may hold.
 const MAX_ENTRIES: usize = 5000;
 
@@ -199,7 +199,7 @@ fn read_root(root: &Table<'_>, source: &Arc<Source>, env: Environment<'_>) -> Co
     config.operators_group = root.str("operators_group").map(|g| g.value);
     config.vars = read_vars(root);
     config.hosts = named(root, "hosts", "host", |id, t| read_host(id, t, paths));
-    config.probes = named(root, "probes", "probe override", read_probe);
+    config.probes = named(root, "probes", "probe override", |id, t| Some(read_probe(id, t)));
     config.secrets =
         named(root, "secrets", "secret", |id, t| read_secret(&id, t, paths)).into_iter().collect();
     config.keys = read_keys(root);
@@ -248,19 +248,21 @@ fn read_host(id: At<String>, t: Table<'_>, paths: &Paths<'_>) -> Option<HostConf
     let (destination, port) = (t.str("destination"), t.int("port", 1..=65535));
     let config = t.str("ssh_config");
     let path = t.strings("path").unwrap_or_default().into_iter().map(|p| p.value).collect();
-    let transport = match transport {
-        Some("ssh") => destination_of(&t, destination).map(|destination| TransportSpec::Ssh {
+    let transport = if transport == Some("ssh") {
+        destination_of(&t, destination).map(|destination| TransportSpec::Ssh {
             destination,
             port: port.and_then(|p| u16::try_from(p).ok()),
             config: config.map(|c| paths.resolve_text(&c.value)),
-        }),
-        _ => {
+        })
+    } else {
+        let local = transport.is_some() || !t.has("transport");
+        if local {
             for key in ["destination", "port", "ssh_config"].into_iter().filter(|k| t.has(k)) {
                 let help = Some("add transport = \"ssh\"".to_owned());
                 t.reader.error(t.span_of(key), format!("`{key}` is for hosts that are reached by ssh"), help);
             }
-            Some(TransportSpec::Local)
         }
+        Some(TransportSpec::Local)
     };
     t.finish();
     Some(HostConfig { id, transport: transport?, path })
@@ -285,7 +287,7 @@ fn destination_of(t: &Table<'_>, found: Option<At<String>>) -> Option<String> {
     good.then_some(value)
 }
 
-fn read_probe(id: At<String>, t: Table<'_>) -> Option<ProbeConfig> {
+fn read_probe(id: At<String>, t: Table<'_>) -> ProbeConfig {
     let threshold = |key| t.int(key, THRESHOLDS).and_then(|n| u32::try_from(n).ok());
     let duration = |key, bounds| t.duration(key, bounds).map(|value| At { value, span: t.span_of(key) });
     let probe = ProbeConfig {
@@ -300,7 +302,7 @@ fn read_probe(id: At<String>, t: Table<'_>) -> Option<ProbeConfig> {
         degraded_unless: t.has("degraded_unless").then(|| t.conditions("degraded_unless")),
     };
     t.finish();
-    Some(probe)
+    probe
 }
 
 fn read_secret(id: &At<String>, t: Table<'_>, paths: &Paths<'_>) -> Option<(SecretId, SecretSource)> {

@@ -38,6 +38,7 @@ pub struct Problem {
 
 impl Source {
     /// The same file with what stands at a place blotted out, so that an excerpt cannot show it.
+    #[must_use]
     pub fn hiding(&self, span: &Range<usize>) -> Source {
         let hide = |at: usize, c: char| match c {
             '\n' | '"' | '\'' => c.to_string(),
@@ -66,6 +67,7 @@ impl Problem {
         Problem { severity: Severity::Error, source, span, message: message.into(), help: None }
     }
 
+    #[must_use]
     pub fn warning(source: &Arc<Source>, span: Range<usize>, message: impl Into<String>) -> Self {
         Problem { severity: Severity::Warning, ..Problem::error(source, span, message) }
     }
@@ -180,7 +182,9 @@ impl Problems {
     pub fn render(&self, color: bool) -> String {
         let mut out: String = self.0.iter().map(|p| p.render(color) + "\n").collect();
         if self.1 > 0 {
-            out += &format!("and {} more, not shown\n", self.1);
+            out.push_str("and ");
+            out.push_str(&self.1.to_string());
+            out.push_str(" more, not shown\n");
         }
         out
     }

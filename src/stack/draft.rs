@@ -19,13 +19,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a probe may look.
-pub const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
+pub const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 /// How long one look may take.
-pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_mins(1);
+pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(60);
 /// How many results in a row may be asked for.
 pub const THRESHOLDS: RangeInclusive<i64> = 1..=100;
 /// The least time between two refused logins.
-const BACKOFFS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const BACKOFFS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// Where something was said: the stack file, or config.toml when that overrode it.
 #[derive(Clone, Debug)]

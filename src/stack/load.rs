@@ -153,19 +153,19 @@ fn set_aside(config: &mut Config, problems: &mut Problems) {
 
 fn open_stack(wanted: &StackRef, place: &Place, problems: &mut Problems) -> Option<Arc<Source>> {
     let problem = match wanted {
-        StackRef::BuiltIn(name) => match builtin::source(name) {
-            Some(source) => return Some(source),
-            None => {
-                let names: Vec<&str> = builtin::all().iter().map(|b| b.name).collect();
-                let near = text::nearest(name, names.iter().copied());
-                let help = near.map_or_else(
-                    || format!("built in: {}; a file is written with a / or .toml", names.join(", ")),
-                    |n| format!("did you mean `{n}`?"),
-                );
-                let message = format!("no stack called `{}` is built in", text::one_line(name, 60));
-                Problem::error(&place.source, place.span.clone(), message).help(Some(help))
+        StackRef::BuiltIn(name) => {
+            if let Some(source) = builtin::source(name) {
+                return Some(source);
             }
-        },
+            let names: Vec<&str> = builtin::all().iter().map(|b| b.name).collect();
+            let near = text::nearest(name, names.iter().copied());
+            let help = near.map_or_else(
+                || format!("built in: {}; a file is written with a / or .toml", names.join(", ")),
+                |n| format!("did you mean `{n}`?"),
+            );
+            let message = format!("no stack called `{}` is built in", text::one_line(name, 60));
+            Problem::error(&place.source, place.span.clone(), message).help(Some(help))
+        }
         StackRef::Path(path) => match files::read(path) {
             Ok(source) => return Some(source),
             // The place that named the file helps more than the file that cannot be read.
