@@ -254,7 +254,7 @@ fn a_connection_that_is_lost_is_unreachable_and_comes_back() {
     // A failure stands for a while, so that a broken host is not stormed.
     wait_for("the way to be open again", || {
         // The pause passes only while the runtime is run.
-        bench.block_on(tokio::time::sleep(std::time::Duration::from_millis(50)));
+        bench.block_on(async { tokio::time::sleep(std::time::Duration::from_millis(50)).await });
         (look().health == Health::Up).then_some(())
     });
     for pid in running("sleep 87103") {
