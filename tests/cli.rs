@@ -1,5 +1,7 @@
 //! The command line as a script sees it: exit codes, shapes, and what is said when something is wrong.
 
+#![expect(clippy::expect_used, reason = "helpers of tests may stop at once")]
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -99,7 +101,7 @@ fn a_healthy_stack_checks_as_zero_and_prints_each_form() {
     let (_, metrics, _) = demo.run(&["check", "--output", "prometheus"]);
     let samples = metrics.lines().filter(|l| l.starts_with("probe_success{") && l.ends_with(" 1")).count();
     assert_eq!(samples, probes.len(), "{metrics}");
-    assert!(!json.contains("\u{1b}"));
+    assert!(!json.contains('\u{1b}'));
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub struct Cli {
 /// Options that every subcommand takes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Global {
-    /// The config file (else $QUARTERDECK_CONFIG, ~/.config/quarterdeck/config.toml, /etc/quarterdeck/config.toml)
+    /// The config file (else `$QUARTERDECK_CONFIG`, ~/.config/quarterdeck/config.toml, /etc/quarterdeck/config.toml)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The stack: a built-in name, or a stack file

@@ -219,7 +219,9 @@ impl<S: Stage> Screen<'_, S> {
                 Effect::Redraw => self.terminal.redraw(),
                 Effect::PollNow(probes) => {
                     if let Some(scheduler) = &self.scheduler {
-                        probes.into_iter().for_each(|p| scheduler.poll_now(p));
+                        for probe in probes {
+                            scheduler.poll_now(probe);
+                        }
                     }
                 }
                 Effect::PollAll => {
