@@ -119,7 +119,7 @@ fn no_stack_is_named_in_the_code() {
         for (number, line) in code_lines(&text) {
             let line = line.to_lowercase();
             for stack in &stacks {
-                if line.contains(stack.as_str()) && !line.contains(&format!("stacks/{stack}.toml")) {
+                if line.contains(stack.as_str()) && !line.contains(&format!("\"{stack}.toml\"")) {
                     wrong.push(format!("{}:{number}: names the stack {stack}", file.display()));
                 }
             }

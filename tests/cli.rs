@@ -72,7 +72,7 @@ fn mistakes_in_a_config_are_all_shown_and_nothing_starts() {
     std::fs::write(&file, "stack = \"tornadoo\"\nthem = \"dark\"\n[keys]\nquti = \"x\"\n").expect("written");
     let (code, out, err) = run(&["--config", file.to_str().expect("a path"), "check"]);
     assert_eq!((code, out.as_str()), (2, ""));
-    for part in ["config.toml:1:9", "did you mean \"tornado\"", "config.toml:2:1", "did you mean `theme`"] {
+    for part in ["config.toml:1:9", "did you mean `tornado`", "config.toml:2:1", "did you mean `theme`"] {
         assert!(err.contains(part), "{part}: {err}");
     }
     assert!(!err.contains('\x1b'), "no colour into a pipe");

@@ -48,7 +48,9 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     };
     if details.not_before > now {
         let from = details.not_before;
-        return Err(Fault::Down(format!("expected a valid certificate, got one that is not valid before {from}")));
+        return Err(Fault::Down(format!(
+            "expected a valid certificate, got one that is not valid before {from}"
+        )));
     }
     Ok(report(&details, &trusted, &chain))
 }
@@ -100,7 +102,8 @@ impl Details {
             return Err(format!("expected a certificate, got one with {} bytes after it", rest.len()));
         }
         let time = |seconds: i64| {
-            jiff::Timestamp::from_second(seconds).map_err(|_| "expected a certificate, got one with a date out of bounds".to_owned())
+            jiff::Timestamp::from_second(seconds)
+                .map_err(|_| "expected a certificate, got one with a date out of bounds".to_owned())
         };
         let not_after = time(cert.validity().not_after.timestamp())?;
         Ok(Details {
@@ -137,7 +140,12 @@ enum Trusted {
     Unasked,
 }
 
-async fn verify(chain: &[CertificateDer<'static>], spec: &Spec, details: &Details, now: jiff::Timestamp) -> Trusted {
+async fn verify(
+    chain: &[CertificateDer<'static>],
+    spec: &Spec,
+    details: &Details,
+    now: jiff::Timestamp,
+) -> Trusted {
     let ca = spec.tls.ca.as_deref();
     let name = match (&spec.from, details.names.first()) {
         (Place::Server(to), _) => tls::server_name(to, &spec.tls),
@@ -147,7 +155,8 @@ async fn verify(chain: &[CertificateDer<'static>], spec: &Spec, details: &Detail
         (Place::File(path), own) => {
             // Without a name to expect, the first of its own: what is asked is who vouches for it.
             let name = spec.tls.server_name.clone().or_else(|| own.cloned()).unwrap_or_default();
-            ServerName::try_from(name).map_err(|_| tls::TlsError::Ours(format!("{path} is for no name; set `server_name`")))
+            ServerName::try_from(name)
+                .map_err(|_| tls::TlsError::Ours(format!("{path} is for no name; set `server_name`")))
         }
     };
     let name = match name {
@@ -158,7 +167,8 @@ async fn verify(chain: &[CertificateDer<'static>], spec: &Spec, details: &Detail
         Ok(trust) => trust,
         Err(e) => return Trusted::Unknown(e.to_string()),
     };
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&trust.roots), tls::provider()).build();
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::clone(&trust.roots), tls::provider()).build();
     let (verifier, Some((own, others))) = (verifier, chain.split_first()) else { return Trusted::Unasked };
     let since_epoch = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0));
     match verifier {
@@ -177,8 +187,13 @@ fn report(details: &Details, trusted: &Trusted, chain: &[CertificateDer<'static>
     let left = Duration::try_from_secs_f64(details.left.abs()).unwrap_or_default();
     let left = units::long_age(left);
     let whose = details.names.first().unwrap_or(&details.subject);
-    let summary = if details.left < 0.0 { format!("expired {left} ago, {whose}") } else { format!("{left} left, {whose}") };
-    let mut found = Found { evidence: evidence(details, trusted, chain, &summary), summary, ..Found::default() };
+    let summary = if details.left < 0.0 {
+        format!("expired {left} ago, {whose}")
+    } else {
+        format!("{left} left, {whose}")
+    };
+    let mut found =
+        Found { evidence: evidence(details, trusted, chain, &summary), summary, ..Found::default() };
     let facts = &mut found.facts;
     facts.number("LEFT", details.left, Unit::Seconds);
     facts.text("NOT_AFTER", details.not_after.to_string());
@@ -196,7 +211,12 @@ fn report(details: &Details, trusted: &Trusted, chain: &[CertificateDer<'static>
     found
 }
 
-fn evidence(details: &Details, trusted: &Trusted, chain: &[CertificateDer<'static>], summary: &str) -> String {
+fn evidence(
+    details: &Details,
+    trusted: &Trusted,
+    chain: &[CertificateDer<'static>],
+    summary: &str,
+) -> String {
     let chain_says = match trusted {
         Trusted::Yes => "verifies",
         Trusted::No(why) | Trusted::Unknown(why) => why.as_str(),

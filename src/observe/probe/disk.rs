@@ -56,11 +56,10 @@ pub fn parse_df(output: &str) -> Option<Usage> {
 }
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    let (space, inodes) =
-        tokio::join!(df(spec, cx, "-B1"), async {
-            // A second process for what nobody asks is not started.
-            if file::wants(cx, "INODES_USED") { Some(df(spec, cx, "-i").await) } else { None }
-        });
+    let (space, inodes) = tokio::join!(df(spec, cx, "-B1"), async {
+        // A second process for what nobody asks is not started.
+        if file::wants(cx, "INODES_USED") { Some(df(spec, cx, "-i").await) } else { None }
+    });
     let (space, evidence) = space?;
     let mut found = Found { evidence, ..Found::default() };
     let quantity = |n: Option<u64>| match n {
@@ -100,7 +99,9 @@ async fn df(spec: &Spec, cx: &Context<'_>, unit: &str) -> Result<(Usage, String)
             return Err(Fault::Unknown(super::shared::sudo_help(&command)));
         }
         return Err(match said(&stderr, Some(&spec.path)) {
-            FileError::NotFound => Fault::Down(format!("expected {} to exist, got no such file or directory", spec.path)),
+            FileError::NotFound => {
+                Fault::Down(format!("expected {} to exist, got no such file or directory", spec.path))
+            }
             e => file::fault(&spec.path, e),
         });
     }
@@ -123,9 +124,15 @@ mod tests {
     #[test]
     fn df_is_read_whatever_the_names_are() {
         let plain = df("/dev/sda1      10501771264 8502054912 1447522304      86% /").unwrap();
-        assert_eq!((plain.total, plain.available, plain.percent), (Some(10_501_771_264), Some(1_447_522_304), Some(86.0)));
+        assert_eq!(
+            (plain.total, plain.available, plain.percent),
+            (Some(10_501_771_264), Some(1_447_522_304), Some(86.0))
+        );
         let odd = df("//nas/my share 7 100 90 10 90% /mnt/my 5% disk").unwrap();
-        assert_eq!((&*odd.filesystem, odd.percent, &*odd.mounted_on), ("//nas/my share 7", Some(90.0), "/mnt/my 5% disk"));
+        assert_eq!(
+            (&*odd.filesystem, odd.percent, &*odd.mounted_on),
+            ("//nas/my share 7", Some(90.0), "/mnt/my 5% disk")
+        );
         let uncounted = df("proc 0 0 0 - /proc").unwrap();
         assert_eq!((uncounted.total, uncounted.percent), (Some(0), None));
         let inodes = df("/dev/btrfs - - - - /srv").unwrap();

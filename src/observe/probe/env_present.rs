@@ -45,7 +45,8 @@ pub fn parse_environ(bytes: &[u8]) -> BTreeSet<&str> {
 }
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    let is_set = |set: &BTreeSet<&str>| spec.names.iter().map(|n| set.contains(n.as_str())).collect::<Vec<_>>();
+    let is_set =
+        |set: &BTreeSet<&str>| spec.names.iter().map(|n| set.contains(n.as_str())).collect::<Vec<_>>();
     let present = match &spec.place {
         Place::Own => {
             let own = |name: &String| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -54,7 +55,9 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         Place::File(path) => {
             let bytes = match host::read(cx, path, MAX_ENVIRONMENT + 1).await {
                 Ok(bytes) => bytes,
-                Err(FileError::NotFound) => return Err(Fault::Down(format!("expected {path} to exist, got no such file"))),
+                Err(FileError::NotFound) => {
+                    return Err(Fault::Down(format!("expected {path} to exist, got no such file")));
+                }
                 Err(e) => return Err(file::fault(path, e)),
             };
             let text = String::from_utf8_lossy(bounded(&bytes, path)?);
@@ -77,7 +80,11 @@ fn report(spec: &Spec, present: &[bool]) -> Found {
         spec.names.iter().zip(present).filter(|(_, set)| !**set).map(|(name, _)| name.clone()).collect();
     let set = spec.names.len() - missing.len();
     let mut found = Found { summary: format!("{set} of {} set", spec.names.len()), ..Found::default() };
-    let lines = spec.names.iter().zip(present).map(|(name, set)| format!("{name}: {}", if *set { "set" } else { "not set" }));
+    let lines = spec
+        .names
+        .iter()
+        .zip(present)
+        .map(|(name, set)| format!("{name}: {}", if *set { "set" } else { "not set" }));
     found.evidence = lines.collect::<Vec<_>>().join("\n");
     found.facts.number("SET", set as f64, Unit::None);
     found.facts.set("MISSING", Fact::Json(missing.into()));
@@ -94,7 +101,9 @@ fn bounded<'a>(bytes: &'a [u8], path: &str) -> Result<&'a [u8], Fault> {
 async fn pid_of_file(cx: &Context<'_>, path: &str) -> Result<u32, Fault> {
     let content = match host::read(cx, path, 4096).await {
         Ok(content) => content,
-        Err(FileError::NotFound) => return Err(Fault::Down(format!("expected {path} to exist, got no such file"))),
+        Err(FileError::NotFound) => {
+            return Err(Fault::Down(format!("expected {path} to exist, got no such file")));
+        }
         Err(e) => return Err(file::fault(path, e)),
     };
     let pid = pid_file::parse_pid(&String::from_utf8_lossy(&content));
@@ -104,14 +113,18 @@ async fn pid_of_file(cx: &Context<'_>, path: &str) -> Result<u32, Fault> {
 async fn pid_of_unit(cx: &Context<'_>, unit: &str) -> Result<u32, Fault> {
     let (state, _) = systemd::state(cx, unit).await?;
     let pid = state.main_pid.filter(|pid| *pid > 0);
-    pid.ok_or_else(|| Fault::Down(format!("expected a main process of {unit}, got none: it is {}", state.active)))
+    pid.ok_or_else(|| {
+        Fault::Down(format!("expected a main process of {unit}, got none: it is {}", state.active))
+    })
 }
 
 async fn environ(cx: &Context<'_>, pid: u32) -> Result<Vec<u8>, Fault> {
     let path = format!("/proc/{pid}/environ");
     match host::read(cx, &path, MAX_ENVIRONMENT + 1).await {
         Ok(bytes) => bounded(&bytes, &path).map(<[u8]>::to_vec),
-        Err(FileError::NotFound) => Err(Fault::Down(format!("expected process {pid} to run, got no such process"))),
+        Err(FileError::NotFound) => {
+            Err(Fault::Down(format!("expected process {pid} to run, got no such process")))
+        }
         Err(FileError::NotAllowed) => Err(Fault::Unknown(format!(
             "needs sudo = true, and in sudoers: <user> ALL=(root) NOPASSWD: {SUDOERS}"
         ))),
@@ -132,7 +145,8 @@ mod tests {
 
     #[test]
     fn names_are_read_as_systemd_and_shells_do() {
-        let text = "# A=1\n; B=1\nC=1\nexport D='x'\n E = 2\nF=\nG=\"\"\nH=a \\\nI=2\nJ=1\nJ=\nnonsense\nK==\n";
+        let text =
+            "# A=1\n; B=1\nC=1\nexport D='x'\n E = 2\nF=\nG=\"\"\nH=a \\\nI=2\nJ=1\nJ=\nnonsense\nK==\n";
         assert_eq!(parse_env_file(text).into_iter().collect::<Vec<_>>(), ["C", "D", "E", "H", "K"]);
         let environ = b"A=1\0B=\0C=x=y\0D\0\xff=1\0E=\n";
         assert_eq!(parse_environ(environ).into_iter().collect::<Vec<_>>(), ["A", "C", "E"]);

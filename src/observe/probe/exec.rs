@@ -16,13 +16,17 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         return Err(Fault::Unknown(super::shared::sudo_help(&command)));
     }
     let first = stdout.lines().next().unwrap_or("");
-    let summary = if first.is_empty() { format!("exit {}", output.status) } else { text::one_line(first, 80) };
-    let mut found = Found { summary, evidence: format!("{stdout}\n{stderr}").trim().to_owned(), ..Found::default() };
+    let summary =
+        if first.is_empty() { format!("exit {}", output.status) } else { text::one_line(first, 80) };
+    let mut found =
+        Found { summary, evidence: format!("{stdout}\n{stderr}").trim().to_owned(), ..Found::default() };
     found.facts.number("EXIT", f64::from(output.status), Unit::None);
     if spec.json {
         let body = match serde_json::from_slice(&output.stdout) {
             Ok(value) => Fact::Json(value),
-            Err(_) if output.status != 0 => Fact::Unavailable(format!("exit {}: {}", output.status, text::one_line(&stderr, 120))),
+            Err(_) if output.status != 0 => {
+                Fact::Unavailable(format!("exit {}: {}", output.status, text::one_line(&stderr, 120)))
+            }
             Err(e) => return Err(Fault::Down(format!("expected JSON on standard output, got: {e}"))),
         };
         found.facts.set("BODY", body);

@@ -25,7 +25,10 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     let kind = stat.kind.name();
     let mut found = Found {
         summary: format!("{size}, written {old} ago"),
-        evidence: format!("{} {mode} {owner}:{group} {kind} {} bytes, written {old} ago", spec.path, stat.size),
+        evidence: format!(
+            "{} {mode} {owner}:{group} {kind} {} bytes, written {old} ago",
+            spec.path, stat.size
+        ),
         ..Found::default()
     };
     found.facts.bool("EXISTS", true);
@@ -51,7 +54,8 @@ pub(super) fn missing(cx: &Context<'_>, path: &str) -> Result<Found, Fault> {
     if !wants(cx, "EXISTS") {
         return Err(Fault::Down(format!("expected {path} to exist, got no such file")));
     }
-    let mut found = Found { summary: "absent".to_owned(), evidence: format!("{path}: no such file"), ..Found::default() };
+    let mut found =
+        Found { summary: "absent".to_owned(), evidence: format!("{path}: no such file"), ..Found::default() };
     found.facts.bool("EXISTS", false);
     Ok(found)
 }
@@ -60,7 +64,9 @@ pub(super) fn missing(cx: &Context<'_>, path: &str) -> Result<Found, Fault> {
 pub(super) fn fault(path: &str, e: FileError) -> Fault {
     match e {
         FileError::Unreachable(why) => Fault::Unreachable(why),
-        FileError::NotAllowed => Fault::Unknown(format!("needs permission to look at {path}: run as its owner or set sudo = true")),
+        FileError::NotAllowed => {
+            Fault::Unknown(format!("needs permission to look at {path}: run as its owner or set sudo = true"))
+        }
         FileError::Other(why) => Fault::Unknown(why),
         other => Fault::Unknown(format!("cannot look at {path}: {other}")),
     }

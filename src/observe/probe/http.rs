@@ -85,7 +85,8 @@ fn report(answer: &Answer, credential: Option<&Credential>, cx: &Context<'_>) ->
         found.facts.set("BODY", Fact::Json(value));
     }
     if cx.speaks_of("HEADER") {
-        let headers = shown_headers(&answer.headers).map(|(k, v)| (k.to_owned(), Value::String(clean(v.into_owned()))));
+        let headers =
+            shown_headers(&answer.headers).map(|(k, v)| (k.to_owned(), Value::String(clean(v.into_owned()))));
         found.facts.set("HEADER", Fact::Json(Value::Object(headers.collect::<Map<_, _>>())));
     }
     found.evidence = evidence(answer, &clean, &body);

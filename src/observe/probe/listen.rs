@@ -87,7 +87,9 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     addresses.dedup();
     let bound = addresses.iter().any(|a| spec.address.is_none_or(|ip| covers(a.ip(), ip)));
     if !bound && let Some(table) = cut {
-        return Err(Fault::Unknown(format!("{table} is longer than {MAX_TABLE} bytes and has no such socket before that")));
+        return Err(Fault::Unknown(format!(
+            "{table} is longer than {MAX_TABLE} bytes and has no such socket before that"
+        )));
     }
     let shown: Vec<String> = addresses.iter().take(MAX_ADDRESSES).map(ToString::to_string).collect();
     let list = if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") };
@@ -117,7 +119,10 @@ mod tests {
     #[test]
     fn listening_sockets_are_read_and_connections_are_not() {
         let tcp = parse_proc_net(TCP, "0A");
-        assert_eq!(tcp.sockets.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.1:8080", "0.0.0.0:22"]);
+        assert_eq!(
+            tcp.sockets.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["127.0.0.1:8080", "0.0.0.0:22"]
+        );
         assert!(tcp.complete);
         let udp = parse_proc_net(UDP6, "07");
         assert_eq!(

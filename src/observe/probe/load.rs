@@ -34,7 +34,9 @@ pub(super) async fn look(_: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
         Fault::Unknown(format!("expected three averages in /proc/loadavg, got {}", text::one_line(&text, 60)))
     })?;
     let cpus = match cx.transport.read_file(CPUS, MAX_TABLE).await {
-        Ok(list) => parse_cpu_list(&String::from_utf8_lossy(&list)).ok_or_else(|| format!("cannot understand {CPUS}")),
+        Ok(list) => {
+            parse_cpu_list(&String::from_utf8_lossy(&list)).ok_or_else(|| format!("cannot understand {CPUS}"))
+        }
         Err(e) => Err(format!("cannot read {CPUS}: {e}")),
     };
     let mut found = Found { evidence: text, ..Found::default() };
@@ -68,7 +70,14 @@ mod tests {
         for bad in ["", "1 2", "a b c", "1 -2 3", "NaN 1 1", "inf 1 1"] {
             assert_eq!(parse_loadavg(bad), None, "{bad}");
         }
-        for (list, want) in [("0\n", Some(1)), ("0-3\n", Some(4)), ("0-3,8,10-11", Some(7)), ("", None), ("3-1", None), ("0-4294967295", None)] {
+        for (list, want) in [
+            ("0\n", Some(1)),
+            ("0-3\n", Some(4)),
+            ("0-3,8,10-11", Some(7)),
+            ("", None),
+            ("3-1", None),
+            ("0-4294967295", None),
+        ] {
             assert_eq!(parse_cpu_list(list), want, "{list}");
         }
     }

@@ -44,10 +44,9 @@ pub(super) async fn look(_: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
     let left = info.available.map_or_else(|| "?".to_owned(), |n| units::bytes(n as f64));
     found.summary = format!("{shown} used, {left} available");
     found.facts.set("USED", used.map_or_else(unknown, |u| Fact::Number(u, Unit::Percent)));
-    found.facts.set(
-        "AVAILABLE",
-        info.available.map_or_else(unknown, |n| Fact::Number(n as f64, Unit::Bytes)),
-    );
+    found
+        .facts
+        .set("AVAILABLE", info.available.map_or_else(unknown, |n| Fact::Number(n as f64, Unit::Bytes)));
     found.facts.number("TOTAL", info.total as f64, Unit::Bytes);
     let swap = if info.swap_total == 0 { 0.0 } else { part(info.swap_free, info.swap_total) };
     found.facts.number("SWAP_USED", swap, Unit::Percent);
@@ -62,10 +61,13 @@ mod tests {
     #[test]
     fn the_lines_that_matter_are_read() {
         let text = "MemTotal:        1000 kB\nMemFree:  1 kB\nMemAvailable:     250 kB\nSwapCached: 9 kB\nSwapTotal:  40 kB\nSwapFree: 30 kB\n";
-        let want = Meminfo { total: 1_024_000, available: Some(256_000), swap_total: 40_960, swap_free: 30_720 };
+        let want =
+            Meminfo { total: 1_024_000, available: Some(256_000), swap_total: 40_960, swap_free: 30_720 };
         assert_eq!(parse_meminfo(text), Some(want));
         assert_eq!(parse_meminfo("MemTotal: 1 kB\n").unwrap().available, None);
-        for bad in ["", "MemTotal: x kB", "MemTotal: 0 kB", "MemTotal 5 kB", "MemTotal: 99999999999999999999 kB"] {
+        for bad in
+            ["", "MemTotal: x kB", "MemTotal: 0 kB", "MemTotal 5 kB", "MemTotal: 99999999999999999999 kB"]
+        {
             assert_eq!(parse_meminfo(bad), None, "{bad}");
         }
     }

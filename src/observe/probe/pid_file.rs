@@ -23,8 +23,9 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     };
     let stat = host::stat(cx, &spec.path).await.map_err(|e| fault(&spec.path, e))?;
     let content = String::from_utf8_lossy(&content);
-    let pid = parse_pid(&content)
-        .ok_or_else(|| Fault::Down(format!("expected a process id in {}, got {}", spec.path, shown(&content))))?;
+    let pid = parse_pid(&content).ok_or_else(|| {
+        Fault::Down(format!("expected a process id in {}, got {}", spec.path, shown(&content)))
+    })?;
     let mut found = Found { summary: format!("pid {pid}"), ..Found::default() };
     found.facts.bool("EXISTS", true);
     found.facts.number("PID", f64::from(pid), Unit::None);
@@ -43,7 +44,13 @@ fn shown(content: &str) -> String {
     if line.is_empty() { "nothing".to_owned() } else { format!("\"{line}\"") }
 }
 
-async fn of_process(spec: &Spec, cx: &Context<'_>, pid: u32, file: &FileStat, found: &mut Found) -> Result<(), Fault> {
+async fn of_process(
+    spec: &Spec,
+    cx: &Context<'_>,
+    pid: u32,
+    file: &FileStat,
+    found: &mut Found,
+) -> Result<(), Fault> {
     let alive = match cx.transport.read_file(&format!("/proc/{pid}/stat"), 4096).await {
         Ok(bytes) => procfs::parse_proc_stat(&String::from_utf8_lossy(&bytes)).filter(|s| !s.is_dead()),
         Err(FileError::NotFound) => None,

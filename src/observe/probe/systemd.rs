@@ -96,7 +96,8 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     facts.text("ACTIVE", unit.active);
     facts.text("SUB", unit.sub);
     facts.set("RESULT", unit.result.map_or_else(|| not_for_its_type("Result"), Fact::Text));
-    let number = |n: Option<f64>, name: &str| n.map_or_else(|| not_for_its_type(name), |n| Fact::Number(n, Of::None));
+    let number =
+        |n: Option<f64>, name: &str| n.map_or_else(|| not_for_its_type(name), |n| Fact::Number(n, Of::None));
     facts.set("RESTARTS", number(unit.restarts.map(|n| n as f64), "NRestarts"));
     facts.set("PID", number(unit.main_pid.map(f64::from), "MainPID"));
     facts.set("SINCE", since.map_or_else(Fact::Unavailable, |s| Fact::Number(s, Of::Seconds)));
@@ -154,9 +155,14 @@ fn absent(unit: &str, answer: &Answer) -> Fault {
     if !said.is_empty() {
         Fault::Unknown(format!("systemctl says: {said}"))
     } else if answer.output.dropped > 0 {
-        Fault::Unknown(format!("systemctl's answer is longer than {MAX_ANSWER} bytes and has no {unit} before that"))
+        Fault::Unknown(format!(
+            "systemctl's answer is longer than {MAX_ANSWER} bytes and has no {unit} before that"
+        ))
     } else {
-        Fault::Unknown(format!("expected {unit} in systemctl's answer (exit {}), got none", answer.output.status))
+        Fault::Unknown(format!(
+            "expected {unit} in systemctl's answer (exit {}), got none",
+            answer.output.status
+        ))
     }
 }
 
@@ -194,19 +200,37 @@ StateChangeTimestamp=n/a\nStateChangeTimestampMonotonic=1500000\n";
     #[test]
     fn every_unit_of_an_answer_is_read() {
         let units = parse_units(SAMPLE);
-        assert_eq!(units.iter().map(|u| &*u.id).collect::<Vec<_>>(), ["ssh.service", "nope.service", "basic.target"]);
+        assert_eq!(
+            units.iter().map(|u| &*u.id).collect::<Vec<_>>(),
+            ["ssh.service", "nope.service", "basic.target"]
+        );
         let ssh = &units[0];
         assert!(ssh.answers_to("sshd.service") && ssh.answers_to("ssh.service") && !ssh.answers_to("ssh"));
-        assert_eq!((ssh.restarts, ssh.main_pid, ssh.result.as_deref()), (Some(2), Some(812), Some("success")));
+        assert_eq!(
+            (ssh.restarts, ssh.main_pid, ssh.result.as_deref()),
+            (Some(2), Some(812), Some("success"))
+        );
         assert_eq!((ssh.changed, ssh.changed_monotonic), (Some(1_700_000_000.0), Some(61.0)));
         let nope = &units[1];
-        assert_eq!((&*nope.load, &*nope.active, nope.changed, nope.changed_monotonic), ("not-found", "inactive", None, None));
-        assert_eq!((units[2].restarts, units[2].changed, units[2].changed_monotonic), (None, None, Some(1.5)));
+        assert_eq!(
+            (&*nope.load, &*nope.active, nope.changed, nope.changed_monotonic),
+            ("not-found", "inactive", None, None)
+        );
+        assert_eq!(
+            (units[2].restarts, units[2].changed, units[2].changed_monotonic),
+            (None, None, Some(1.5))
+        );
     }
 
     #[test]
     fn what_names_no_unit_is_left_out() {
-        for text in ["", "\n\n", "Version=252\nVirtualization=kvm\n", "Failed to connect to bus", "Id=\nActiveState=active"] {
+        for text in [
+            "",
+            "\n\n",
+            "Version=252\nVirtualization=kvm\n",
+            "Failed to connect to bus",
+            "Id=\nActiveState=active",
+        ] {
             assert_eq!(parse_units(text), [], "{text}");
         }
     }

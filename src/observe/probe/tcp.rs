@@ -15,11 +15,17 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     let mut found = Found { summary: "accepts connections".to_owned(), ..Found::default() };
     found.facts.bool("CONNECTED", true);
     if let Some(text) = &spec.send {
-        stream.write_all(text.as_bytes()).await.map_err(|e| Fault::Down(format!("expected to send, got: {e}")))?;
+        stream
+            .write_all(text.as_bytes())
+            .await
+            .map_err(|e| Fault::Down(format!("expected to send, got: {e}")))?;
     }
     if spec.read {
         let mut buffer = vec![0; MAX_BANNER];
-        let n = stream.read(&mut buffer).await.map_err(|e| Fault::Down(format!("expected an answer, got: {e}")))?;
+        let n = stream
+            .read(&mut buffer)
+            .await
+            .map_err(|e| Fault::Down(format!("expected an answer, got: {e}")))?;
         if n == 0 {
             return Err(Fault::Down("expected an answer, got a closed connection".to_owned()));
         }

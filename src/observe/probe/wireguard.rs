@@ -68,7 +68,8 @@ pub fn parse_wg_dump(dump: &str) -> Vec<Interface> {
                 all.push(Interface { name: name.to_owned(), port, peers: Vec::new() });
             }
             [name, key, _, _, _, handshake, rx, tx, _] => {
-                let (Ok(handshake), Ok(rx), Ok(tx)) = (handshake.parse::<u64>(), rx.parse(), tx.parse()) else {
+                let (Ok(handshake), Ok(rx), Ok(tx)) = (handshake.parse::<u64>(), rx.parse(), tx.parse())
+                else {
                     continue;
                 };
                 let handshake = Some(handshake).filter(|t| *t > 0);
@@ -140,9 +141,12 @@ fn describe(interface: &Interface, now: f64, found: &mut Found) {
         Some(age) => format!("{active} of {} peers active, handshake {} ago", peers.len(), shown(age)),
         None => format!("{} peers, no handshake yet", peers.len()),
     };
-    let mut evidence = format!("interface {} port {} peers {}\n", interface.name, interface.port, peers.len());
+    let mut evidence =
+        format!("interface {} port {} peers {}\n", interface.name, interface.port, peers.len());
     for peer in peers.iter().take(MAX_SHOWN) {
-        let seen = peer.handshake.map_or_else(|| "no handshake".to_owned(), |at| format!("handshake {} ago", shown(age(at))));
+        let seen = peer
+            .handshake
+            .map_or_else(|| "no handshake".to_owned(), |at| format!("handshake {} ago", shown(age(at))));
         let (rx, tx) = (units::bytes(peer.rx as f64), units::bytes(peer.tx as f64));
         let _ = writeln!(evidence, "peer {} {seen} rx {rx} tx {tx}", peer.public_key);
     }
@@ -172,7 +176,10 @@ wg1\tdPRIVATEd=\tDPUB=\t0\t0xca6c\n";
     #[test]
     fn interfaces_come_with_their_peers() {
         let all = parse_wg_dump(SAMPLE);
-        assert_eq!(all.iter().map(|i| (&*i.name, i.port, i.peers.len())).collect::<Vec<_>>(), [("wg0", 51820, 2), ("wg1", 0, 0)]);
+        assert_eq!(
+            all.iter().map(|i| (&*i.name, i.port, i.peers.len())).collect::<Vec<_>>(),
+            [("wg0", 51820, 2), ("wg1", 0, 0)]
+        );
         let peer = Peer { public_key: "BPUB=".into(), handshake: Some(1_700_000_100), rx: 180, tx: 92 };
         assert_eq!(all[0].peers[0], peer);
         assert_eq!(all[0].peers[1].handshake, None);

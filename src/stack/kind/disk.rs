@@ -12,10 +12,18 @@ pub struct Spec {
 }
 
 pub const FACTS: &[FactDecl] = &[
-    FactDecl { name: "USED", ty: FactType::Number(Unit::Percent), doc: "as df counts it: of what users other than root may fill" },
+    FactDecl {
+        name: "USED",
+        ty: FactType::Number(Unit::Percent),
+        doc: "as df counts it: of what users other than root may fill",
+    },
     FactDecl { name: "FREE", ty: FactType::Number(Unit::Bytes), doc: "available to users other than root" },
     FactDecl { name: "TOTAL", ty: FactType::Number(Unit::Bytes), doc: "the size of the file system" },
-    FactDecl { name: "INODES_USED", ty: FactType::Number(Unit::Percent), doc: "of the inodes; unknown where they are made as needed" },
+    FactDecl {
+        name: "INODES_USED",
+        ty: FactType::Number(Unit::Percent),
+        doc: "of the inodes; unknown where they are made as needed",
+    },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long df took" },
 ];
 

@@ -36,7 +36,11 @@ impl Place {
 }
 
 pub const FACTS: &[FactDecl] = &[
-    FactDecl { name: "SET", ty: FactType::Number(Unit::None), doc: "how many of the names are set and not empty" },
+    FactDecl {
+        name: "SET",
+        ty: FactType::Number(Unit::None),
+        doc: "how many of the names are set and not empty",
+    },
     FactDecl { name: "MISSING", ty: FactType::Json, doc: "the names that are not set, or empty" },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long the look took" },
 ];

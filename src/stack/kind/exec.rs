@@ -13,7 +13,11 @@ pub struct Spec {
 }
 
 pub const FACTS: &[FactDecl] = &[
-    FactDecl { name: "EXIT", ty: FactType::Number(Unit::None), doc: "exit status; 128 + n when signal n ended it" },
+    FactDecl {
+        name: "EXIT",
+        ty: FactType::Number(Unit::None),
+        doc: "exit status; 128 + n when signal n ended it",
+    },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long it ran" },
     FactDecl { name: "OUTPUT", ty: FactType::Text, doc: "standard output, trimmed, at most 256 KiB" },
     FactDecl { name: "STDERR", ty: FactType::Text, doc: "standard error, trimmed, at most 16 KiB" },
@@ -24,7 +28,11 @@ impl Spec {
     pub fn decode(t: &Table<'_>) -> Option<Spec> {
         let argv = t.argv("argv");
         if argv.is_none() && !t.has("argv") {
-            t.reader.error(t.span.clone(), "this probe has no `argv`; it needs the command as a list of texts", None);
+            t.reader.error(
+                t.span.clone(),
+                "this probe has no `argv`; it needs the command as a list of texts",
+                None,
+            );
         }
         let json = t.bool_or("json", false);
         Some(Spec { argv: argv?, json })

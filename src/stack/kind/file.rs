@@ -14,14 +14,26 @@ pub struct Spec {
 }
 
 pub const FACTS: &[FactDecl] = &[
-    FactDecl { name: "EXISTS", ty: FactType::Bool, doc: "there is something at the path (symbolic links followed)" },
-    FactDecl { name: "READABLE", ty: FactType::Bool, doc: "the user `readable_by` may read it, by mode bits, owner and groups, and search every directory above; access lists, capabilities and security modules are not considered" },
+    FactDecl {
+        name: "EXISTS",
+        ty: FactType::Bool,
+        doc: "there is something at the path (symbolic links followed)",
+    },
+    FactDecl {
+        name: "READABLE",
+        ty: FactType::Bool,
+        doc: "the user `readable_by` may read it, by mode bits, owner and groups, and search every directory above; access lists, capabilities and security modules are not considered",
+    },
     FactDecl { name: "AGE", ty: FactType::Number(Unit::Seconds), doc: "since it was last written" },
     FactDecl { name: "SIZE", ty: FactType::Number(Unit::Bytes), doc: "its size" },
     FactDecl { name: "MODE", ty: FactType::Text, doc: "its permission bits in octal: 0600" },
     FactDecl { name: "OWNER", ty: FactType::Text, doc: "the owner's name, or number when it has none" },
     FactDecl { name: "GROUP", ty: FactType::Text, doc: "the group's name, or number when it has none" },
-    FactDecl { name: "TYPE", ty: FactType::Text, doc: "file, directory, socket, fifo, block device or character device" },
+    FactDecl {
+        name: "TYPE",
+        ty: FactType::Text,
+        doc: "file, directory, socket, fifo, block device or character device",
+    },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long the look took" },
 ];
 

@@ -48,7 +48,11 @@ pub const FACTS: &[FactDecl] = &[
     FactDecl { name: "BODY", ty: FactType::Json, doc: "the body as JSON; as one text when it is not JSON" },
     FactDecl { name: "HEADER", ty: FactType::Json, doc: "the headers by lower-case name" },
     FactDecl { name: "SIZE", ty: FactType::Number(Unit::Bytes), doc: "the length of the body" },
-    FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "from connecting to the last byte" },
+    FactDecl {
+        name: "LATENCY",
+        ty: FactType::Number(Unit::Seconds),
+        doc: "from connecting to the last byte",
+    },
 ];
 
 impl Spec {
@@ -66,7 +70,11 @@ impl Spec {
         let headers = decode_headers(t);
         let target = target?;
         if !matches!(auth, Some(Auth::None)) && target.is_exposed() {
-            t.reader.warning(t.span_of("auth"), "this sends a secret over plain http", Some("use https".into()));
+            t.reader.warning(
+                t.span_of("auth"),
+                "this sends a secret over plain http",
+                Some("use https".into()),
+            );
         }
         Some(Spec {
             target: Box::new(target),
@@ -128,7 +136,8 @@ fn decode_auth(t: &Table<'_>) -> Option<Auth> {
     let basic = inner.has("user") || inner.has("password");
     let ways = [inner.has("bearer"), inner.has("login"), basic].into_iter().filter(|w| *w).count();
     if ways != 1 || (basic && !(inner.has("user") && inner.has("password"))) {
-        let help = "bearer = { secret = \"…\" }, or user and password = { secret = \"…\" }, or login = \"ID\"";
+        let help =
+            "bearer = { secret = \"…\" }, or user and password = { secret = \"…\" }, or login = \"ID\"";
         t.reader.error(inner.span.clone(), "`auth` expects exactly one way to log in", Some(help.into()));
         inner.finish();
         return None;

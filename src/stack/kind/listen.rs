@@ -22,8 +22,16 @@ pub struct Spec {
 }
 
 pub const FACTS: &[FactDecl] = &[
-    FactDecl { name: "BOUND", ty: FactType::Bool, doc: "a socket is bound to the port; with `address`, to that one or to all of its family" },
-    FactDecl { name: "ADDRESSES", ty: FactType::Json, doc: "every address the port is bound to: [\"127.0.0.1:80\", \"[::]:80\"]" },
+    FactDecl {
+        name: "BOUND",
+        ty: FactType::Bool,
+        doc: "a socket is bound to the port; with `address`, to that one or to all of its family",
+    },
+    FactDecl {
+        name: "ADDRESSES",
+        ty: FactType::Json,
+        doc: "every address the port is bound to: [\"127.0.0.1:80\", \"[::]:80\"]",
+    },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long the look took" },
 ];
 
@@ -31,7 +39,11 @@ impl Spec {
     pub fn decode(t: &Table<'_>) -> Option<Spec> {
         let port = t.int("port", 1..=65535).and_then(|p| u16::try_from(p).ok());
         if !t.has("port") {
-            t.reader.error(t.span.clone(), "this probe has no `port`; it needs a number from 1 to 65535", None);
+            t.reader.error(
+                t.span.clone(),
+                "this probe has no `port`; it needs a number from 1 to 65535",
+                None,
+            );
         }
         let udp = t.choice("protocol", &["tcp", "udp"]) == Some("udp");
         let address = t.str("address").map(|found| {

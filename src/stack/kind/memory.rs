@@ -9,10 +9,22 @@ use crate::stack::decode::Table;
 pub struct Spec;
 
 pub const FACTS: &[FactDecl] = &[
-    FactDecl { name: "USED", ty: FactType::Number(Unit::Percent), doc: "what is not available, of the total" },
-    FactDecl { name: "AVAILABLE", ty: FactType::Number(Unit::Bytes), doc: "what programs can still get without swapping, as the kernel estimates it" },
+    FactDecl {
+        name: "USED",
+        ty: FactType::Number(Unit::Percent),
+        doc: "what is not available, of the total",
+    },
+    FactDecl {
+        name: "AVAILABLE",
+        ty: FactType::Number(Unit::Bytes),
+        doc: "what programs can still get without swapping, as the kernel estimates it",
+    },
     FactDecl { name: "TOTAL", ty: FactType::Number(Unit::Bytes), doc: "the host's memory" },
-    FactDecl { name: "SWAP_USED", ty: FactType::Number(Unit::Percent), doc: "of the swap; 0% when there is none" },
+    FactDecl {
+        name: "SWAP_USED",
+        ty: FactType::Number(Unit::Percent),
+        doc: "of the swap; 0% when there is none",
+    },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long the look took" },
 ];
 

@@ -25,7 +25,11 @@ pub const FACTS: &[FactDecl] = &[
     count("READING", "connections whose request is being read"),
     count("WRITING", "connections that are being answered"),
     count("WAITING", "idle connections that are kept alive"),
-    FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "from connecting to the last byte" },
+    FactDecl {
+        name: "LATENCY",
+        ty: FactType::Number(Unit::Seconds),
+        doc: "from connecting to the last byte",
+    },
 ];
 
 impl Spec {

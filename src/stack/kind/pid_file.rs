@@ -20,7 +20,11 @@ pub const FACTS: &[FactDecl] = &[
     FactDecl { name: "ALIVE", ty: FactType::Bool, doc: "a process of that id runs and is no zombie" },
     FactDecl { name: "COMMAND", ty: FactType::Text, doc: "its command line, at most 4 KiB" },
     FactDecl { name: "MATCHES", ty: FactType::Bool, doc: "`command` matches its command line" },
-    FactDecl { name: "CURRENT", ty: FactType::Bool, doc: "it was started before the file was last written, so the id was not given to another since; wrong after the wall clock was set forward" },
+    FactDecl {
+        name: "CURRENT",
+        ty: FactType::Bool,
+        doc: "it was started before the file was last written, so the id was not given to another since; wrong after the wall clock was set forward",
+    },
     FactDecl { name: "AGE", ty: FactType::Number(Unit::Seconds), doc: "since the file was last written" },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long the look took" },
 ];

@@ -18,8 +18,16 @@ pub struct Spec {
 }
 
 pub const FACTS: &[FactDecl] = &[
-    FactDecl { name: "COUNT", ty: FactType::Number(Unit::None), doc: "how many run; zombies and quarterdeck itself are not counted" },
-    FactDecl { name: "RSS", ty: FactType::Number(Unit::Bytes), doc: "resident memory of all of them; shared pages count in each" },
+    FactDecl {
+        name: "COUNT",
+        ty: FactType::Number(Unit::None),
+        doc: "how many run; zombies and quarterdeck itself are not counted",
+    },
+    FactDecl {
+        name: "RSS",
+        ty: FactType::Number(Unit::Bytes),
+        doc: "resident memory of all of them; shared pages count in each",
+    },
     FactDecl { name: "OLDEST", ty: FactType::Number(Unit::Seconds), doc: "how long the oldest has run" },
     FactDecl { name: "PIDS", ty: FactType::Json, doc: "their process ids, at most 1000" },
     FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long the look took" },
@@ -38,7 +46,8 @@ impl Spec {
     }
 
     pub fn target(&self) -> String {
-        let what = self.name.clone().or_else(|| self.command.as_ref().map(|c| format!("/{c}/"))).unwrap_or_default();
+        let what =
+            self.name.clone().or_else(|| self.command.as_ref().map(|c| format!("/{c}/"))).unwrap_or_default();
         self.user.as_ref().map_or_else(|| what.clone(), |user| format!("{what} of {user}"))
     }
 

@@ -8,7 +8,16 @@ use crate::stack::decode::Table;
 
 /// The suffixes that make a name a unit's full name.
 const SUFFIXES: [&str; 11] = [
-    ".service", ".socket", ".target", ".timer", ".mount", ".automount", ".path", ".slice", ".scope", ".swap",
+    ".service",
+    ".socket",
+    ".target",
+    ".timer",
+    ".mount",
+    ".automount",
+    ".path",
+    ".slice",
+    ".scope",
+    ".swap",
     ".device",
 ];
 
@@ -20,13 +29,37 @@ pub struct Spec {
 
 pub const FACTS: &[FactDecl] = &[
     FactDecl { name: "LOAD", ty: FactType::Text, doc: "loaded, not-found, masked, bad-setting or error" },
-    FactDecl { name: "ACTIVE", ty: FactType::Text, doc: "active, inactive, failed, activating, deactivating or reloading" },
-    FactDecl { name: "SUB", ty: FactType::Text, doc: "the state by its type: running, exited, dead, auto-restart, listening …" },
-    FactDecl { name: "RESULT", ty: FactType::Text, doc: "how it last ended: success, exit-code, signal, timeout, start-limit-hit …" },
-    FactDecl { name: "RESTARTS", ty: FactType::Number(Unit::None), doc: "automatic restarts since it was last started by hand" },
-    FactDecl { name: "SINCE", ty: FactType::Number(Unit::Seconds), doc: "how long it has been in this state" },
+    FactDecl {
+        name: "ACTIVE",
+        ty: FactType::Text,
+        doc: "active, inactive, failed, activating, deactivating or reloading",
+    },
+    FactDecl {
+        name: "SUB",
+        ty: FactType::Text,
+        doc: "the state by its type: running, exited, dead, auto-restart, listening …",
+    },
+    FactDecl {
+        name: "RESULT",
+        ty: FactType::Text,
+        doc: "how it last ended: success, exit-code, signal, timeout, start-limit-hit …",
+    },
+    FactDecl {
+        name: "RESTARTS",
+        ty: FactType::Number(Unit::None),
+        doc: "automatic restarts since it was last started by hand",
+    },
+    FactDecl {
+        name: "SINCE",
+        ty: FactType::Number(Unit::Seconds),
+        doc: "how long it has been in this state",
+    },
     FactDecl { name: "PID", ty: FactType::Number(Unit::None), doc: "its main process; 0 when it has none" },
-    FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "how long systemctl took; near 0 when a shared answer was used" },
+    FactDecl {
+        name: "LATENCY",
+        ty: FactType::Number(Unit::Seconds),
+        doc: "how long systemctl took; near 0 when a shared answer was used",
+    },
 ];
 
 impl Spec {
@@ -60,7 +93,8 @@ pub fn unit_name(text: &str) -> Option<String> {
     if !good || text.starts_with(['-', '.']) {
         return None;
     }
-    let full = if SUFFIXES.iter().any(|s| text.ends_with(s)) { text.to_owned() } else { format!("{text}.service") };
+    let full =
+        if SUFFIXES.iter().any(|s| text.ends_with(s)) { text.to_owned() } else { format!("{text}.service") };
     let template = full.rsplit_once('.').is_some_and(|(stem, _)| stem.ends_with('@'));
     (!template).then_some(full)
 }

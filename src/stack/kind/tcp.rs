@@ -16,8 +16,16 @@ pub struct Spec {
 
 pub const FACTS: &[FactDecl] = &[
     FactDecl { name: "CONNECTED", ty: FactType::Bool, doc: "the connection was accepted" },
-    FactDecl { name: "LATENCY", ty: FactType::Number(Unit::Seconds), doc: "from the start to the last byte needed" },
-    FactDecl { name: "BANNER", ty: FactType::Text, doc: "the first answer, at most 4 KiB (with `read` or `send`)" },
+    FactDecl {
+        name: "LATENCY",
+        ty: FactType::Number(Unit::Seconds),
+        doc: "from the start to the last byte needed",
+    },
+    FactDecl {
+        name: "BANNER",
+        ty: FactType::Text,
+        doc: "the first answer, at most 4 KiB (with `read` or `send`)",
+    },
 ];
 
 impl Spec {

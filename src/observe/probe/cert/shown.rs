@@ -19,7 +19,11 @@ pub const MAX_CHAIN: usize = 16;
 ///
 /// Nothing is sent over the connection afterwards, so that it need not be trusted; that the
 /// server holds the certificate's key is checked all the same.
-pub async fn chain_of(stream: Stream, to: &Endpoint, tls: &Tls) -> Result<Vec<CertificateDer<'static>>, Fault> {
+pub async fn chain_of(
+    stream: Stream,
+    to: &Endpoint,
+    tls: &Tls,
+) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let name = tls::server_name(to, tls)?;
     let recorder = Arc::new(Recorder { provider: tls::provider(), chain: Mutex::default() });
     let mut config = ClientConfig::builder_with_provider(tls::provider())
@@ -59,7 +63,8 @@ impl ServerCertVerifier for Recorder {
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let all = std::iter::once(own).chain(others).take(MAX_CHAIN);
-        *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = all.map(|c| c.clone().into_owned()).collect();
+        *self.chain.lock().unwrap_or_else(PoisonError::into_inner) =
+            all.map(|c| c.clone().into_owned()).collect();
         Ok(ServerCertVerified::assertion())
     }
 

@@ -52,7 +52,8 @@ impl Credential {
         value: &str,
         secrets: impl IntoIterator<Item = SecretString>,
     ) -> Result<Credential, String> {
-        let mut value = HeaderValue::from_str(value).map_err(|_| "the secret cannot stand in a header".to_owned())?;
+        let mut value =
+            HeaderValue::from_str(value).map_err(|_| "the secret cannot stand in a header".to_owned())?;
         value.set_sensitive(true);
         Ok(Credential { header, value, secrets: secrets.into_iter().collect() })
     }

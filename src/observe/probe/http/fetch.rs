@@ -263,18 +263,28 @@ async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, Failure> {
 /// What went wrong on the connection, as a reason.
 fn in_words(e: &hyper::Error) -> String {
     if e.is_parse_too_large() {
-        return format!("expected a head of at most {} and 100 headers, got more", units::bytes(MAX_HEAD as f64));
+        return format!(
+            "expected a head of at most {} and 100 headers, got more",
+            units::bytes(MAX_HEAD as f64)
+        );
     }
     if e.is_parse() {
-        return format!("expected an HTTP/1.1 answer, got something else: {}", text::one_line(&e.to_string(), 80));
+        return format!(
+            "expected an HTTP/1.1 answer, got something else: {}",
+            text::one_line(&e.to_string(), 80)
+        );
     }
     if e.is_incomplete_message() || e.is_canceled() || e.is_closed() {
         return "expected an answer, got a closed connection".to_owned();
     }
     let io = e.source().and_then(|s| s.downcast_ref::<io::Error>());
     match io {
-        Some(io) if io.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => tls::describe_io(io, None),
-        Some(io) if io.kind() == io::ErrorKind::ConnectionReset => "expected an answer, got a connection reset".to_owned(),
+        Some(io) if io.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) => {
+            tls::describe_io(io, None)
+        }
+        Some(io) if io.kind() == io::ErrorKind::ConnectionReset => {
+            "expected an answer, got a connection reset".to_owned()
+        }
         Some(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
             "expected a whole answer, got a closed connection in the middle of it".to_owned()
         }

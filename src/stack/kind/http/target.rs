@@ -37,7 +37,8 @@ impl Target {
         // What follows `#` is for browsers and never sent.
         let rest = rest.split_once('#').map_or(rest, |(sent, _)| sent);
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (endpoint, name, host) = take_authority(authority, https).map_err(|why| format!("\"{shown}\" {why}"))?;
+        let (endpoint, name, host) =
+            take_authority(authority, https).map_err(|why| format!("\"{shown}\" {why}"))?;
         if tls.is_some() && !https {
             return Err(format!("\"{shown}\" is not https, so `tls` does not apply"));
         }
