@@ -21,9 +21,6 @@ Exit codes:
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
-    /// Print the last frame's text after leaving
-    #[arg(long)]
-    pub keep: bool,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -49,6 +46,9 @@ pub struct Global {
     /// Where runs, journals and saved state are kept
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Print the last frame's text after leaving the screen
+    #[arg(long, global = true)]
+    pub keep: bool,
 }
 
 impl Global {

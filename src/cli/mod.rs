@@ -33,9 +33,9 @@ const USAGE: u8 = 2;
 pub fn run(cli: Cli) -> ExitCode {
     let global = &cli.global;
     let result = match cli.command {
-        None => open_dashboard(global, cli.keep),
-        Some(Command::Wallboard { rotate }) => open_wallboard(global, rotate, cli.keep),
-        Some(Command::Demo(demo)) => run_demo(global, demo, cli.keep),
+        None => open_dashboard(global),
+        Some(Command::Wallboard { rotate }) => open_wallboard(global, rotate),
+        Some(Command::Demo(demo)) => run_demo(global, demo),
         Some(Command::Check { output, layer, wait }) => check(global, output, layer.as_deref(), wait),
         Some(Command::Snapshot { output, size, screen }) => snapshot(global, output, size, screen),
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
@@ -154,7 +154,7 @@ fn snapshot(global: &Global, output: snapshot::Output, size: (u16, u16), shown: 
     print(&text)
 }
 
-fn run_demo(global: &Global, args: args::Demo, keep: bool) -> Ended {
+fn run_demo(global: &Global, args: args::Demo) -> Ended {
     let options = crate::demo::Options { seed: args.seed, faults: args.faults };
     let running = demo::start(options)?;
     if args.serve {
@@ -170,12 +170,12 @@ fn run_demo(global: &Global, args: args::Demo, keep: bool) -> Ended {
         let text = block_on(snapshot::draw(&ready, args.screen, args.size, form))?;
         return print(&text);
     }
-    dashboard(&ready, Some(running.handle()), keep)
+    dashboard(&ready, Some(running.handle()), global.keep)
 }
 
-fn open_dashboard(global: &Global, keep: bool) -> Ended {
+fn open_dashboard(global: &Global) -> Ended {
     let ready = Ready::new(&global.options())?;
-    dashboard(&ready, None, keep)
+    dashboard(&ready, None, global.keep)
 }
 
 fn dashboard(ready: &Ready, demo: Option<crate::demo::DemoHandle>, keep: bool) -> Ended {
@@ -185,11 +185,11 @@ fn dashboard(ready: &Ready, demo: Option<crate::demo::DemoHandle>, keep: bool) -
     end_of_screen(&ended, keep)
 }
 
-fn open_wallboard(global: &Global, rotate: Option<Duration>, keep: bool) -> Ended {
+fn open_wallboard(global: &Global, rotate: Option<Duration>) -> Ended {
     let ready = Ready::new(&global.options())?;
     log::init();
     let ended = block_on(wallboard::run(&ready, rotate))??;
-    end_of_screen(&ended, keep)
+    end_of_screen(&ended, global.keep)
 }
 
 fn end_of_screen(ended: &screen::Ended, keep: bool) -> Ended {

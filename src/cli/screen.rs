@@ -10,8 +10,8 @@ use crate::tui::app::{Effect, Event, Switch};
 use crate::tui::picture;
 use crate::tui::stage::Stage;
 use crate::tui::terminal::{
-    Capability, Drawn, Glyphs, Input, Options, Signal, Signals, Suspended, Terminal, Tty, install_panic_hook,
-    panic_noted, take_panics,
+    Drawn, Input, Options, Signal, Signals, Suspended, Terminal, Tty, install_panic_hook, panic_noted,
+    take_panics,
 };
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -63,7 +63,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     let tty = Arc::new(
         Tty::open().map_err(|e| format!("open the terminal: {e} (`check` and `snapshot` need none)"))?,
     );
-    let options = Options::new(capability(ready));
+    let options = Options::new(ready.capability);
     let terminal = Terminal::enter(&tty, options, &signals).map_err(|e| format!("enter the screen: {e}"))?;
     let input = Input::new(&tty).map_err(|e| format!("read from the terminal: {e}"))?;
     let mailbox = Arc::new(Mailbox::new(ready.loaded.stack.probes.len()));
@@ -95,13 +95,6 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
         scheduler.abandon();
     }
     Ok(Ended { status, last_frame })
-}
-
-/// What the terminal can show, and what was asked for.
-pub fn capability(ready: &Ready) -> Capability {
-    let depth = (!ready.color).then_some(crate::tui::terminal::Depth::None);
-    let glyphs = (ready.glyphs == crate::tui::glyph::Glyphs::Ascii).then_some(Glyphs::Ascii);
-    Capability::detect(depth, glyphs)
 }
 
 impl<S: Stage> Screen<'_, S> {

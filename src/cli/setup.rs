@@ -10,6 +10,7 @@ use crate::transport::secret::Secrets;
 use crate::tui::app::App;
 use crate::tui::glyph::Glyphs;
 use crate::tui::keymap::{KeyError, Keymap};
+use crate::tui::terminal::{self, Capability, Depth};
 use crate::tui::theme::{self, Theme};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,8 @@ pub struct Ready {
     pub theme: Theme,
     pub keymap: Keymap,
     pub glyphs: Glyphs,
-    pub color: bool,
+    /// What the terminal can show, and what was asked for.
+    pub capability: Capability,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -48,10 +50,15 @@ impl Ready {
         let keymap = choose_keys(&loaded, &mut problems);
         match (theme, keymap) {
             (Some(theme), Some(keymap)) => {
-                let ascii = options.ascii || loaded.config.ascii || !locale_is_utf8(&env);
+                let ascii = options.ascii || loaded.config.ascii;
                 let color = !options.no_color && loaded.config.color;
-                let glyphs = if ascii { Glyphs::Ascii } else { Glyphs::Unicode };
-                Ok(Ready { loaded, theme, keymap, glyphs, color, clock: Arc::new(SystemClock::new()) })
+                let depth = (!color).then_some(Depth::None);
+                let capability = Capability::detect(depth, ascii.then_some(terminal::Glyphs::Ascii));
+                // The Linux console's font lacks the signs of the states.
+                let full = capability.glyphs == terminal::Glyphs::Full;
+                let glyphs = if full { Glyphs::Unicode } else { Glyphs::Ascii };
+                let clock = Arc::new(SystemClock::new());
+                Ok(Ready { loaded, theme, keymap, glyphs, capability, clock })
             }
             _ => Err(Failure::Problems(problems)),
         }
@@ -76,15 +83,6 @@ impl Ready {
             self.keymap.clone(),
         )
     }
-}
-
-/// The signs to use: ASCII unless the locale says UTF-8.
-fn locale_is_utf8(env: &dyn Fn(&str) -> Option<String>) -> bool {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| env(name).filter(|v| !v.is_empty()));
-    set.is_some_and(|locale| {
-        let locale = locale.to_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
 }
 
 fn choose_theme(options: &Options, loaded: &Loaded, problems: &mut Problems) -> Option<Theme> {

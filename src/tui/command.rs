@@ -15,6 +15,8 @@ pub enum Action {
     Last,
     NextProblem,
     Open,
+    DetailDown,
+    DetailUp,
     Back,
     Fold,
     FoldAll,
@@ -49,6 +51,8 @@ pub struct Command {
 pub const COMMANDS: &[Command] = &[
     c(Action::Help, "help", "show every key", "help", &["?", "f1"]),
     c(Action::Open, "open", "open the details of the selected row", "details", &["enter"]),
+    c(Action::DetailDown, "detail-down", "scroll the details down", "", &["J", "shift-down"]),
+    c(Action::DetailUp, "detail-up", "scroll the details up", "", &["K", "shift-up"]),
     c(Action::Back, "back", "close what is open; never acts", "", &["esc"]),
     c(Action::Filter, "filter", "show only rows that match", "filter", &["/"]),
     c(Action::Palette, "palette", "find a command by name", "commands", &[":"]),

@@ -14,6 +14,9 @@ use tui_input::{Input, InputRequest};
 /// The longest filter or palette text, in characters.
 const MAX_TYPED: usize = 200;
 
+/// Lines that one key scrolls the details by.
+const DETAIL_STEP: usize = 4;
+
 /// Takes one event in.
 #[must_use]
 pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
@@ -239,6 +242,12 @@ fn act_on_overview(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
     match action {
         Action::Back => back(app),
         Action::Open if app.screen == Screen::Overview => app.detail = !app.detail,
+        // The view stops at the last line; what is beyond it is taken back here.
+        Action::DetailDown if app.detail => {
+            let last = view::detail::last_scroll(app, selected, now);
+            app.detail_scroll = (app.detail_scroll + DETAIL_STEP).min(last);
+        }
+        Action::DetailUp => app.detail_scroll = app.detail_scroll.saturating_sub(DETAIL_STEP),
         Action::OnlyProblems => {
             app.only_problems = !app.only_problems;
             app.note(if app.only_problems { "only what is not up" } else { "everything" }, now);

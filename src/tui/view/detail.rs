@@ -12,19 +12,30 @@ use ratatui::style::Style;
 /// Columns of a field's name.
 const LABEL: u16 = 11;
 
-pub fn draw(app: &App, row: Option<RowId>, at: Now, area: Rect, buf: &mut Buffer) {
+/// The title and the lines for a row.
+fn content(app: &App, row: Option<RowId>, at: Now) -> Option<(String, Vec<Line>)> {
     let matrix = app.matrix();
-    let (title, lines) = match row {
-        Some(RowId::Probe(p)) => match matrix.probe(p) {
-            Some((meta, _)) => (format!("{} ({})", meta.name, meta.id), detail::of_probe(matrix, p, at)),
-            None => return,
-        },
-        Some(RowId::Layer(l)) => match matrix.layers().get(l) {
-            Some(meta) => (format!("layer {}", meta.name), detail::of_layer(matrix, l, at)),
-            None => return,
-        },
-        None => (String::new(), Vec::new()),
-    };
+    match row? {
+        RowId::Probe(p) => {
+            let (meta, _) = matrix.probe(p)?;
+            Some((format!("{} ({})", meta.name, meta.id), detail::of_probe(matrix, p, at)))
+        }
+        RowId::Layer(l) => {
+            let meta = matrix.layers().get(l)?;
+            Some((format!("layer {}", meta.name), detail::of_layer(matrix, l, at)))
+        }
+    }
+}
+
+/// How far the details of a row can be scrolled, on the terminal as it is.
+pub fn last_scroll(app: &App, row: Option<RowId>, now: Now) -> usize {
+    let lines = content(app, row, app.shown_at(now)).map(|(_, l)| l).unwrap_or_default();
+    let room = super::overview::detail_height(app).saturating_sub(1);
+    lay_out(app, &lines, app.size.0.saturating_sub(2)).len().saturating_sub(room)
+}
+
+pub fn draw(app: &App, row: Option<RowId>, at: Now, area: Rect, buf: &mut Buffer) {
+    let (title, lines) = content(app, row, at).unwrap_or_default();
     rule(buf, area, 0, &title, app.glyphs, app.theme.border, app.theme.title);
     let inner = Rect {
         x: area.x + 1,
@@ -44,8 +55,9 @@ pub fn draw(app: &App, row: Option<RowId>, at: Now, area: Rect, buf: &mut Buffer
     }
     let hidden = last - scroll;
     if hidden > 0 {
-        let note = format!(" {hidden} more ");
-        let width = note.len() as u16 + 1;
+        let key = app.keymap.key_of(crate::tui::command::Action::DetailDown);
+        let note = format!(" {hidden} lines below: {key} ");
+        let width = super::paint::columns(&note) as u16 + 1;
         Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&note, app.theme.dim);
     }
 }

@@ -50,6 +50,11 @@ pub fn page_height(app: &App) -> usize {
     usize::from(split(body, app.detail).0.saturating_sub(1))
 }
 
+/// The height of the detail pane with its heading, as the terminal is now.
+pub fn detail_height(app: &App) -> usize {
+    usize::from(split(app.size.1.saturating_sub(ABOVE + BELOW), true).1)
+}
+
 /// The heights of the matrix (with its heading) and of the detail pane.
 fn split(body: u16, detail: bool) -> (u16, u16) {
     if !detail {
