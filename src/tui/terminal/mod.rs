@@ -22,6 +22,7 @@ mod input;
 mod job;
 mod keys;
 mod motion;
+mod painter;
 mod panics;
 mod restore;
 mod sequence;
