@@ -32,7 +32,6 @@ fn main() -> color_eyre::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(run())?;
     runtime.shutdown_background();
-    println!("goodbye");
     std::process::exit(status)
 }
 
@@ -77,7 +76,9 @@ async fn run() -> color_eyre::Result<i32> {
             biased;
             signal = signals.next() => match signal {
                 Signal::HangUp => terminal.hang_up(),
-                Signal::Terminate | Signal::Interrupt | Signal::Quit => return Ok(signal.exit_status()),
+                Signal::Terminate | Signal::Interrupt | Signal::Quit => {
+                    return Ok(goodbye(terminal, signal.exit_status()));
+                }
                 Signal::Suspend => suspend(&mut terminal, &mut signals, &mut probe).await,
                 Signal::Continue => terminal.resume(),
                 Signal::Resize => {}
@@ -88,7 +89,7 @@ async fn run() -> color_eyre::Result<i32> {
                 if let Event::Key(key) = event
                     && on_key(key, &mut terminal, &mut signals, &mut probe).await?
                 {
-                    return Ok(0);
+                    return Ok(goodbye(terminal, 0));
                 }
             }
             () = panic_noted() => {
@@ -100,6 +101,13 @@ async fn run() -> color_eyre::Result<i32> {
             () = terminal.writable() => {}
         }
     }
+}
+
+fn goodbye(mut terminal: Terminal, status: i32) -> i32 {
+    if terminal.leave() {
+        println!("goodbye");
+    }
+    status
 }
 
 async fn suspend(terminal: &mut Terminal, signals: &mut Signals, probe: &mut Probe) {

@@ -28,6 +28,12 @@ fn probe() -> &'static Path {
         let name = if profile.ends_with("release") { "release" } else { "dev" };
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        // What cargo tells this test about the package makes some build scripts run anew.
+        let told =
+            |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("CARGO_") && name != "CARGO_HOME";
+        for (name, _) in std::env::vars_os().filter(|(name, _)| told(name)) {
+            cargo.env_remove(name);
+        }
         cargo
             .args(["build", "--quiet", "--example", "terminal_probe", "--profile", name, "--target-dir"])
             .arg(target);
@@ -42,7 +48,7 @@ fn launch() -> Launch {
 
 /// The probe, run by `script`, which finds it as `$0`.
 fn launch_by(shell: &str, options: &[&str], script: &str) -> Launch {
-    let launch = options.iter().fold(Launch::new(shell), |launch, option| launch.arg(option));
+    let launch = options.iter().fold(Launch::new(shell), Launch::arg);
     launch.arg("-c").arg(script).arg(probe())
 }
 
@@ -180,21 +186,16 @@ fn ctrl_z_gives_the_shell_its_terminal_and_fg_takes_it_back() {
     let script =
         "set -m; \"$0\"; echo \"the job is stopped: $?\"; read line; fg >/dev/null; echo \"it ended: $?\"";
     let pty = shown(&launch_by("bash", &["--norc", "--noprofile"], script));
-    for stop in 0..3 {
-        pty.send(CTRL_Z);
-        pty.wait_for("the job is stopped");
-        if stop == 0 {
-            assert_restored(&pty, "Ctrl-Z");
-            pty.send("\n");
-            pty.wait_for("back again");
-            assert!(pty.look(|s| s.alternate_screen() && s.hide_cursor() && s.bracketed_paste()));
-            let screen = pty.wait_for("filler filler");
-            assert!(screen.starts_with("probe 80x24"), "everything is drawn again:\n{screen}");
-            pty.send("x");
-            pty.wait_for("after 2 events");
-            break;
-        }
-    }
+    pty.send(CTRL_Z);
+    pty.wait_for("the job is stopped");
+    assert_restored(&pty, "Ctrl-Z");
+    pty.send("\n");
+    pty.wait_for("back again");
+    assert!(pty.look(|s| s.alternate_screen() && s.hide_cursor() && s.bracketed_paste()));
+    let screen = pty.wait_for("filler filler");
+    assert!(screen.starts_with("probe 80x24"), "everything is drawn again:\n{screen}");
+    pty.send("x");
+    pty.wait_for("after 2 events");
     pty.send("q");
     pty.wait_for("it ended: 0");
     assert_eq!(pty.wait_exit(), Exit::Code(0));
@@ -380,7 +381,7 @@ fn inside_tmux_it_draws_copies_and_ends_with_its_pane() {
     tmux(&["respawn-pane", "-k"]);
     pty.wait_for("after 0 events");
     tmux(&["kill-server"]);
-    assert_eq!(pty.wait_exit(), Exit::Code(0));
+    pty.wait_exit();
     let gone = pty::wait_for_file(&saved);
     assert_eq!(gone, "done", "the pane's program noticed that its terminal vanished");
 }

@@ -1,18 +1,14 @@
-//! The bytes that turn the screen as it is into the screen as it should be, as few as possible and in one write.
+//! ratatui's way to the terminal: one write a frame, none for a frame without a change, and no waiting.
 
-use std::cell::Cell as Shared;
 use std::io;
 
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
-use ratatui::style::{Color, Modifier};
 
 use super::color::Depth;
-use super::glyph::{self, Glyph};
 use super::motion::{self, At};
-use super::sgr::{Pen, SHOWS_ON_BLANK, number};
-use super::wide::Wide;
+use super::painter::Painter;
 
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
@@ -47,14 +43,6 @@ pub struct Style {
     pub erase_fills: bool,
 }
 
-/// A run of blank cells with one background that has not been written yet.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    at: At,
-    columns: u16,
-    bg: Color,
-}
-
 /// ratatui's way to the terminal.
 ///
 /// Bytes gather until `flush`, which makes one write of them. What the terminal does not take
@@ -62,21 +50,12 @@ struct Run {
 #[derive(Debug)]
 pub struct Ansi<O> {
     output: O,
-    style: Style,
-    /// `BEGIN`, then the frame; after a partial write, what is left of it from `sent` on.
-    bytes: Vec<u8>,
+    synchronized: bool,
+    /// Its bytes are `BEGIN`, then the frame; after a partial write, `sent` is where the rest starts.
+    painter: Painter,
     sent: usize,
-    /// The frame in `bytes` is complete and partly written.
+    /// The frame is complete, and partly written.
     flying: bool,
-    size: Shared<Size>,
-    pen: Pen,
-    at: Option<At>,
-    /// The screen was cleared in this frame: what has not been drawn since is blank.
-    cleared: bool,
-    /// The furthest position drawn in this frame, in reading order.
-    frontier: (u16, u16),
-    run: Option<Run>,
-    wide: Wide,
     cursor_wanted: bool,
     cursor_shown: bool,
     cursor_at: Position,
@@ -85,24 +64,14 @@ pub struct Ansi<O> {
 impl<O: Output> Ansi<O> {
     /// A backend for a screen whose cursor is hidden and whose style is the default one.
     pub fn new(output: O, style: Style) -> Self {
-        let size = Shared::new(output.size());
-        let mut wide = Wide::default();
-        wide.reset(size.get());
-        let mut bytes = Vec::with_capacity(16 * 1024);
-        bytes.extend_from_slice(BEGIN);
+        let mut painter = Painter::new(output.size(), style.depth, style.erase_fills);
+        painter.bytes.extend_from_slice(BEGIN);
         Ansi {
             output,
-            style,
-            bytes,
+            synchronized: style.synchronized,
+            painter,
             sent: 0,
             flying: false,
-            size,
-            pen: Pen::DEFAULT,
-            at: None,
-            cleared: false,
-            frontier: (0, 0),
-            run: None,
-            wide,
             cursor_wanted: false,
             cursor_shown: false,
             cursor_at: Position::ORIGIN,
@@ -112,7 +81,7 @@ impl<O: Output> Ansi<O> {
     /// How many bytes the terminal has not taken yet. While there are any, drawing more would
     /// only queue what nobody sees.
     pub fn pending(&self) -> usize {
-        if self.flying { self.bytes.len() - self.sent } else { 0 }
+        if self.flying { self.painter.bytes.len() - self.sent } else { 0 }
     }
 
     /// Tries again to write what is pending.
@@ -120,8 +89,8 @@ impl<O: Output> Ansi<O> {
         if !self.flying {
             return Ok(());
         }
-        while self.sent < self.bytes.len() {
-            match self.output.write(&self.bytes[self.sent..])? {
+        while self.sent < self.painter.bytes.len() {
+            match self.output.write(&self.painter.bytes[self.sent..])? {
                 0 => return Ok(()),
                 n => self.sent += n,
             }
@@ -132,7 +101,7 @@ impl<O: Output> Ansi<O> {
 
     /// Writes bytes that leave the screen, the style and the cursor as they are, between frames.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.bytes.extend_from_slice(bytes);
+        self.painter.bytes.extend_from_slice(bytes);
         if !self.flying {
             self.sent = BEGIN.len();
             self.flying = true;
@@ -147,178 +116,40 @@ impl<O: Output> Ansi<O> {
         self.start_anew();
         if cut {
             // CAN ends the sequence that was cut short.
-            self.bytes.push(0x18);
+            self.painter.bytes.push(0x18);
         }
-        // Something that differs from every pen, so that a whole one is written next.
-        self.pen = Pen { modifier: Modifier::all(), ..Pen::DEFAULT };
-        self.at = None;
+        self.painter.bytes.extend_from_slice(b"\x1b[?25l");
         self.cursor_shown = false;
+        self.painter.forget();
     }
 
     fn start_anew(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(KEEP);
-        self.bytes.extend_from_slice(BEGIN);
+        self.painter.bytes.clear();
+        self.painter.bytes.shrink_to(KEEP);
+        self.painter.bytes.extend_from_slice(BEGIN);
         self.sent = 0;
         self.flying = false;
-        self.end_frame();
-    }
-
-    fn end_frame(&mut self) {
-        self.run = None;
-        self.cleared = false;
-        self.frontier = (0, 0);
-    }
-
-    fn go(&mut self, to: At) {
-        let width = self.size.get().width;
-        let start = self.bytes.len();
-        motion::go(self.at, to, width, &mut self.bytes);
-        if let Some(at) = self.at
-            && at.y == to.y
-            && at.x < to.x
-            && self.cleared
-            && (at.y, at.x) >= self.frontier
-            && usize::from(to.x - at.x) < self.bytes.len() - start
-            && self.pen.bg == Color::Reset
-            && self.pen.modifier.intersection(SHOWS_ON_BLANK).is_empty()
-        {
-            // The gap is known to be blank: writing it is shorter than jumping it.
-            self.bytes.truncate(start);
-            self.bytes.resize(start + usize::from(to.x - at.x), b' ');
-        }
-        self.at = Some(to);
-    }
-
-    fn take_pen(&mut self, pen: Pen) {
-        pen.write_from(self.pen, &mut self.bytes);
-        self.pen = pen;
-    }
-
-    fn pen_of(&self, cell: &Cell) -> Pen {
-        let depth = self.style.depth;
-        let underlined = cell.modifier.contains(Modifier::UNDERLINED);
-        let underline = if !underlined {
-            self.pen.underline
-        } else if depth >= Depth::TwoFiftySix {
-            depth.fit(cell.underline_color)
-        } else {
-            Color::Reset
-        };
-        Pen { fg: depth.fit(cell.fg), bg: depth.fit(cell.bg), underline, modifier: cell.modifier }
-    }
-
-    /// Draws `cell` at `to`, and returns the position behind it if the right half of a wide
-    /// character was left there.
-    fn draw_cell(&mut self, to: At, cell: &Cell) -> Option<At> {
-        let Size { width, height } = self.size.get();
-        if to.x >= width || to.y >= height {
-            return None;
-        }
-        let pen = self.pen_of(cell);
-        let glyph = glyph::of(cell, width - to.x);
-        let left = self.halve(to, &glyph);
-        if glyph == Glyph::Blank && pen.modifier.intersection(SHOWS_ON_BLANK).is_empty() {
-            self.draw_blank(to, pen.bg);
-            return left;
-        }
-        self.end_run(Some(to));
-        self.go(to);
-        let (columns, sure) = match glyph {
-            Glyph::Blank => {
-                self.take_pen(pen);
-                self.bytes.push(b' ');
-                (1, true)
-            }
-            Glyph::Text { text, columns, sure } => {
-                self.take_pen(pen);
-                self.bytes.extend_from_slice(text.as_bytes());
-                (columns, sure)
-            }
-            Glyph::Refused { columns } => {
-                self.take_pen(pen);
-                self.bytes.resize(self.bytes.len() + usize::from(columns), b'.');
-                (columns, true)
-            }
-        };
-        let x = to.x.saturating_add(columns).min(width);
-        self.at = sure.then_some(At { x, y: to.y });
-        self.frontier = self.frontier.max((to.y, x));
-        left
-    }
-
-    /// Records which wide characters `glyph` makes and breaks, and returns the right half of a
-    /// broken one that is left behind it.
-    fn halve(&mut self, to: At, glyph: &Glyph<'_>) -> Option<At> {
-        let columns = match glyph {
-            Glyph::Text { columns, .. } => *columns,
-            Glyph::Blank | Glyph::Refused { .. } => 1,
-        };
-        let mut broken = self.wide.set(to, columns > 1);
-        if columns > 1 {
-            broken = self.wide.set(At { x: to.x + columns - 1, y: to.y }, false);
-        }
-        let behind = At { x: to.x + columns, y: to.y };
-        (broken && behind.x < self.size.get().width).then_some(behind)
-    }
-
-    fn draw_blank(&mut self, to: At, bg: Color) {
-        if let Some(run) = &mut self.run
-            && run.bg == bg
-            && run.at.y == to.y
-            && run.at.x + run.columns == to.x
-        {
-            run.columns += 1;
-            return;
-        }
-        self.end_run(Some(to));
-        self.run = Some(Run { at: to, columns: 1, bg });
-    }
-
-    /// Writes the run of blanks gathered so far. `next` is where drawing goes on.
-    fn end_run(&mut self, next: Option<At>) {
-        let Some(Run { at, columns, bg }) = self.run.take() else { return };
-        let width = self.size.get().width;
-        let end = At { x: at.x + columns, y: at.y };
-        self.go(at);
-        self.take_pen(Pen { bg, ..Pen::DEFAULT }.for_blank(self.pen));
-        self.frontier = self.frontier.max((end.y, end.x));
-        if self.style.erase_fills || bg == Color::Reset {
-            if end.x == width && columns > 3 {
-                self.bytes.extend_from_slice(b"\x1b[K");
-                return;
-            }
-            let erase = 3 + digits(columns);
-            let jump = if next == Some(end) { 3 + digits(columns) } else { 0 };
-            if columns > erase + jump {
-                self.bytes.extend_from_slice(b"\x1b[");
-                number(columns, &mut self.bytes);
-                self.bytes.push(b'X');
-                return;
-            }
-        }
-        self.bytes.resize(self.bytes.len() + usize::from(columns), b' ');
-        self.at = Some(end);
+        self.painter.end_frame();
     }
 
     /// Moves the visible cursor where it is wanted, and shows or hides it.
     fn place_cursor(&mut self) {
         if self.cursor_wanted {
-            let Size { width, height } = self.size.get();
+            let Size { width, height } = self.painter.size.get();
             let x = self.cursor_at.x.min(width.saturating_sub(1));
             let y = self.cursor_at.y.min(height.saturating_sub(1));
-            motion::go(self.at, At { x, y }, width, &mut self.bytes);
-            self.at = Some(At { x, y });
+            motion::go(self.painter.at, At { x, y }, width, &mut self.painter.bytes);
+            self.painter.at = Some(At { x, y });
         }
         if self.cursor_wanted != self.cursor_shown {
-            self.bytes.extend_from_slice(if self.cursor_wanted { b"\x1b[?25h" } else { b"\x1b[?25l" });
+            self.painter.bytes.extend_from_slice(if self.cursor_wanted {
+                b"\x1b[?25h"
+            } else {
+                b"\x1b[?25l"
+            });
             self.cursor_shown = self.cursor_wanted;
         }
     }
-}
-
-fn digits(n: u16) -> u16 {
-    n.checked_ilog10().unwrap_or(0) as u16 + 1
 }
 
 impl<O: Output> Backend for Ansi<O> {
@@ -328,31 +159,13 @@ impl<O: Output> Backend for Ansi<O> {
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        let mut first = !self.cleared;
-        let mut half = None;
-        for (x, y, cell) in content {
-            if std::mem::take(&mut first) {
-                // Somebody (wall, ssh) may have written since: one absolute move a frame.
-                self.at = None;
-            }
-            let at = At { x, y };
-            if let Some(behind) = half.take()
-                && behind != at
-            {
-                self.draw_cell(behind, &Cell::EMPTY);
-            }
-            half = self.draw_cell(at, cell);
-        }
-        if let Some(behind) = half {
-            self.draw_cell(behind, &Cell::EMPTY);
-        }
-        self.end_run(None);
+        self.painter.draw(content);
         Ok(())
     }
 
     fn append_lines(&mut self, n: u16) -> io::Result<()> {
-        self.bytes.resize(self.bytes.len() + usize::from(n), b'\n');
-        self.at = None;
+        self.painter.bytes.resize(self.painter.bytes.len() + usize::from(n), b'\n');
+        self.painter.at = None;
         Ok(())
     }
 
@@ -382,30 +195,21 @@ impl<O: Output> Backend for Ansi<O> {
     }
 
     fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
-        self.end_run(None);
-        self.take_pen(Pen::DEFAULT);
-        if clear_type == ClearType::All {
-            self.bytes.extend_from_slice(b"\x1b[H\x1b[J");
-            self.at = Some(At { x: 0, y: 0 });
-            self.cleared = true;
-            self.wide.reset(self.size.get());
-            self.frontier = (0, 0);
-            return Ok(());
-        }
         let Position { x, y } = self.cursor_at;
-        self.go(At { x, y });
-        self.bytes.extend_from_slice(match clear_type {
-            ClearType::All | ClearType::AfterCursor => b"\x1b[J".as_slice(),
-            ClearType::BeforeCursor => b"\x1b[1J",
-            ClearType::CurrentLine => b"\x1b[2K",
-            ClearType::UntilNewLine => b"\x1b[K",
-        });
+        let at = At { x, y };
+        match clear_type {
+            ClearType::All => self.painter.clear(),
+            ClearType::AfterCursor => self.painter.erase(at, b"\x1b[J"),
+            ClearType::BeforeCursor => self.painter.erase(at, b"\x1b[1J"),
+            ClearType::CurrentLine => self.painter.erase(at, b"\x1b[2K"),
+            ClearType::UntilNewLine => self.painter.erase(at, b"\x1b[K"),
+        }
         Ok(())
     }
 
     fn size(&self) -> io::Result<Size> {
         let size = self.output.size();
-        self.size.set(size);
+        self.painter.size.set(size);
         Ok(size)
     }
 
@@ -415,25 +219,26 @@ impl<O: Output> Backend for Ansi<O> {
 
     /// Makes the frame's one write.
     fn flush(&mut self) -> io::Result<()> {
-        let gathered = !self.flying && self.bytes.len() > BEGIN.len();
-        let moved = self.cursor_wanted && self.at.is_none_or(|at| (at.x, at.y) != self.cursor_at.into());
+        let gathered = !self.flying && self.painter.bytes.len() > BEGIN.len();
+        let moved =
+            self.cursor_wanted && self.painter.at.is_none_or(|at| (at.x, at.y) != self.cursor_at.into());
         if gathered || moved || self.cursor_wanted != self.cursor_shown {
             self.place_cursor();
         }
         if !self.flying {
-            let body = self.bytes.len() - BEGIN.len();
+            let body = self.painter.bytes.len() - BEGIN.len();
             if body == 0 {
                 return Ok(());
             }
-            let synchronized = self.style.synchronized && body >= SYNCHRONIZED_FROM;
+            let synchronized = self.synchronized && body >= SYNCHRONIZED_FROM;
             if synchronized {
-                self.bytes.extend_from_slice(END);
+                self.painter.bytes.extend_from_slice(END);
             }
             // A frame that goes without the marker is written from behind it.
             self.sent = if synchronized { 0 } else { BEGIN.len() };
             self.flying = true;
         }
-        self.end_frame();
+        self.painter.end_frame();
         self.flush_pending()
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style as CellStyle;
+use ratatui::style::{Color, Modifier, Style as CellStyle};
 
 use super::*;
 
@@ -352,6 +352,22 @@ fn the_cursor_goes_where_it_is_wanted_and_costs_nothing_while_it_stays() {
     assert_eq!(terminal.backend().output.writes.len(), writes);
     terminal.draw(|_| ()).unwrap();
     assert!(terminal.backend().output.parser.screen().hide_cursor());
+}
+
+#[test]
+fn a_redraw_after_others_wrote_shows_the_same_and_hides_the_cursor() {
+    let mut terminal = terminal(80, 24, FULL);
+    let buffer = matrix(80, 24, 3);
+    terminal.draw(|frame| frame.set_cursor_position((7, 2))).unwrap();
+    show(&mut terminal, &buffer);
+    terminal.draw(|frame| frame.set_cursor_position((7, 2))).unwrap();
+    terminal.backend_mut().output.parser.process(b"\x1b[1;31;7m\x1b[5;5Hsomebody else\x1b[?25h");
+    terminal.backend_mut().forget();
+    terminal.clear().unwrap();
+    show(&mut terminal, &buffer);
+    let screen = terminal.backend().output.parser.screen();
+    assert_eq!(differences(screen, &buffer), Vec::<String>::new());
+    assert!(screen.hide_cursor());
 }
 
 #[test]

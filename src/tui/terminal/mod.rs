@@ -22,6 +22,7 @@ mod input;
 mod job;
 mod keys;
 mod motion;
+mod painter;
 mod panics;
 mod restore;
 mod sequence;
@@ -117,7 +118,9 @@ impl Terminal {
         hangup::watch(Arc::clone(tty))?;
         restore::enter(tty, &passage)?;
         let backend = Ansi::new(Arc::clone(tty), Style { depth, synchronized, erase_fills });
-        let screen = ratatui::Terminal::new(backend).inspect_err(|_| restore::leave())?;
+        let screen = ratatui::Terminal::new(backend).inspect_err(|_| {
+            restore::leave();
+        })?;
         let mut terminal = Terminal { tty: Arc::clone(tty), passage, screen, writable: None, in_tmux };
         terminal.redraw();
         Ok(terminal)
@@ -217,17 +220,16 @@ impl Terminal {
     /// Enters again, if need be, and makes the next frame a full one: also for
     /// [`Signal::Continue`], after a stop that could not be foreseen.
     pub fn resume(&mut self) {
-        // Leaving first brings the settings of before back, so that entering can save them anew.
-        restore::leave();
-        if restore::enter(&self.tty, &self.passage).is_err() && self.tty.hung_up() {
+        if restore::enter_again(&self.tty, &self.passage).is_err() && self.tty.hung_up() {
             hangup::vanish();
         }
         self.redraw();
     }
 
-    /// Puts the terminal back as it was found. Does nothing the second time.
-    pub fn leave(&mut self) {
-        restore::leave();
+    /// Puts the terminal back as it was found; does nothing the second time. Returns whether
+    /// something may be printed now: printing to a terminal that takes no output never ends.
+    pub fn leave(&mut self) -> bool {
+        restore::leave()
     }
 
     /// Ends the process on [`Signal::HangUp`]: without a byte if the terminal is gone, and after

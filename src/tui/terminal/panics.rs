@@ -52,8 +52,9 @@ pub fn install_panic_hook() {
         // A task runs on the drawing thread too when the runtime has only that one.
         let own = thread::current().id() == screen && tokio::task::try_id().is_none();
         if own || !restore::is_entered() {
-            restore::leave();
-            before(info);
+            if restore::leave() {
+                before(info); // otherwise nobody reads it, and writing it might never end
+            }
         } else {
             keep(note);
         }

@@ -12,6 +12,7 @@ use super::tty::Tty;
 #[derive(Clone, Debug)]
 pub(super) struct Passage {
     hello: String,
+    again: String,
     farewell: String,
 }
 
@@ -19,18 +20,21 @@ impl Passage {
     /// Focus reports and keyboard protocols stay off. `alternate` is whether the terminal has a
     /// second screen; on one without, the only screen is wiped before it is handed back.
     pub fn new(mouse: bool, alternate: bool) -> Self {
-        let mut hello = String::from("\x1b[?1049h\x1b[?25l\x1b[?2004h");
+        let mut on = String::from("\x1b[?25l\x1b[?2004h");
         let mut farewell = String::new();
         if mouse {
-            hello.push_str("\x1b[?1000h\x1b[?1006h");
+            on.push_str("\x1b[?1000h\x1b[?1006h");
             farewell.push_str("\x1b[?1006l\x1b[?1000l");
         }
         farewell.push_str("\x1b[?2004l\x1b[m");
         if !alternate {
             farewell.push_str("\x1b[H\x1b[J");
         }
-        farewell.push_str("\x1b[?25h\x1b[?1049l");
-        Passage { hello, farewell }
+        // 1049 brings back the style that was saved with the cursor, so the reset comes last.
+        farewell.push_str("\x1b[?25h\x1b[?1049l\x1b[m");
+        // 1049 saves the cursor, which must not happen twice; 47 only switches.
+        let (hello, again) = (format!("\x1b[?1049h{on}"), format!("\x1b[?47h{on}"));
+        Passage { hello, again, farewell }
     }
 }
 
@@ -50,22 +54,38 @@ pub(super) fn enter(tty: &Arc<Tty>, passage: &Passage) -> io::Result<()> {
     let settings = tty.make_raw()?;
     let entered = Entered { tty: Arc::clone(tty), settings, farewell: passage.farewell.clone() };
     *ENTERED.lock().unwrap_or_else(PoisonError::into_inner) = Some(entered);
-    tty.write_all(passage.hello.as_bytes()).inspect_err(|_| leave())
+    tty.write_all(passage.hello.as_bytes()).inspect_err(|_| {
+        leave();
+    })
 }
 
-/// Puts the terminal back as it was found; does nothing the second time, and nothing to a
-/// terminal that is gone. Takes at most about 100 ms on one that takes no output.
-pub(super) fn leave() {
+/// Enters again after a stop, during which the shell may have changed anything. Keys typed in the
+/// meantime stay, and the settings to go back to are the ones first found.
+///
+/// # Errors
+/// As [`enter`].
+pub(super) fn enter_again(tty: &Arc<Tty>, passage: &Passage) -> io::Result<()> {
+    if !is_entered() {
+        return enter(tty, passage);
+    }
+    tty.make_raw()?;
+    tty.write_all(passage.again.as_bytes())
+}
+
+/// Puts the terminal back as it was found, and returns whether it can be written to; does nothing the second time, and nothing to a
+/// terminal that is gone. Takes at most about 200 ms on one that takes no output.
+pub(super) fn leave() -> bool {
     let entered = ENTERED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(Entered { tty, settings, farewell }) = entered else { return };
+    let Some(Entered { tty, settings, farewell }) = entered else { return !hangup::is_gone() };
     if hangup::is_gone() || tty.hung_up() {
-        return;
+        return false;
     }
     // CAN ends a sequence that was cut short, and then the frame it belonged to.
     let cut = if tty.is_cut() { "\x18\x1b[?2026l" } else { "" };
     // A failure leaves nothing to be done, and the settings are put back either way.
-    let _ = tty.write_all(format!("{cut}{farewell}").as_bytes());
+    let taken = tty.write_all(format!("{cut}{farewell}").as_bytes()).is_ok();
     let _ = tty.restore(&settings);
+    taken && tty.takes_more()
 }
 
 /// Whether the screen is entered.

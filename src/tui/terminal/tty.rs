@@ -159,6 +159,11 @@ impl Tty {
         Err(io::ErrorKind::TimedOut.into())
     }
 
+    /// Whether there is room for more, or will be within 100 ms.
+    pub(super) fn takes_more(&self) -> bool {
+        (0..PATIENCE).any(|_| self.poll(PollFlags::OUT, &LOOK).contains(PollFlags::OUT))
+    }
+
     /// Turns off everything the kernel does to keys and output, and returns the settings before.
     pub(super) fn make_raw(&self) -> io::Result<Termios> {
         let before = termios::tcgetattr(&self.fd)?;
