@@ -31,6 +31,7 @@ const USAGE: u8 = 2;
 
 /// Carries out one command line.
 pub fn run(cli: Cli) -> ExitCode {
+    report::install_panic_report();
     let global = &cli.global;
     let result = match cli.command {
         None => open_dashboard(global),
@@ -193,8 +194,8 @@ fn open_wallboard(global: &Global, rotate: Option<Duration>) -> Ended {
 }
 
 fn end_of_screen(ended: &screen::Ended, keep: bool) -> Ended {
-    if keep {
-        print(&ended.last_frame)?;
+    if let Some(frame) = ended.last_frame.as_ref().filter(|_| keep) {
+        print(frame)?;
     }
     Ok(ExitCode::from(ended.status))
 }

@@ -10,6 +10,19 @@ pub fn color(no_color_flag: bool) -> bool {
     !no_color_flag && !refused && io::stderr().is_terminal()
 }
 
+/// Makes a panic read well where it is printed; colour only where a person sees it. The screen adds
+/// its own hook on top, which restores the terminal first.
+pub fn install_panic_report() {
+    let mut hooks = color_eyre::config::HookBuilder::new().display_env_section(false).panic_section(
+        "this is a mistake in quarterdeck: please report it with the lines above and what you did before",
+    );
+    if !color(false) {
+        hooks = hooks.theme(color_eyre::config::Theme::new());
+    }
+    // It can only be installed once; the first one is as good.
+    let _ = hooks.install();
+}
+
 /// Shows every problem with an excerpt of its file.
 pub fn problems(problems: &Problems, color: bool, err: &mut dyn Write) -> io::Result<()> {
     let mut ordered = problems.clone();

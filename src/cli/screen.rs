@@ -26,8 +26,8 @@ const RESULTS_EVERY: Duration = Duration::from_millis(60);
 pub struct Ended {
     /// Exit status.
     pub status: u8,
-    /// The text of the last frame.
-    pub last_frame: String,
+    /// The text of the last frame; `None` when the terminal takes no more.
+    pub last_frame: Option<String>,
 }
 
 /// Everything a loop holds while it runs.
@@ -89,7 +89,8 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     screen.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
     let status = screen.until_left().await;
     let last_frame = screen.last_frame();
-    screen.terminal.leave();
+    // A terminal that has stalled would hold up whoever prints to it.
+    let last_frame = screen.terminal.leave().then_some(last_frame);
     // Not waited for: a probe that hangs must not hold up the end.
     if let Some(scheduler) = screen.scheduler.take() {
         scheduler.abandon();
@@ -130,6 +131,7 @@ impl<S: Stage> Screen<'_, S> {
                 }
                 () = tokio::time::sleep(to_next_second(now)) => {
                     self.look_at_switches();
+                    self.take_results();
                     self.tell(Event::Tick).await
                 }
             };

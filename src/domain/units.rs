@@ -146,10 +146,24 @@ pub fn latency(d: Duration) -> String {
     }
 }
 
+/// A latency for a table: whole milliseconds, since more would flicker and tell nothing.
+pub fn table_latency(d: Duration) -> String {
+    let ms = d.as_secs_f64() * 1e3;
+    if ms < 1.0 {
+        "<1ms".to_owned()
+    } else if ms < 10.0 {
+        format!("{ms:.0}ms")
+    } else {
+        latency(d)
+    }
+}
+
 /// A duration exactly enough to be compared by eye: `1.5s`, `350ms`, `14d`.
 pub fn exact(d: Duration) -> String {
     let s = d.as_secs_f64();
-    if s < 1.0 {
+    if s == 0.0 {
+        "0s".to_owned()
+    } else if s < 1.0 {
         format!("{}ms", trim(s * 1e3, 1))
     } else if s < 60.0 {
         format!("{}s", trim(s, 1))

@@ -24,13 +24,21 @@ struct Inner {
     queue: VecDeque<Observation>,
     /// Results in the queue, by probe.
     waiting: Vec<usize>,
+    /// Something in the queue should be seen at once.
+    urgent: bool,
     dropped: u64,
     closed: bool,
 }
 
 impl Mailbox {
     pub fn new(probes: usize) -> Self {
-        let inner = Inner { queue: VecDeque::new(), waiting: vec![0; probes], dropped: 0, closed: false };
+        let inner = Inner {
+            queue: VecDeque::new(),
+            waiting: vec![0; probes],
+            urgent: false,
+            dropped: 0,
+            closed: false,
+        };
         Mailbox { inner: Mutex::new(inner), ready: Notify::new() }
     }
 
@@ -38,8 +46,10 @@ impl Mailbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds one; never waits.
-    pub fn post(&self, observation: Observation) {
+    /// Adds one; never waits. Only what is `urgent` wakes the reader: a result that says the same
+    /// as the one before can wait for the reader's next look, which comes at least once a second,
+    /// and a screen on which nothing happens then costs nothing.
+    pub fn post(&self, observation: Observation, urgent: bool) {
         let ProbeIndex(probe) = observation.probe();
         {
             let mut inner = self.lock();
@@ -61,23 +71,27 @@ impl Mailbox {
                 *n += 1;
             }
             inner.queue.push_back(observation);
+            inner.urgent |= urgent;
         }
-        self.ready.notify_one();
+        if urgent {
+            self.ready.notify_one();
+        }
     }
 
     /// Takes everything that waits.
     pub fn drain(&self) -> VecDeque<Observation> {
         let mut inner = self.lock();
         inner.waiting.fill(0);
+        inner.urgent = false;
         std::mem::take(&mut inner.queue)
     }
 
-    /// Waits until something is there, or the observers are gone. Cancel-safe.
+    /// Waits until something urgent is there, or the observers are gone. Cancel-safe.
     pub async fn wait(&self) {
         loop {
             {
                 let inner = self.lock();
-                if !inner.queue.is_empty() || inner.closed {
+                if inner.urgent || inner.closed {
                     return;
                 }
             }
@@ -114,21 +128,37 @@ mod tests {
     #[test]
     fn a_storm_of_one_probe_displaces_only_itself() {
         let mailbox = Mailbox::new(2);
-        mailbox.post(started(1));
+        mailbox.post(started(1), true);
         for _ in 0..1000 {
-            mailbox.post(started(0));
+            mailbox.post(started(0), true);
         }
         let all = mailbox.drain();
         assert_eq!((all.len(), mailbox.dropped()), (1 + PER_PROBE, 1000 - PER_PROBE as u64));
         assert_eq!(all.front(), Some(&started(1)));
-        mailbox.post(started(0));
+        mailbox.post(started(0), true);
         assert_eq!(mailbox.drain().len(), 1, "drained places are free again");
+    }
+
+    #[test]
+    fn only_what_is_urgent_wakes_the_reader() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mailbox = Mailbox::new(1);
+            mailbox.post(started(0), false);
+            let wait = || tokio::time::timeout(std::time::Duration::from_secs(60), mailbox.wait());
+            assert!(wait().await.is_err(), "a routine result woke the reader");
+            mailbox.post(started(0), true);
+            assert!(wait().await.is_ok());
+            assert_eq!(mailbox.drain().len(), 2, "what waited comes along");
+            assert!(wait().await.is_err(), "nothing is left");
+        });
     }
 
     #[test]
     fn a_probe_that_does_not_exist_is_ignored() {
         let mailbox = Mailbox::new(1);
-        mailbox.post(started(7));
+        mailbox.post(started(7), true);
         assert!(mailbox.drain().is_empty());
     }
 }

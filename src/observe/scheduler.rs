@@ -115,17 +115,21 @@ async fn keep_probing(
     let mut pace = Pace::new(probe.interval, phase_of(phase_key(probe)));
     // Only a run that somebody waits for is announced: the first, and one that was asked for.
     let mut announce = true;
+    let mut before: Option<Health> = None;
     loop {
         let Ok(permit) = running.acquire().await else { return };
         let at = prober.clock().now();
         if announce {
-            mailbox.post(Observation::Started { probe: index, at });
+            mailbox.post(Observation::Started { probe: index, at }, before.is_some());
         }
         let reading = prober.run(index).await;
         drop(permit);
         let now = prober.clock().now();
         let next = pace.next(at, now, reading.health);
-        mailbox.post(Observation::Probed { probe: index, reading: Box::new(reading), next });
+        // Whoever asked for a look waits for its result, also when it says the same again.
+        let urgent = announce || before != Some(reading.health);
+        before = Some(reading.health);
+        mailbox.post(Observation::Probed { probe: index, reading: Box::new(reading), next }, urgent);
         tokio::select! {
             () = tokio::time::sleep(next.since(now)) => announce = false,
             () = poke.notified() => announce = true,

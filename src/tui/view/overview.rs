@@ -2,7 +2,7 @@
 
 use super::detail;
 use super::frame::{ABOVE, BELOW};
-use super::paint::{Pen, columns, fit, rule};
+use super::paint::{Pen, columns, fit};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::matrix::{Matrix, ProbeState};
@@ -110,8 +110,6 @@ fn more_note(app: &App, rows: usize, above: u16, area: Rect, buf: &mut Buffer) {
 }
 
 fn heading(app: &App, c: Columns, area: Rect, buf: &mut Buffer) {
-    let style = app.theme.border;
-    rule(buf, area, 0, "", app.glyphs, style, style);
     let dim = app.theme.dim;
     let mut pen = Pen::new(buf, area, 0, app.glyphs);
     if c.before > 5 {
@@ -134,7 +132,7 @@ fn heading(app: &App, c: Columns, area: Rect, buf: &mut Buffer) {
     if c.age > 0 {
         pen.right(" age", c.age, dim);
     }
-    pen.skip(1).put(" reason ", dim);
+    pen.skip(2).put("reason", dim);
 }
 
 fn layer_row(app: &App, layer: usize, role: &str, at: Now, c: Columns, place: Rect, buf: &mut Buffer) {
@@ -187,7 +185,8 @@ fn probe_row(app: &App, probe: ProbeIndex, at: Now, c: Columns, place: Rect, buf
         pen.cell(meta.host.as_str(), c.host - 1, app.theme.dim).skip(1);
     }
     if c.latency > 0 {
-        let latency = state.last.as_ref().and_then(|l| l.latency).map(units::latency).unwrap_or_default();
+        let latency =
+            state.last.as_ref().and_then(|l| l.latency).map(units::table_latency).unwrap_or_default();
         pen.right(&latency, c.latency - 1, app.theme.dim).skip(1);
     }
     if c.strip > 0 {
