@@ -78,7 +78,8 @@ fn calm(matrix: &Matrix, at: Now) -> Headline {
         );
         return Headline { health: Health::Unknown, text };
     }
-    let since = longest_calm(matrix, at).map(|d| format!(" for {}", units::long_age(d))).unwrap_or_default();
+    let calm = longest_calm(matrix, at).filter(|d| *d >= Duration::from_secs(60));
+    let since = calm.map(|d| format!(" for {}", units::short_age(d))).unwrap_or_default();
     Headline { health: Health::Up, text: format!("all {} probes up{since}", tally.up) }
 }
 

@@ -15,6 +15,7 @@ use crate::tui::update::position;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use std::time::Duration;
 
 /// Which columns there is room for.
 #[derive(Clone, Copy, Debug)]
@@ -192,7 +193,13 @@ fn probe_row(app: &App, probe: ProbeIndex, at: Now, c: Columns, place: Rect, buf
     if c.strip > 0 {
         strip(app, state, c.strip, &mut pen);
     }
-    let since = shown.since.map(units::short_age).unwrap_or_default();
+    // Forty rows that count the seconds since the start tell nothing and never stand still; where
+    // something is wrong, each second counts.
+    let since = match shown.since {
+        Some(d) if shown.health == Health::Up && d < Duration::from_secs(60) => "<1m".to_owned(),
+        Some(d) => units::short_age(d),
+        None => String::new(),
+    };
     pen.right(&since, 6, if shown.health == Health::Up { app.theme.dim } else { style });
     if c.age > 0 {
         let (age, style) = age(shown.age, meta.interval + meta.timeout, meta.interval, app);
@@ -204,12 +211,7 @@ fn probe_row(app: &App, probe: ProbeIndex, at: Now, c: Columns, place: Rect, buf
 
 /// The age of a result. While it keeps its pace that is its interval, which does not tick; when
 /// it is late it is the age itself, standing out.
-fn age(
-    age: Option<std::time::Duration>,
-    late: std::time::Duration,
-    interval: std::time::Duration,
-    app: &App,
-) -> (String, Style) {
+fn age(age: Option<Duration>, late: Duration, interval: Duration, app: &App) -> (String, Style) {
     match age {
         None => (String::new(), app.theme.dim),
         Some(age) if age <= late => (format!("≤{}", coarse(interval)), app.theme.dim),
