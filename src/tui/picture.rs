@@ -146,6 +146,7 @@ pub fn svg(buf: &Buffer, light: bool) -> String {
             }
             if !run.trim().is_empty() {
                 let weight = if modifier.contains(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+                let faint = if modifier.contains(Modifier::DIM) { " opacity=\"0.65\"" } else { "" };
                 let line = if modifier.contains(Modifier::UNDERLINED) {
                     " text-decoration=\"underline\""
                 } else {
@@ -154,7 +155,7 @@ pub fn svg(buf: &Buffer, light: bool) -> String {
                 let base = top + 13.0;
                 let _ = writeln!(
                     out,
-                    "<text x=\"{x:.1}\" y=\"{base:.1}\" textLength=\"{wide:.1}\" fill=\"{fg}\"{weight}{line}>{}</text>",
+                    "<text x=\"{x:.1}\" y=\"{base:.1}\" textLength=\"{wide:.1}\" fill=\"{fg}\"{weight}{line}{faint}>{}</text>",
                     escape(&run)
                 );
             }
