@@ -5,19 +5,40 @@ use crate::demo::{Demo, DemoHandle, Options};
 use crate::tui::app::Switch;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// A demo that runs until this is dropped.
+/// A demo that runs until this is dropped, or the terminal is gone.
 pub struct Running {
     handle: DemoHandle,
-    /// The config that points the dashboard at it, in the demo's own directory.
+    /// The config that points the dashboard at it.
     pub config: PathBuf,
     /// Its addresses as one JSON object.
     pub addresses: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-    _config: tempfile::NamedTempFile,
+    end: Ending,
+}
+
+/// What has to end: also from the thread that notices that the terminal is gone, where nothing
+/// is dropped any more.
+#[derive(Clone)]
+struct Ending(Arc<Mutex<Option<Parts>>>);
+
+struct Parts {
+    stop: oneshot::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+    config: tempfile::NamedTempFile,
+}
+
+impl Ending {
+    /// Stops the stack and removes its files; does nothing the second time.
+    fn now(&self) {
+        let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Parts { stop, thread, config }) = parts {
+            drop((stop, config));
+            // A panic over there has been reported by the panic hook already.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// What the demo's thread says once it is up.
@@ -44,7 +65,10 @@ pub fn start(options: Options) -> Result<Running, String> {
     file.write_all(config_text.as_bytes()).map_err(|e| format!("write the demo's config: {e}"))?;
     let config = file.path().to_owned();
     let addresses = with_config(&addresses, &config);
-    Ok(Running { handle, config, addresses, stop: Some(stop), thread: Some(thread), _config: file })
+    let end = Ending(Arc::new(Mutex::new(Some(Parts { stop, thread, config: file }))));
+    let last = end.clone();
+    crate::tui::terminal::hangup::before_exit(move || last.now());
+    Ok(Running { handle, config, addresses, end })
 }
 
 /// Adds where the config file is, so that a second terminal can watch or break the same stack.
@@ -84,11 +108,6 @@ fn serve(options: Options, up: &std::sync::mpsc::Sender<Up>, stopped: oneshot::R
 }
 
 impl Running {
-    /// The faults as the switches of the dashboard's screen.
-    pub fn switches(&self) -> Vec<Switch> {
-        switches(&self.handle)
-    }
-
     pub fn handle(&self) -> DemoHandle {
         self.handle.clone()
     }
@@ -105,10 +124,7 @@ pub fn switches(handle: &DemoHandle) -> Vec<Switch> {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.end.now();
     }
 }
 

@@ -72,6 +72,16 @@ impl Tally {
         }
     }
 
+    /// How many are in one state.
+    pub fn count(&self, health: Health) -> usize {
+        match health {
+            Health::Up => self.up,
+            Health::Degraded => self.degraded,
+            Health::Down => self.down,
+            Health::Unknown => self.unknown,
+        }
+    }
+
     pub fn total(&self) -> usize {
         self.up + self.degraded + self.down + self.unknown
     }

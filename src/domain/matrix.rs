@@ -215,17 +215,6 @@ impl Matrix {
         }
     }
 
-    /// When the first probe that is not stale will become so, unless a result comes first.
-    pub fn next_stale(&self, now: Now) -> Option<Duration> {
-        self.probes
-            .iter()
-            .zip(&self.states)
-            .filter_map(|(meta, state)| Some(state.next?.plus(overdue_after(meta))))
-            .filter_map(|at| at.mono.checked_sub(now.mono))
-            .map(|wait| wait + Duration::from_millis(1))
-            .min()
-    }
-
     pub fn layer_tally(&self, layer: usize, now: Now) -> Tally {
         self.of_layer(layer).map(|p| self.health_at(p, now)).collect()
     }
@@ -254,7 +243,30 @@ impl Matrix {
     pub fn roles(&self, now: Now) -> Vec<Role> {
         let health: Vec<Health> = (0..self.layers.len()).map(|l| self.layer_tally(l, now).worst()).collect();
         let needs: Vec<Vec<usize>> = self.layers.iter().map(|l| l.needs.clone()).collect();
-        cause::roles(&health, &needs)
+        let mut roles = cause::roles(&health, &needs);
+        for (layer, role) in roles.iter_mut().enumerate() {
+            if let Role::ExplainedBy(by) = *role
+                && self.failing_for(layer, now) > self.failing_for(by, now) + self.slowest_look(by)
+            {
+                // It failed before its cause did, by more than the cause could have gone unseen.
+                *role = Role::Cause;
+            }
+        }
+        roles
+    }
+
+    /// How long a layer has been failing: its oldest failure.
+    fn failing_for(&self, layer: usize, now: Now) -> Duration {
+        let failing = self
+            .of_layer(layer)
+            .filter(|p| matches!(self.health_at(*p, now), Health::Degraded | Health::Down));
+        failing.filter_map(|p| Some(now.since(self.probe(p)?.1.since?))).max().unwrap_or_default()
+    }
+
+    /// The longest that a failure of a layer can go unseen.
+    fn slowest_look(&self, layer: usize) -> Duration {
+        let probes = self.probes.iter().filter(|p| p.layer == layer);
+        probes.map(|p| overdue_after(p) * p.thresholds.failure).max().unwrap_or_default()
     }
 
     /// Set when every remote probe (at least two) has just failed for want of a way there: then
@@ -371,8 +383,6 @@ mod tests {
         let late = m.shown(ProbeIndex(0), now(13));
         assert_eq!((late.health, late.stale), (Health::Unknown, true));
         assert_eq!(late.reason, "no result for 13s; it was up");
-        let wait = m.next_stale(now(0)).unwrap();
-        assert!(m.shown(ProbeIndex(0), now(0).plus(wait)).stale);
     }
 
     #[test]
@@ -395,6 +405,18 @@ mod tests {
         m.apply(seen(2, 0, Health::Up, false));
         assert_eq!(m.roles(now(1)), [Role::Cause, Role::ExplainedBy(0)]);
         assert_eq!(m.layer_tally(1, now(1)), Tally { up: 1, down: 1, ..Tally::default() });
+    }
+
+    #[test]
+    fn what_failed_long_before_is_not_explained_by_what_failed_after() {
+        let mut m = matrix();
+        m.apply(seen(1, 0, Health::Down, false));
+        m.apply(seen(0, 0, Health::Up, false));
+        for at in [55, 60] {
+            m.apply(seen(1, at, Health::Down, false));
+            m.apply(seen(0, at, Health::Down, false));
+        }
+        assert_eq!(m.roles(now(61)), [Role::Cause, Role::Cause]);
     }
 
     #[test]

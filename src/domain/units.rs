@@ -106,18 +106,6 @@ pub fn short_age(age: Duration) -> String {
     }
 }
 
-/// When [`short_age`] will next read differently, counted from now.
-pub fn next_age_change(age: Duration) -> Duration {
-    let unit = match age.as_secs() {
-        0..=59 => 1,
-        60..=3599 => 60,
-        3600..=86_399 => 3600,
-        _ => 86_400,
-    };
-    let passed = Duration::from_secs(age.as_secs() / unit * unit);
-    Duration::from_secs(unit).saturating_sub(age.saturating_sub(passed))
-}
-
 /// A span with two units: `1m 30s`, `2h 5m`, `3d 4h`.
 pub fn long_age(age: Duration) -> String {
     let s = age.as_secs();
@@ -257,16 +245,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn the_age_text_changes_exactly_when_it_says(ms in 0u64..400_000_000) {
-            let age = Duration::from_millis(ms);
-            let wait = next_age_change(age);
-            prop_assert!(wait > Duration::ZERO);
-            let just_before = age + wait.saturating_sub(Duration::from_millis(1));
-            prop_assert_eq!(short_age(age), short_age(just_before));
-            prop_assert_ne!(short_age(age), short_age(age + wait));
-        }
-
         #[test]
         fn any_text_is_read_or_refused_without_panic(text in ".{0,24}") {
             let _ = parse_quantity(&text);

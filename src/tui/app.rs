@@ -188,6 +188,11 @@ impl App {
         }
     }
 
+    /// Whether a command means anything here: without switches their screen does not exist.
+    pub fn offers(&self, action: Action) -> bool {
+        action != Action::ShowSwitches || !self.switches.is_empty()
+    }
+
     /// The rows of the overview, as the filter and the folds leave them.
     pub fn rows(&self, now: Now) -> Vec<RowId> {
         rows::visible(self, now)

@@ -72,7 +72,7 @@ pub const COMMANDS: &[Command] = &[
     c(Action::Fold, "fold", "fold or unfold the layer", "", &["space", "left", "right", "h", "l"]),
     c(Action::FoldAll, "fold-all", "fold or unfold every layer", "", &["z"]),
     c(Action::ShowOverview, "overview", "screen: the health matrix", "", &["1"]),
-    c(Action::ShowSwitches, "switches", "screen: what can be broken on purpose (demo only)", "", &["8"]),
+    c(Action::ShowSwitches, "switches", "screen: what can be broken on purpose", "", &["8"]),
     c(Action::ShowLog, "log", "screen: the program's own log", "", &["9"]),
     c(Action::Redraw, "redraw", "draw everything anew", "", &["ctrl-l"]),
     c(Action::Suspend, "suspend", "stop and go back to the shell; fg returns", "", &["ctrl-z"]),

@@ -50,10 +50,6 @@ impl Glyphs {
         if folded { self.pick("▸", ">") } else { self.pick("▾", "v") }
     }
 
-    pub fn dot(self) -> &'static str {
-        self.pick("·", "|")
-    }
-
     /// Text of our own in the signs this terminal has: the few signs that sentences use.
     pub fn plain(self, text: &str) -> std::borrow::Cow<'_, str> {
         if self == Glyphs::Unicode || text.is_ascii() {
@@ -62,7 +58,7 @@ impl Glyphs {
         text.chars()
             .map(|c| match c {
                 '…' => '~',
-                '·' | '•' => '.',
+                '·' => '|',
                 '→' => '>',
                 '≤' => '<',
                 '–' | '—' => '-',

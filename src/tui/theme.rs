@@ -77,6 +77,14 @@ impl Theme {
         if problems.has_errors() { Err(problems) } else { Ok(theme) }
     }
 
+    /// A style on the header's ground: a style with the screen's own ground would tear a hole
+    /// into it.
+    pub fn on_header(&self, style: Style) -> Style {
+        let plain = style.bg.is_some() && style.bg == self.text.bg;
+        let style = if plain { Style { fg: None, bg: None, ..style } } else { style };
+        self.header.patch(style)
+    }
+
     /// The style of a state of health.
     pub fn health(&self, health: crate::domain::health::Health) -> Style {
         use crate::domain::health::Health;

@@ -123,8 +123,9 @@ fn on_filter_key(app: &mut App, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn on_palette_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
+    let offers = app.offers(Action::ShowSwitches);
     let Mode::Palette { input, cursor } = &mut app.mode else { return Vec::new() };
-    let found = palette::matching(input.value());
+    let found = palette::matching(input.value(), offers);
     match key.code {
         KeyCode::Esc => app.mode = Mode::Normal,
         KeyCode::Up => *cursor = cursor.saturating_sub(1),
@@ -173,9 +174,7 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         }
         Action::ShowOverview => app.screen = Screen::Overview,
         Action::ShowLog => app.screen = Screen::Log,
-        Action::ShowSwitches if app.switches.is_empty() => {
-            app.note("only the demo has something to break on purpose", now);
-        }
+        action if !app.offers(action) => {}
         Action::ShowSwitches => app.screen = Screen::Switches,
         Action::Theme => next_theme(app, now),
         Action::Freeze => {

@@ -83,7 +83,8 @@ fn conditions(probe: &Probe, state: &ProbeState, out: &mut Vec<Line>) {
         return;
     }
     out.push(Line::Title(format!("conditions{damping}")));
-    let facts = state.last.as_ref().map(|l| &l.facts);
+    // A look that ended in a fault has no facts: nothing was held against the conditions.
+    let facts = state.last.as_ref().map(|l| &l.facts).filter(|f| f.iter().next().is_some());
     let all = probe
         .conditions
         .iter()
@@ -94,7 +95,7 @@ fn conditions(probe: &Probe, state: &ProbeState, out: &mut Vec<Line>) {
         let verdict =
             text.parse::<crate::domain::condition::Condition>().ok().zip(facts).map(|(c, f)| c.eval(f));
         let (health, note) = match verdict {
-            None => (Health::Unknown, "not held against anything yet".to_owned()),
+            None => (Health::Unknown, "not looked at".to_owned()),
             Some(crate::domain::condition::Verdict::Holds) => (Health::Up, String::new()),
             Some(crate::domain::condition::Verdict::Fails(why)) => (otherwise, why),
             Some(crate::domain::condition::Verdict::Unknown(why)) => (Health::Unknown, why),

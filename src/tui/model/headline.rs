@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::domain::cause::Role;
 use crate::domain::fact::Fact;
 use crate::domain::health::Health;
-use crate::domain::matrix::Matrix;
+use crate::domain::matrix::{Matrix, Shown};
 use crate::domain::observation::ProbeIndex;
 use crate::domain::units;
 use std::time::Duration;
@@ -30,36 +30,39 @@ pub fn headline(matrix: &Matrix, at: Now) -> Headline {
         roles.iter().enumerate().filter(|(_, r)| **r == Role::Cause).map(|(i, _)| i).collect();
     let worst_first = |layer: &usize| std::cmp::Reverse(matrix.layer_tally(*layer, at).worst().severity());
     let Some(&cause) = causes.iter().min_by_key(|l| worst_first(l)) else { return calm(matrix, at) };
-    let layer = matrix.layers().get(cause);
-    let name = layer.map_or("?", |l| l.name.as_str());
-    let health = matrix.layer_tally(cause, at).worst();
+    let tally = matrix.layer_tally(cause, at);
+    let (health, name) = (tally.worst(), layer_name(matrix, cause));
+    // "Host down" when one of its disks is full would send the reader to the wrong place.
+    let what = match tally.count(health) {
+        n if n == tally.total() => format!("{name} {health}"),
+        n => format!("{name}: {n} of {} {health}", tally.total()),
+    };
     let explained = roles.iter().filter(|r| matches!(r, Role::ExplainedBy(l) if *l == cause)).count();
-    let (since, reason) = worst_probe(matrix, cause, at)
-        .map(|(probe, shown)| {
-            let name = matrix.probe(probe).map_or(String::new(), |(p, _)| p.name.clone());
-            let at_least = if shown.from_the_start { "at least " } else { "" };
-            (
-                shown.since.map(|d| format!(" for {at_least}{}", units::long_age(d))),
-                format!("{name}: {}", shown.reason),
-            )
-        })
-        .unwrap_or_default();
-    let since = since.unwrap_or_default();
+    let (since, reason) =
+        worst_probe(matrix, cause, at).map(|(p, shown)| because(matrix, p, &shown)).unwrap_or_default();
     let mut more = match explained {
         0 => String::new(),
-        1 => "; explains 1 layer more".to_owned(),
-        n => format!("; explains {n} layers more"),
+        1 => "; explains 1 more layer".to_owned(),
+        n => format!("; explains {n} more layers"),
     };
-    let others: Vec<&str> = causes
-        .iter()
-        .filter(|l| **l != cause)
-        .filter_map(|l| matrix.layers().get(*l))
-        .map(|l| l.name.as_str())
-        .collect();
+    let others: Vec<&str> = causes.iter().filter(|l| **l != cause).map(|l| layer_name(matrix, *l)).collect();
     if !others.is_empty() {
         more = format!("{more}; also failing: {}", others.join(", "));
     }
-    Headline { health, text: format!("{name} {health}{since}{more} · {reason}") }
+    Headline { health, text: format!("{what}{since} · {reason}{more}") }
+}
+
+fn layer_name(matrix: &Matrix, layer: usize) -> &str {
+    matrix.layers().get(layer).map_or("?", |l| l.name.as_str())
+}
+
+/// Since when, and why, in the words of one probe.
+fn because(matrix: &Matrix, probe: ProbeIndex, shown: &Shown) -> (String, String) {
+    let name = matrix.probe(probe).map_or("", |(p, _)| p.name.as_str());
+    let at_least = if shown.from_the_start { "at least " } else { "" };
+    let since =
+        shown.since.filter(|d| d.as_secs() > 0).map(|d| format!(" for {at_least}{}", units::long_age(d)));
+    (since.unwrap_or_default(), format!("{name}: {}", shown.reason))
 }
 
 fn calm(matrix: &Matrix, at: Now) -> Headline {
@@ -88,25 +91,20 @@ fn longest_calm(matrix: &Matrix, at: Now) -> Option<Duration> {
     (0..matrix.probes().len()).filter_map(|i| matrix.probe(ProbeIndex(i))?.1.since).map(|s| at.since(s)).min()
 }
 
-/// The probe of a layer that is in the worst state, the one that has been so for longest.
-pub fn worst_probe(
-    matrix: &Matrix,
-    layer: usize,
-    at: Now,
-) -> Option<(ProbeIndex, crate::domain::matrix::Shown)> {
+/// The first probe of a layer that is in its worst state: a stack file names the most telling first.
+pub fn worst_probe(matrix: &Matrix, layer: usize, at: Now) -> Option<(ProbeIndex, Shown)> {
     matrix
         .of_layer(layer)
         .map(|p| (p, matrix.shown(p, at)))
-        .max_by_key(|(p, s)| (s.health.severity(), s.since.unwrap_or_default(), std::cmp::Reverse(p.0)))
+        .max_by_key(|(p, s)| (s.health.severity(), std::cmp::Reverse(p.0)))
 }
 
 /// What is said of a layer's part beside its name: `explained by redis`.
 pub fn role_note(matrix: &Matrix, role: Role) -> String {
-    let name = |l: usize| matrix.layers().get(l).map_or("?", |l| l.name.as_str());
     match role {
         Role::Fine => String::new(),
         Role::Cause => "likely cause".to_owned(),
-        Role::ExplainedBy(l) => format!("explained by {}", name(l)),
+        Role::ExplainedBy(l) => format!("explained by {}", layer_name(matrix, l)),
     }
 }
 
@@ -125,12 +123,20 @@ pub fn clocks(matrix: &Matrix, at: Now) -> Vec<(String, Health)> {
             if left < 0.0 { "expired".to_owned() } else { units::short_age(Duration::from_secs_f64(left)) };
         out.push((format!("certificate {left} ({name})"), health));
     }
+    let hosts = matrix.hosts();
+    for host in hosts.iter().filter(|_| hosts.len() > 1) {
+        let tally = matrix.host_tally(host, at);
+        let worst = tally.worst();
+        if worst != Health::Up {
+            out.push((format!("host {host}: {} of {} {worst}", tally.count(worst), tally.total()), worst));
+        }
+    }
     if let Some((name, at_change, to)) = last_change(matrix) {
         let ago = units::short_age(at.since(at_change));
         out.push((format!("last change {ago} ago: {name} {to}"), Health::Up));
     }
     if let Some(oldest) = oldest_result(matrix, at) {
-        out.push((format!("results at most {} old", coarse(oldest)), Health::Up));
+        out.push((format!("oldest result ≤{}", coarse(oldest)), Health::Up));
     }
     out
 }

@@ -36,7 +36,9 @@ pub fn last_scroll(app: &App, row: Option<RowId>, now: Now) -> usize {
 
 pub fn draw(app: &App, row: Option<RowId>, at: Now, area: Rect, buf: &mut Buffer) {
     let (title, lines) = content(app, row, at).unwrap_or_default();
-    rule(buf, area, 0, &title, app.glyphs, app.theme.border, app.theme.title);
+    let heading = Rect { width: area.width.saturating_sub(12), ..area };
+    rule(buf, area, 0, "", app.glyphs, app.theme.border, app.theme.border);
+    rule(buf, heading, 0, &title, app.glyphs, app.theme.border, app.theme.title);
     let inner = Rect {
         x: area.x + 1,
         y: area.y + 1,
@@ -56,7 +58,7 @@ pub fn draw(app: &App, row: Option<RowId>, at: Now, area: Rect, buf: &mut Buffer
     let hidden = last - scroll;
     if hidden > 0 {
         let key = app.keymap.key_of(crate::tui::command::Action::DetailDown);
-        let note = format!(" {hidden} lines below: {key} ");
+        let note = format!(" {hidden} more: {key} ");
         let width = super::paint::columns(&note) as u16 + 1;
         Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&note, app.theme.dim);
     }

@@ -2,7 +2,7 @@
 
 use super::paint::{Pen, columns};
 use crate::clock::Now;
-use crate::domain::health::Health;
+use crate::domain::health::{Health, Tally};
 use crate::tui::app::{App, Mode, NOTICE_FOR, Screen};
 use crate::tui::command::{Action, COMMANDS};
 use crate::tui::model::headline;
@@ -23,38 +23,61 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) -> Rect {
     Rect { y: area.y + ABOVE, height: area.height.saturating_sub(ABOVE + BELOW), ..area }
 }
 
+/// The stack, how it is, where, and on the right the mode and the time. What does not fit is left
+/// out whole, the least important first.
 fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
-    let style = app.theme.header;
+    let theme = &app.theme;
+    let style = theme.header;
     buf.set_style(Rect { height: 1, ..area }, style);
-    let matrix = app.matrix();
-    let tally = matrix.tally(app.shown_at(now));
-    let hosts = matrix.hosts().len();
     let time =
         now.wall.strftime(if area.width >= 100 { "%Y-%m-%d %H:%M:%SZ" } else { "%H:%M:%SZ" }).to_string();
     let mode = mode_word(app, now);
-    let right = columns(&time) + columns(&mode) + 2;
-    let mut pen =
-        Pen::new(buf, Rect { width: area.width.saturating_sub(right as u16 + 1), ..area }, 0, app.glyphs);
+    let right = columns(&time) + columns(&mode) + 3;
+    let mut room = usize::from(area.width).saturating_sub(right + 2);
+    let mut take = |wide: usize| {
+        let fits = wide <= room;
+        room -= if fits { wide } else { 0 };
+        fits
+    };
+    let matrix = app.matrix();
+    let tally = matrix.tally(app.shown_at(now));
+    let mut states = counts(tally);
+    states.retain(|(_, count)| take(columns(count) + 4));
+    let title = take(columns(&app.title));
+    let environment = take(columns(&app.environment) + 2);
+    let words = take(states.iter().map(|(h, _)| h.as_str().len() + 1).sum());
+    let hosts = matrix.hosts().len();
     let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
-    pen.skip(1).put(&app.title, style.patch(app.theme.title));
-    pen.put(&format!("  {}", app.environment), style);
-    if area.width >= 100 {
-        pen.put(&format!("  {hosts}"), style);
+    let hosts = Some(hosts).filter(|h| take(columns(h) + 2));
+    let mut pen = Pen::new(buf, area, 0, app.glyphs);
+    pen.skip(1);
+    if title {
+        pen.put(&app.title, theme.on_header(theme.title));
     }
-    for (count, health) in [
+    if environment {
+        pen.put("  ", style).put(&app.environment, style);
+    }
+    if let Some(hosts) = hosts {
+        pen.put("  ", style).put(&hosts, style);
+    }
+    for (health, count) in states {
+        let word = if words { format!(" {count} {health}") } else { format!(" {count}") };
+        pen.put("  ", style)
+            .put(app.glyphs.health(health), theme.on_header(theme.health(health)))
+            .put(&word, style);
+    }
+    pen.to_right(right as u16).put(&mode, theme.on_header(theme.accent)).put("  ", style).put(&time, style);
+}
+
+/// How many probes are in each state, the worst first; `up` always.
+fn counts(tally: Tally) -> Vec<(Health, String)> {
+    let all = [
         (tally.down, Health::Down),
         (tally.degraded, Health::Degraded),
         (tally.unknown, Health::Unknown),
         (tally.up, Health::Up),
-    ] {
-        if count > 0 || health == Health::Up {
-            pen.put("  ", style).put(app.glyphs.health(health), style.patch(app.theme.health(health)));
-            let word = if area.width >= 76 { format!(" {count} {health}") } else { format!(" {count}") };
-            pen.put(&word, style);
-        }
-    }
-    let mut pen = Pen::new(buf, area, 0, app.glyphs);
-    pen.to_right(right as u16 + 1).put(&mode, style.patch(app.theme.accent)).skip(1).put(&time, style);
+    ];
+    all.into_iter().filter(|(n, h)| *n > 0 || *h == Health::Up).map(|(n, h)| (h, n.to_string())).collect()
 }
 
 fn mode_word(app: &App, now: Now) -> String {
@@ -83,13 +106,13 @@ fn clocks(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     for (text, health) in headline::clocks(app.matrix(), app.shown_at(now)) {
         let style = if health == Health::Up { app.theme.dim } else { app.theme.health(health) };
         if !first {
-            pen.put(" ", app.theme.dim).put(app.glyphs.dot(), app.theme.dim).put(" ", app.theme.dim);
+            pen.put(" · ", app.theme.dim);
         }
         pen.put(&text, style);
         first = false;
     }
     if app.dropped > 0 {
-        pen.put(&format!(" {} {} results dropped", app.glyphs.dot(), app.dropped), app.theme.degraded);
+        pen.put(&format!(" · {} results dropped", app.dropped), app.theme.degraded);
     }
 }
 

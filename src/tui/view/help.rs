@@ -24,6 +24,7 @@ pub fn draw(app: &App, scroll: usize, area: Rect, buf: &mut Buffer) {
     );
     let mut lines: Vec<[(String, ratatui::style::Style); 3]> = COMMANDS
         .iter()
+        .filter(|c| app.offers(c.action))
         .map(|c| {
             let keys = app.keymap.keys_of(c.action).join(" ");
             [(keys, theme.key), (c.name.to_owned(), theme.text), (c.doc.to_owned(), theme.dim)]
@@ -49,8 +50,8 @@ pub fn draw(app: &App, scroll: usize, area: Rect, buf: &mut Buffer) {
         lines.iter().skip(scroll.min(last)).take(usize::from(inner.height)).enumerate()
     {
         let mut pen = Pen::new(buf, inner, y as u16, app.glyphs);
-        let (first, second) = if inner.width >= 60 { (20, 15) } else { (13, 0) };
-        pen.cell(&keys.0, first, keys.1);
+        let (first, second) = if inner.width >= 60 { (21, 15) } else { (13, 0) };
+        pen.cell(&keys.0, first - 1, keys.1).skip(1);
         if second > 0 {
             pen.cell(&name.0, second, name.1);
         }

@@ -61,7 +61,8 @@ fn split(body: u16, detail: bool) -> (u16, u16) {
     if !detail {
         return (body, 0);
     }
-    let below = if body >= 18 { body * 3 / 5 } else { body.saturating_sub(4) };
+    // On a small terminal the details take it all: three lines of them help nobody.
+    let below = if body >= 14 { body * 3 / 5 } else { body };
     (body - below, below)
 }
 
@@ -71,7 +72,9 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let rows = app.rows(now);
     let at = app.shown_at(now);
     let columns = Columns::for_matrix(area.width, app.matrix());
-    heading(app, columns, top, buf);
+    if above > 0 {
+        heading(app, columns, top, buf);
+    }
     let cursor = position(app, &rows);
     if rows.is_empty() {
         let text =
@@ -104,9 +107,8 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
 fn more_note(app: &App, rows: usize, above: u16, area: Rect, buf: &mut Buffer) {
     let shown = usize::from(above.saturating_sub(1));
     if rows > shown {
-        let text = format!("{}-{} of {rows}", app.scroll + 1, (app.scroll + shown).min(rows));
-        let width = text.len() as u16 + 1;
-        Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&text, app.theme.dim);
+        let text = format!("  {}-{} of {rows} ", app.scroll + 1, (app.scroll + shown).min(rows));
+        Pen::new(buf, area, 0, app.glyphs).to_right(text.len() as u16).put(&text, app.theme.dim);
     }
 }
 
@@ -162,14 +164,7 @@ fn layer_row(app: &App, layer: usize, role: &str, at: Now, c: Columns, place: Re
 fn tally_words(tally: Tally) -> String {
     match tally.worst() {
         Health::Up => format!("{} up", tally.up),
-        worst => {
-            let count = match worst {
-                Health::Down => tally.down,
-                Health::Degraded => tally.degraded,
-                _ => tally.unknown,
-            };
-            format!("{count} {worst} of {}", tally.total())
-        }
+        worst => format!("{} {worst} of {}", tally.count(worst), tally.total()),
     }
 }
 

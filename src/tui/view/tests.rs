@@ -65,8 +65,10 @@ fn overlays_and_panes() {
         ("problems", "!"),
         ("folded", "z"),
     ] {
-        for (w, h) in [(80, 24), (120, 40)] {
-            insta::assert_snapshot!(format!("{name}_{w}x{h}"), picture(Glyphs::Unicode, keys, w, h));
+        for (w, h) in SIZES {
+            for (glyphs, signs) in [(Glyphs::Unicode, ""), (Glyphs::Ascii, "_ascii")] {
+                insta::assert_snapshot!(format!("{name}_{w}x{h}{signs}"), picture(glyphs, keys, w, h));
+            }
         }
     }
 }
