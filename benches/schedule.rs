@@ -74,10 +74,8 @@ fn run(count: usize, interval: &str, seconds: u64) -> Result<(), String> {
         for observation in mailbox.drain() {
             if let Observation::Probed { probe, reading, next } = observation {
                 let took = reading.latency.unwrap_or_default();
-                if let Some(slot) = due.get_mut(probe.0) {
-                    if let Some(was) = slot.replace(next.mono) {
-                        late.push(reading.at.mono.saturating_sub(took).saturating_sub(was));
-                    }
+                if let Some(was) = due.get_mut(probe.0).and_then(|slot| slot.replace(next.mono)) {
+                    late.push(reading.at.mono.saturating_sub(took).saturating_sub(was));
                 }
             }
         }

@@ -160,10 +160,14 @@ fn every_way_to_end_leaves_the_terminal_as_it_was() {
 #[test]
 fn when_the_terminal_is_gone_so_is_the_program() {
     for shell in ["exec \"$0\" demo", "trap '' HUP; exec \"$0\" demo"] {
-        let launch = Launch::new("/bin/sh").args(["-c", shell, PROGRAM]).size(120, 40);
+        let room = tempfile::tempdir().expect("a folder");
+        let launch =
+            Launch::new("/bin/sh").args(["-c", shell, PROGRAM]).size(120, 40).env("TMPDIR", room.path());
         let mut pty = healthy(&launch);
         pty.hang_up();
         assert!(pty.wait_exit_within(Duration::from_secs(1)).is_some(), "it is still there: {shell}");
+        let left: Vec<_> = std::fs::read_dir(room.path()).expect("listed").flatten().collect();
+        assert!(left.is_empty(), "the demo left {left:?}");
     }
 }
 
