@@ -50,6 +50,7 @@ pub struct Command {
 /// Every command, in the order of the help page.
 pub const COMMANDS: &[Command] = &[
     c(Action::Help, "help", "show every key", "help", &["?", "f1"]),
+    c(Action::Quit, "quit", "leave", "quit", &["q", "ctrl-c"]),
     c(Action::Open, "open", "open the details of the selected row", "details", &["enter"]),
     c(Action::DetailDown, "detail-down", "scroll the details down", "", &["J", "shift-down"]),
     c(Action::DetailUp, "detail-up", "scroll the details up", "", &["K", "shift-up"]),
@@ -76,7 +77,6 @@ pub const COMMANDS: &[Command] = &[
     c(Action::ShowLog, "log", "screen: the program's own log", "", &["9"]),
     c(Action::Redraw, "redraw", "draw everything anew", "", &["ctrl-l"]),
     c(Action::Suspend, "suspend", "stop and go back to the shell; fg returns", "", &["ctrl-z"]),
-    c(Action::Quit, "quit", "leave", "quit", &["q", "ctrl-c"]),
 ];
 
 const fn c(
