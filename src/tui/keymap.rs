@@ -163,6 +163,6 @@ mod tests {
         assert_eq!(errors.len(), 3, "{errors:?}");
         assert!(errors[0].contains("did you mean `quit`"), "{errors:?}");
         assert!(errors.iter().any(|e| e.contains("is no key")), "{errors:?}");
-        assert!(errors.iter().any(|e| e.contains("`copy` and `quit`")), "{errors:?}");
+        assert!(errors.iter().any(|e| e.contains("`quit` and `copy`")), "{errors:?}");
     }
 }
