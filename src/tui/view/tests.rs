@@ -252,10 +252,10 @@ fn a_wallboard_without_room_for_all_shows_the_worst_and_counts_the_others() {
     assert!(text.contains("\n +20 more: 1 down, 1 degraded, "), "{text}");
     // With room for all, they keep the order of the stack file.
     let text = board(crowded(20), 0, 40, 22);
-    assert!(!text.contains("more:") && text.find("Layer 1 ") < text.find("Layer 15 "), "{text}");
+    assert!(!text.contains("more:") && text.find("Layer 1 UP") < text.find("Layer 15 DOWN"), "{text}");
     // Problems: the last line counts those that are not told.
     let text = board(crowded(20), 1, 40, 6);
-    assert!(text.ends_with("+3 more: 1 degraded, 2 unknown"), "{text}");
+    assert!(text.trim_end().ends_with("+3 more: 1 degraded, 2 unknown"), "{text}");
 }
 
 #[test]

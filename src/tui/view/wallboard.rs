@@ -35,13 +35,11 @@ pub fn draw(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
 
 /// The worst there is to say, in one line.
 fn state(w: &Wallboard, now: Now) -> (Health, String) {
-    match &w.trouble {
-        Some(trouble) => (Health::Unknown, trouble.clone()),
-        None => {
-            let line = headline(&w.matrix, now);
-            (line.health, line.text)
-        }
+    if let Some(trouble) = &w.trouble {
+        return (Health::Unknown, trouble.clone());
     }
+    let line = headline(&w.matrix, now);
+    (line.health, line.text)
 }
 
 /// What stack this is, of which environment; beside it the page and the time, as far as there is
