@@ -146,7 +146,7 @@ fn a_real_tunnel_is_seen_and_its_keys_are_not() {
     assert_eq!((number(&near, "PEERS"), number(&near, "PORT")), (2.0, 51999.0));
     assert!(number(&near, "RX") > 0.0 && number(&near, "TX") > 0.0, "{near:?}");
     let absent = bench.look_at("wireguard", "interface = \"wg9\"");
-    expect(&absent, Health::Down, "expected present == true, got false");
+    expect(&absent, Health::Down, "interface wg9 does not exist");
     let nobody = Bench::local(&[&tunnel.tools(65534)]);
     let refused = nobody.look_at("wireguard", "interface = \"wg0\"");
     expect(&refused, Health::Unknown, "add to sudoers: <user> ALL=(root) NOPASSWD: wg show all dump");
@@ -176,8 +176,8 @@ fn a_wg_that_cannot_tell_is_unknown_and_says_why() {
         ),
         ("yes | head -c 6000000", Health::Unknown, "longer than"),
         ("sleep 87002; true", Health::Unknown, "expected a result within 500ms"),
-        ("exit 0", Health::Down, "expected present == true, got false"),
-        ("printf 'wg1\\tK\\tP\\t1\\toff\\n'", Health::Down, "expected present == true, got false"),
+        ("exit 0", Health::Down, "interface wg0 does not exist"),
+        ("printf 'wg1\\tK\\tP\\t1\\toff\\n'", Health::Down, "interface wg0 does not exist"),
         ("printf 'wg0\\tK\\tP\\t1\\toff\\n'", Health::Up, "0 peers, no handshake yet"),
     ];
     for (script, health, reason) in table {
@@ -219,9 +219,12 @@ fn files_are_judged_by_what_the_kernel_would_allow() {
     );
     expect(&open, Health::Up, "5B");
     assert_eq!(text(&look("", ""), "TYPE"), "directory");
-    expect(&look("none", ""), Health::Down, "expected exists == true, got false");
-    expect(&look("none", "conditions = [\"[AGE] < 1h\"]"), Health::Down, "to exist, got no such file");
-    expect(&look("open/below", ""), Health::Down, "expected exists == true, got false");
+    let none = format!("no such file: {}", at("none").display());
+    expect(&look("none", ""), Health::Down, &none);
+    expect(&look("none", "conditions = [\"[AGE] < 1h\"]"), Health::Down, &none);
+    expect(&look("open", "conditions = [\"[EXISTS] == false\"]"), Health::Down, "expected exists == false");
+    expect(&look("none", "conditions = [\"[EXISTS] == false\"]"), Health::Up, "absent");
+    expect(&look("open/below", ""), Health::Down, "no such file: ");
     expect(&look("open", "conditions = [\"[SIZE] > 1KiB\"]"), Health::Down, "expected size > 1KiB, got 5B");
     for (name, user, want) in [
         ("open", "nobody", Health::Up),
@@ -243,7 +246,7 @@ fn a_pid_file_is_held_against_the_process_it_names() {
     let path = dir.path().join("pid");
     let bench = Bench::local(&[]);
     let look = |more: &str| bench.look_at("pid-file", &format!("path = \"{}\"\n{more}", path.display()));
-    expect(&look(""), Health::Down, "expected exists == true, got false");
+    expect(&look(""), Health::Down, &format!("no such file: {}", path.display()));
     let sleeper = host::Killed::start(&["sleep", "87003"]);
     let pid = sleeper.0.id();
     wait_for("the program", || running("sleep 87003").contains(&pid).then_some(()));
@@ -302,7 +305,11 @@ fn disk_memory_and_load_are_numbers_of_this_machine() {
     );
     expect(&disk, Health::Up, "used");
     assert!(number(&disk, "TOTAL") > number(&disk, "FREE"));
-    expect(&bench.look_at("disk", "path = \"/no/such\""), Health::Down, "expected /no/such to exist");
+    expect(
+        &bench.look_at("disk", "path = \"/no/such\""),
+        Health::Unknown,
+        "no such directory here: /no/such; is this the right host?",
+    );
     let memory = bench
         .look_at("memory", "conditions = [\"[USED] < 100%\", \"[TOTAL] > 1MiB\", \"[SWAP_USED] <= 100%\"]");
     expect(&memory, Health::Up, "available");

@@ -281,14 +281,17 @@ fn attempts_that_time_out_count_against_us_as_well() {
 }
 
 #[test]
-fn a_server_that_is_down_is_down_and_soon_tried_again() {
+fn a_server_that_is_down_is_named_and_soon_tried_again() {
     let to = SocketAddr::from(([127, 0, 0, 1], crate::harness::free_port()));
     let secret = SecretSource::Command(vec!["echo".into(), PASSWORD.into()]);
     let watch = Watch::new(&[login(to, TokenFrom::Cookie("c".into()))], &[("pw", secret)]);
     let probe = probe(&format!("kind = 'http'\nurl = 'http://{to}/'\nauth = {{ login = 'api' }}")).unwrap();
+    let said = |left: u64| format!("login api: connection refused by {to}; next try in {left}s");
     for _ in 0..3 {
-        expect(&watch.run(&probe), Down, "connection refused by");
-        watch.advance(5);
+        expect(&watch.run(&probe), Unknown, &said(5));
+        watch.advance(2);
+        expect(&watch.run(&probe), Unknown, &said(3));
+        watch.advance(3);
     }
     let nobody = Watch::new(&[], &[]);
     expect(&nobody.run(&probe), Unknown, "no login is called api; define [logins.api]");

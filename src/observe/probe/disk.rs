@@ -99,8 +99,10 @@ async fn df(spec: &Spec, cx: &Context<'_>, unit: &str) -> Result<(Usage, String)
             return Err(Fault::Unknown(super::shared::sudo_help(&command)));
         }
         return Err(match said(&stderr, Some(&spec.path)) {
+            // More often a mistake in the stack file than a disk that went away, and how full it
+            // is was not learned either way.
             FileError::NotFound => {
-                Fault::Down(format!("expected {} to exist, got no such file or directory", spec.path))
+                Fault::Unknown(format!("no such directory here: {}; is this the right host?", spec.path))
             }
             e => file::fault(&spec.path, e),
         });

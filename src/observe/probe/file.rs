@@ -52,10 +52,14 @@ pub(super) fn wants(cx: &Context<'_>, name: &str) -> bool {
 /// What an absent path means: a fact when the conditions speak of it, else the plain reason.
 pub(super) fn missing(cx: &Context<'_>, path: &str) -> Result<Found, Fault> {
     if !wants(cx, "EXISTS") {
-        return Err(Fault::Down(format!("expected {path} to exist, got no such file")));
+        return Err(Fault::Down(format!("no such file: {path}")));
     }
-    let mut found =
-        Found { summary: "absent".to_owned(), evidence: format!("{path}: no such file"), ..Found::default() };
+    let mut found = Found {
+        summary: "absent".to_owned(),
+        evidence: format!("{path}: no such file"),
+        missing: Some(format!("no such file: {path}")),
+        ..Found::default()
+    };
     found.facts.bool("EXISTS", false);
     Ok(found)
 }

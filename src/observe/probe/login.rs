@@ -7,6 +7,7 @@ use super::http::auth::Credential;
 use super::http::fetch::{Answer, Call, fetch, plain_headers};
 use super::{Context, Fault, Phase};
 use crate::domain::id::HostId;
+use crate::domain::text;
 use crate::domain::units;
 use crate::stack::kind::http::target::Target;
 use crate::stack::spec::{Login, TokenFrom};
@@ -23,6 +24,9 @@ use std::time::Duration;
 const MAX_ANSWER: usize = 64 << 10;
 /// The longest token, in bytes: it travels in a header of every request.
 const MAX_TOKEN: usize = 8 << 10;
+
+/// Kept of why an attempt failed, in characters: it is told until the next one.
+const MAX_WHY: usize = 300;
 
 /// All logins of a stack.
 #[derive(Debug, Default)]
@@ -71,7 +75,8 @@ impl Logins {
 /// wait for one attempt.
 ///
 /// # Errors
-/// `Unknown` while logging in is refused or not allowed yet; else as [`fetch`].
+/// `Unknown` while logging in fails, is refused or is not allowed yet, with the reason of the last
+/// attempt; `Unreachable` when there was no way to the server.
 pub async fn session(cx: &Context<'_>, id: &str) -> Result<Session, Fault> {
     let slot = cx.shared.logins.slot(id)?;
     if let Some(session) = slot.at_hand(cx) {
@@ -82,7 +87,7 @@ pub async fn session(cx: &Context<'_>, id: &str) -> Result<Session, Fault> {
     if let Some(session) = slot.at_hand(cx) {
         return Ok(session);
     }
-    gate.may_try(cx.clock.now().mono).map_err(|early| slot.too_early(&early))?;
+    gate.may_try(cx.clock.now().mono).map_err(|early| Fault::Unknown(slot.too_early(&early)))?;
     let target = slot.target.as_ref().map_err(|why| Fault::Unknown(format!("login {id}: {why}")))?;
     // Fetched before the attempt begins, so that a missing secret costs no attempt.
     let password = cx.shared.secret(&slot.login.password).await?;
@@ -94,21 +99,25 @@ pub async fn session(cx: &Context<'_>, id: &str) -> Result<Session, Fault> {
             slot.sessions().insert(cx.probe.host.clone(), session.clone());
             Ok(session)
         }
-        Err(Refusal { outcome, fault: Fault::Unknown(why) }) => {
+        Err(Refusal { outcome, fault }) => {
+            // Whether the login's server is down is for the probe that asks it directly; those that
+            // only need its token learn nothing of their own target.
+            let (why, unreachable) = match fault {
+                Fault::Down(why) | Fault::Unknown(why) => (why, false),
+                Fault::Unreachable(why) => (why, true),
+            };
+            let why = text::one_line(&why, MAX_WHY);
             if outcome == Outcome::Refused {
                 // The next attempt reads it again: perhaps it has been put right by then.
                 cx.shared.secrets.forget(&slot.login.password);
             }
             attempt.settle(outcome, &why);
             drop(attempt);
-            match gate.may_try(cx.clock.now().mono) {
-                Err(early) => Err(slot.too_early(&early)),
-                Ok(()) => Err(Fault::Unknown(why)),
-            }
-        }
-        Err(Refusal { outcome, fault }) => {
-            attempt.settle(outcome, "the server did not answer a login");
-            Err(fault)
+            let why = match gate.may_try(cx.clock.now().mono) {
+                Err(early) => slot.too_early(&early),
+                Ok(()) => format!("login {id}: {why}"),
+            };
+            Err(if unreachable { Fault::Unreachable(why) } else { Fault::Unknown(why) })
         }
     }
 }
@@ -176,10 +185,10 @@ impl Slot {
         self.sessions().get(&cx.probe.host).cloned()
     }
 
-    fn too_early(&self, early: &TooEarly) -> Fault {
+    fn too_early(&self, early: &TooEarly) -> String {
         let TooEarly { left, why } = early;
         let next = units::long_age(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)));
-        Fault::Unknown(format!("login {}: {why}; next try in {next}", self.login.id))
+        format!("login {}: {why}; next try in {next}", self.login.id)
     }
 
     /// One attempt. What the server says in its body is not quoted: it may echo the password.

@@ -10,7 +10,7 @@ pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
-use crate::domain::condition::Verdict;
+use crate::domain::condition::{Condition, Verdict};
 use crate::domain::fact::{Fact, Facts};
 use crate::domain::health::Health;
 use crate::domain::observation::Reading;
@@ -114,6 +114,9 @@ pub struct Found {
     pub evidence: String,
     /// When the facts are older than this run: a shared answer's own time.
     pub seen_at: Option<Now>,
+    /// Set when the thing looked at is not there: what a failing condition on `EXISTS` or
+    /// `PRESENT` then says, since "got false" does not name it.
+    pub missing: Option<String>,
 }
 
 /// Why a look found nothing.
@@ -207,7 +210,7 @@ fn judge(probe: &Probe, mut found: Found, latency: Duration, end: Now) -> Readin
     for (condition, when_it_fails) in all {
         let (now, why) = match condition.eval(&found.facts) {
             Verdict::Holds => continue,
-            Verdict::Fails(why) => (when_it_fails, why),
+            Verdict::Fails(why) => (when_it_fails, absent(condition, &found).unwrap_or(why)),
             Verdict::Unknown(why) => (Health::Unknown, why),
         };
         if now.severity() > health.severity() {
@@ -217,4 +220,9 @@ fn judge(probe: &Probe, mut found: Found, latency: Duration, end: Now) -> Readin
     let at = found.seen_at.unwrap_or(end);
     let evidence = Reading::evidence_lines(&found.evidence);
     Reading { health, reason, latency: Some(latency), at, facts: found.facts, evidence, unreachable: false }
+}
+
+/// What a failing condition says of a thing that is not there.
+fn absent(condition: &Condition, found: &Found) -> Option<String> {
+    found.missing.clone().filter(|_| matches!(condition.name(), "EXISTS" | "PRESENT"))
 }

@@ -98,6 +98,7 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     let Some(interface) = interface else {
         refused(spec, &command, &answer.output, &stderr)?;
         found.facts.bool("PRESENT", false);
+        found.missing = Some(format!("interface {} does not exist", spec.interface));
         found.evidence = format!("wg knows no interface {}\n{stderr}", spec.interface);
         return Ok(found);
     };

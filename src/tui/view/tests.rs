@@ -190,3 +190,95 @@ proptest! {
         }
     }
 }
+
+/// A wallboard frame of that matrix, after turning so many pages.
+fn board(matrix: crate::domain::matrix::Matrix, turns: usize, width: u16, height: u16) -> String {
+    let theme = Theme::built_in("dark").unwrap();
+    let (title, environment) = ("Example".into(), "staging".into());
+    let turn = Duration::from_secs(15);
+    let mut board = Wallboard::new(title, environment, matrix, theme, Glyphs::Unicode, turn, at(58));
+    for _ in 0..turns {
+        board.key(KeyEvent::new(KeyCode::Char('n'), KeyModifiers::NONE), at(58));
+    }
+    let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
+    super::wallboard::draw(&board, at(58), buf.area, &mut buf);
+    picture::text(&buf)
+}
+
+/// Twenty layers of one probe each, or one layer of twenty: the tenth is degraded, the fifteenth
+/// down, the last two not known, and the others up.
+fn crowded(layers: usize) -> crate::domain::matrix::Matrix {
+    use crate::domain::id::{LayerId, ProbeId};
+    use crate::domain::matrix::{Layer, Matrix};
+    let model = empty().probe(ProbeIndex(0)).unwrap().0.clone();
+    let layer = |i| Layer { id: LayerId::new(&format!("l{i}")), name: format!("Layer {i}"), needs: vec![] };
+    let probes = (1..=20).map(|i| crate::domain::matrix::Probe {
+        id: ProbeId::new(&format!("p{i}")),
+        name: format!("probe {i}"),
+        layer: if layers == 1 { 0 } else { i - 1 },
+        ..model.clone()
+    });
+    let mut matrix = Matrix::new((1..=layers).map(layer).collect(), probes.collect());
+    for second in [50, 55] {
+        for i in 1..=20 {
+            let health = match i {
+                10 => Health::Degraded,
+                15 => Health::Down,
+                19 | 20 => Health::Unknown,
+                _ => Health::Up,
+            };
+            matrix.apply(seen(i - 1, second, health, "as it is"));
+        }
+    }
+    matrix
+}
+
+#[test]
+fn a_small_wallboard() {
+    for page in 1..=5 {
+        insta::assert_snapshot!(format!("wallboard_40x12_page{page}"), board(broken(), page - 1, 40, 12));
+    }
+}
+
+#[test]
+fn a_wallboard_without_room_for_all_shows_the_worst_and_counts_the_others() {
+    for (name, layers, turns) in [("layers", 20, 0), ("problems", 20, 1), ("layer", 1, 2)] {
+        insta::assert_snapshot!(format!("crowded_{name}_40x12"), board(crowded(layers), turns, 40, 12));
+    }
+    // Two lines for cells, then one: what is hidden is counted by state.
+    let text = board(crowded(20), 0, 40, 5);
+    let cells: Vec<&str> = text.lines().skip(2).collect();
+    assert!(cells[0].contains("Layer 15 DOWN") && cells[1].contains("Layer 10 DEGRADED"), "{text}");
+    assert_eq!(cells[2].trim(), "+18 more: 2 unknown, 16 up");
+    let text = board(crowded(20), 0, 40, 3);
+    assert!(text.contains("\n +20 more: 1 down, 1 degraded, "), "{text}");
+    // With room for all, they keep the order of the stack file.
+    let text = board(crowded(20), 0, 40, 22);
+    assert!(!text.contains("more:") && text.find("Layer 1 UP") < text.find("Layer 15 DOWN"), "{text}");
+    // Problems: the last line counts those that are not told.
+    let text = board(crowded(20), 1, 40, 6);
+    assert!(text.trim_end().ends_with("+3 more: 1 degraded, 2 unknown"), "{text}");
+}
+
+#[test]
+fn the_smallest_wallboards_name_the_stack_and_the_worst_state() {
+    assert!(board(broken(), 0, 40, 1).starts_with("Example down: Cache down for 28s"));
+    let narrow = board(broken(), 0, 24, 2);
+    assert!(narrow.starts_with(" Example  staging\n ✖ Cache down"), "{narrow}");
+    assert!(!board(broken(), 0, 34, 12).contains("page"), "the page is dropped, not the name");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// At whatever size, a wallboard with a body hides nothing without saying so.
+    #[test]
+    fn no_size_breaks_a_wallboard(width in 0u16..200, height in 0u16..60, turns in 0usize..6) {
+        let text = board(crowded(20), turns, width, height);
+        prop_assert!(text.lines().all(|l| columns(l) <= usize::from(width)));
+        if turns == 0 && width >= 40 && height >= 3 {
+            let shown = text.lines().skip(2).map(|l| l.matches("Layer ").count()).sum::<usize>();
+            prop_assert!(shown == 20 || text.contains(&format!("+{} more", 20 - shown)), "{}", text);
+        }
+    }
+}

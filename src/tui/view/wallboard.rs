@@ -1,8 +1,8 @@
 //! The wallboard's pages, to be read from across the room.
 
-use super::paint::{Pen, columns, rule, wrap};
+use super::paint::{Pen, columns, fit, rule, wrap};
 use crate::clock::Now;
-use crate::domain::health::Health;
+use crate::domain::health::{Health, Tally};
 use crate::domain::observation::ProbeIndex;
 use crate::domain::units;
 use crate::tui::model::headline::{headline, role_note, worst_probe};
@@ -15,14 +15,16 @@ const CELL: (u16, u16) = (26, 5);
 
 pub fn draw(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
     buf.set_style(area, w.theme.text);
-    if area.height < 3 {
-        let line = headline(&w.matrix, now);
-        Pen::new(buf, area, 0, w.glyphs)
-            .put(&format!("{}: {}", line.health, line.text), w.theme.health(line.health));
+    let (health, text) = state(w, now);
+    if area.height < 2 {
+        let title = fit(&w.title, usize::from(area.width / 3), w.glyphs);
+        Pen::new(buf, area, 0, w.glyphs).put(&format!("{title} {health}: {text}"), w.theme.health(health));
         return;
     }
     let (page, at, of) = w.page(now);
-    header(w, now, at, of, area, buf);
+    header(w, now, (at, of), area, buf);
+    let mut pen = Pen::new(buf, area, 1, w.glyphs);
+    pen.skip(1).put(w.glyphs.health(health), w.theme.health(health)).skip(1).put(&text, w.theme.title);
     let body = Rect { y: area.y + 2, height: area.height - 2, ..area };
     match page {
         Page::Layers => layers(w, now, body, buf),
@@ -31,54 +33,117 @@ pub fn draw(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn header(w: &Wallboard, now: Now, at: usize, of: usize, area: Rect, buf: &mut Buffer) {
+/// The worst there is to say, in one line.
+fn state(w: &Wallboard, now: Now) -> (Health, String) {
+    if let Some(trouble) = &w.trouble {
+        return (Health::Unknown, trouble.clone());
+    }
+    let line = headline(&w.matrix, now);
+    (line.health, line.text)
+}
+
+/// What stack this is, of which environment; beside it the page and the time, as far as there is
+/// room left for them.
+fn header(w: &Wallboard, now: Now, (at, of): (usize, usize), area: Rect, buf: &mut Buffer) {
     let style = w.theme.header;
     buf.set_style(Rect { height: 1, ..area }, style);
     let pause = if w.paused { " PAUSED" } else { "" };
-    let right = format!("page {}/{of}{pause}  {}", at + 1, now.wall.strftime("%H:%M:%SZ"));
-    let width = columns(&right) as u16 + 1;
-    let mut pen = Pen::new(buf, Rect { width: area.width.saturating_sub(width + 1), ..area }, 0, w.glyphs);
-    pen.skip(1)
-        .put(&w.title, style.patch(w.theme.title))
-        .put(&format!("  {}  wallboard, read-only", w.environment), style);
-    Pen::new(buf, area, 0, w.glyphs).to_right(width).put(&right, style);
-    let line = headline(&w.matrix, now);
-    let text = w.trouble.as_deref().unwrap_or(&line.text);
-    let health = if w.trouble.is_some() { Health::Unknown } else { line.health };
-    let mut pen = Pen::new(buf, area, 1, w.glyphs);
-    pen.skip(1).put(w.glyphs.health(health), w.theme.health(health)).skip(1).put(text, w.theme.title);
+    let time = now.wall.strftime("%H:%M:%SZ").to_string();
+    let named = 1 + columns(&w.title) + 2 + columns(&w.environment);
+    let room = usize::from(area.width).saturating_sub(named + 2);
+    let choices = [format!("page {}/{of}{pause}  {time}", at + 1), format!("{pause}  {time}"), time];
+    let right = choices.iter().map(|c| c.trim_start()).find(|c| columns(c) <= room).unwrap_or_default();
+    let mut pen = Pen::new(buf, area, 0, w.glyphs);
+    pen.skip(1).put(&w.title, style.patch(w.theme.title)).put(&format!("  {}", w.environment), style);
+    let about = "  wallboard, read-only";
+    if columns(about) + columns(right) <= room {
+        pen.put(about, style);
+    }
+    Pen::new(buf, area, 0, w.glyphs).to_right(columns(right) as u16 + 1).put(right, style);
 }
 
-/// A cell of the grid: a coloured bar with the name, then words.
+/// A cell of the grid: a coloured bar with the name, then words. Without room for words, the bar
+/// says the state: its colour alone would not do.
 fn cell(w: &Wallboard, place: Rect, title: &str, health: Health, lines: &[String], buf: &mut Buffer) {
     let style = w.theme.health(health);
-    rule(buf, place, 0, &format!("{} {title}", w.glyphs.health(health)), w.glyphs, style, style);
+    let glyph = w.glyphs.health(health);
+    let word = if place.height < 2 {
+        let state = health.as_str().to_uppercase();
+        // Two columns before the glyph, one after each of the three words.
+        let taken = 5 + columns(glyph) + columns(&state);
+        format!("{glyph} {} {state}", fit(title, usize::from(place.width).saturating_sub(taken), w.glyphs))
+    } else {
+        format!("{glyph} {title}")
+    };
+    rule(buf, place, 0, &word, w.glyphs, style, style);
     for (y, text) in lines.iter().take(usize::from(place.height.saturating_sub(1))).enumerate() {
         let style = if y == 0 { style } else { w.theme.text };
         Pen::new(buf, place, y as u16 + 1, w.glyphs).skip(2).put(text, style);
     }
 }
 
-/// Divides an area into cells: as many columns as fit, rows as high as there is room for.
+/// Divides an area into cells: as many columns as fit, rows as high as there is room for. Fewer
+/// than asked for when there is not a line for each; the last line is left free then.
 fn grid(area: Rect, count: usize) -> Vec<Rect> {
-    let count = count.max(1) as u16;
-    let across = (area.width / CELL.0).clamp(1, count);
+    // More cells than a screen can have lines and columns are not needed to know that they do not fit.
+    let count = u16::try_from(count).unwrap_or(u16::MAX);
+    let across = (area.width / CELL.0).clamp(1, count.max(1));
     let down = count.div_ceil(across);
-    let (width, height) = (area.width / across, (area.height / down).max(1));
-    (0..count)
+    let (rows, height) = if down > area.height {
+        (area.height.saturating_sub(1), 1)
+    } else {
+        (down, area.height / down.max(1))
+    };
+    let width = area.width / across;
+    (0..count.min(rows.saturating_mul(across)))
         .map(|i| Rect {
             x: area.x + i % across * width,
             y: area.y + i / across * height,
             width: width.saturating_sub(1),
             height,
         })
-        .filter(|r| r.bottom() <= area.bottom())
         .collect()
+}
+
+/// Gives each thing its cell, in the order given. When there are not cells for all, the worst have
+/// them, and the last line counts the others.
+fn places<T: Copy>(
+    w: &Wallboard,
+    area: Rect,
+    mut all: Vec<T>,
+    health: impl Fn(T) -> Health,
+    buf: &mut Buffer,
+) -> Vec<(T, Rect)> {
+    let cells = grid(area, all.len());
+    if cells.len() < all.len() {
+        all.sort_by_key(|thing| std::cmp::Reverse(health(*thing).severity()));
+        let hidden = all.iter().skip(cells.len()).map(|thing| health(*thing)).collect();
+        more(w, area, hidden, buf);
+    }
+    all.into_iter().zip(cells).collect()
+}
+
+/// Writes on the last line what did not fit: `+3 more: 1 down, 2 unknown`.
+fn more(w: &Wallboard, area: Rect, hidden: Tally, buf: &mut Buffer) {
+    if area.height == 0 {
+        return;
+    }
+    let counts = [
+        (hidden.down, Health::Down),
+        (hidden.degraded, Health::Degraded),
+        (hidden.unknown, Health::Unknown),
+        (hidden.up, Health::Up),
+    ];
+    let words: Vec<String> =
+        counts.iter().filter(|(n, _)| *n > 0).map(|(n, health)| format!("{n} {health}")).collect();
+    let text = format!("+{} more: {}", hidden.total(), words.join(", "));
+    Pen::new(buf, area, area.height - 1, w.glyphs).skip(1).put(&text, w.theme.health(hidden.worst()));
 }
 
 fn layers(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
     let roles = w.matrix.roles(now);
-    for (layer, place) in grid(area, w.matrix.layers().len()).into_iter().enumerate() {
+    let all = (0..w.matrix.layers().len()).collect();
+    for (layer, place) in places(w, area, all, |layer| w.matrix.layer_tally(layer, now).worst(), buf) {
         let Some(meta) = w.matrix.layers().get(layer) else { continue };
         let tally = w.matrix.layer_tally(layer, now);
         let health = tally.worst();
@@ -104,25 +169,34 @@ fn layers(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
 }
 
 fn problems(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
+    let all = w.problems(now);
     let mut y = 0;
-    for probe in w.problems(now) {
-        let Some((meta, _)) = w.matrix.probe(probe) else { continue };
-        let shown = w.matrix.shown(probe, now);
+    for (i, probe) in all.iter().enumerate() {
+        let Some((meta, _)) = w.matrix.probe(*probe) else { continue };
+        let shown = w.matrix.shown(*probe, now);
+        let left = all.len() - i;
+        // Whatever follows needs a line to be counted on.
+        let room = area.height.saturating_sub(y + u16::from(left > 1));
+        if room == 0 {
+            let hidden = all.iter().skip(i).map(|p| w.matrix.health_at(*p, now)).collect();
+            more(w, area, hidden, buf);
+            return;
+        }
         let style = w.theme.health(shown.health);
         let since = shown.since.map(units::long_age).unwrap_or_default();
         let mut pen = Pen::new(buf, area, y, w.glyphs);
         pen.skip(1).put(w.glyphs.health(shown.health), style).put(" ", style);
+        // On a narrow screen the name leaves room for the age.
+        let name = pen.room().saturating_sub(9 + columns(&since) as u16).clamp(8, 30);
         pen.cell(&shown.health.as_str().to_uppercase(), 9, style)
-            .cell(&meta.name, 30, w.theme.title)
+            .cell(&meta.name, name, w.theme.title)
             .put(&since, w.theme.dim);
         let reason = wrap(&shown.reason, usize::from(area.width.saturating_sub(5)));
-        for (i, part) in reason.iter().take(2).enumerate() {
-            Pen::new(buf, area, y + 1 + i as u16, w.glyphs).skip(4).put(part, w.theme.text);
+        let lines = (reason.len().min(2) as u16).min(room - 1);
+        for (i, part) in (0..lines).zip(&reason) {
+            Pen::new(buf, area, y + 1 + i, w.glyphs).skip(4).put(part, w.theme.text);
         }
-        y += 2 + reason.len().min(2) as u16;
-        if y >= area.height {
-            return;
-        }
+        y += 2 + lines;
     }
 }
 
@@ -131,9 +205,9 @@ fn layer_page(w: &Wallboard, layer: usize, now: Now, area: Rect, buf: &mut Buffe
     let name = w.matrix.layers().get(layer).map_or("", |l| l.name.as_str());
     Pen::new(buf, area, 0, w.glyphs).skip(1).put(name, w.theme.title);
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    for (probe, place) in probes.iter().zip(grid(below, probes.len())) {
-        let Some((meta, state)) = w.matrix.probe(*probe) else { continue };
-        let shown = w.matrix.shown(*probe, now);
+    for (probe, place) in places(w, below, probes, |probe| w.matrix.health_at(probe, now), buf) {
+        let Some((meta, state)) = w.matrix.probe(probe) else { continue };
+        let shown = w.matrix.shown(probe, now);
         let latency = state.last.as_ref().and_then(|l| l.latency).map(units::latency).unwrap_or_default();
         let since = shown.since.map(units::long_age).unwrap_or_default();
         let mut lines = vec![format!("{} {since}", shown.health.as_str().to_uppercase())];
