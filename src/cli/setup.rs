@@ -66,9 +66,7 @@ impl Ready {
 
     /// The observers of this stack.
     pub fn prober(&self) -> Prober {
-        let secrets = Secrets::new(self.loaded.config.secrets.clone());
-        let shared = Shared::for_stack(secrets, &self.loaded.stack);
-        Prober::new(&self.loaded.stack, shared, Arc::clone(&self.clock))
+        prober(&self.loaded, &self.clock)
     }
 
     /// The dashboard before anything has been seen.
@@ -128,6 +126,13 @@ fn choose_theme(options: &Options, loaded: &Loaded, problems: &mut Problems) -> 
 
 fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml")
+}
+
+/// The observers of a stack that was loaded.
+pub fn prober(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Prober {
+    let secrets = Secrets::new(loaded.config.secrets.clone());
+    let shared = Shared::for_stack(secrets, &loaded.stack);
+    Prober::new(&loaded.stack, shared, Arc::clone(clock))
 }
 
 /// An option of the command line, as a source that an error can point into.
