@@ -162,7 +162,8 @@ fn cause_of<'a>(
 fn cause_text(matrix: &Matrix, (layer, probe): (&Layer, ProbeIndex)) -> String {
     let Some((meta, state)) = matrix.probe(probe) else { return String::new() };
     let reason = state.last.as_ref().map_or("not probed", |l| l.reason.as_str());
-    text::one_line(&format!(" - {}: {}: {reason}", layer.name, meta.name), 400).replace('|', "/")
+    let said = text::one_line(&format!("{}: {}: {reason}", layer.name, meta.name), 400);
+    format!(" - {}", said.replace('|', "/"))
 }
 
 fn row<'a>(matrix: &'a Matrix, probe: ProbeIndex, roles: &[Role]) -> Option<ProbeReport<'a>> {

@@ -186,8 +186,7 @@ fn run_demo(global: &Global, args: args::Demo) -> Ended {
         return Ok(ExitCode::SUCCESS);
     }
     let mut options = global.options();
-    options.flags =
-        crate::stack::load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
+    options.flags = load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
     let ready = Ready::new(&options)?;
     if let Some(form) = args.snapshot {
         let text = block_on(snapshot::draw(&ready, args.screen, args.size, form))?;
