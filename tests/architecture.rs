@@ -87,20 +87,161 @@ fn pure_rooms_know_no_effects() {
 /// anything that they know.
 #[test]
 fn what_is_read_only_cannot_reach_what_acts() {
-    let sources = sources();
-    let files_of: BTreeMap<String, &str> =
-        sources.iter().map(|(f, t)| (f.display().to_string(), t.as_str())).collect();
+    let texts = by_path(&sources());
     let roots =
         ["src/tui/wallboard.rs", "src/tui/view/wallboard.rs", "src/cli/check.rs", "src/cli/wallboard.rs"];
     for root in roots {
-        let text = files_of.get(root).unwrap_or_else(|| panic!("{root} is gone: name its successor here"));
-        for (line, target) in crate_paths(text) {
-            assert_ne!(target, "act", "{root}:{line} reaches act");
+        assert!(texts.contains_key(root), "{root} is gone: name its successor here");
+    }
+    let reached = reach(&texts, &roots);
+    for (file, way) in &reached {
+        assert!(!file.starts_with("src/act/") && file != "src/act.rs", "{} reaches {file}", way.join(" > "));
+    }
+    // The walk must really walk: these are known only through others.
+    for file in ["src/tui/view/paint.rs", "src/domain/matrix.rs", "src/domain/cause.rs"] {
+        assert!(reached.contains_key(file), "the walk did not reach {file}");
+    }
+}
+
+/// The walk above finds every way that Rust has of naming another file.
+#[test]
+fn the_walk_follows_every_form_of_path() {
+    let files = |list: &[(&str, &str)]| -> BTreeMap<String, String> {
+        list.iter().map(|(f, t)| ((*f).to_owned(), (*t).to_owned())).collect()
+    };
+    let act = ("src/act/run.rs", "");
+    let cases: &[&[(&str, &str)]] = &[
+        &[("src/a.rs", "use crate::act::run::Go;"), act],
+        &[("src/a.rs", "fn f() { crate::act::run::go() }"), act],
+        &[("src/a.rs", "use crate::{clock, act::{x, run::{\n  Go}}};"), act],
+        &[
+            ("src/a.rs", "use crate::b::c::X;"),
+            ("src/b/c.rs", "use super::d::Y;"),
+            ("src/b/d.rs", "use super::super::act::run;"),
+            act,
+        ],
+        &[
+            ("src/a.rs", "use crate::b::X;"),
+            ("src/b/mod.rs", "mod e;\npub use e::X;"),
+            ("src/b/e.rs", "use crate::act::run::Go;"),
+            act,
+        ],
+        &[
+            ("src/a.rs", "use crate::b::X;"),
+            ("src/b.rs", "mod e;\npub use self::e::X;"),
+            ("src/b/e.rs", "use crate::act::run;"),
+            act,
+        ],
+    ];
+    for case in cases {
+        assert!(reach(&files(case), &["src/a.rs"]).contains_key("src/act/run.rs"), "{case:?}");
+    }
+    let innocent = files(&[("src/a.rs", "// crate::act::run\nuse crate::b::X;\n"), ("src/b.rs", ""), act]);
+    assert!(!reach(&innocent, &["src/a.rs"]).contains_key("src/act/run.rs"));
+}
+
+fn by_path(sources: &[(PathBuf, String)]) -> BTreeMap<String, String> {
+    sources.iter().map(|(f, t)| (f.display().to_string(), t.clone())).collect()
+}
+
+/// Every file that the roots know, directly or through others, and one way to it.
+fn reach(texts: &BTreeMap<String, String>, roots: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let mut reached: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut todo: Vec<(String, Vec<String>)> = roots.iter().map(|r| ((*r).to_owned(), Vec::new())).collect();
+    while let Some((file, mut way)) = todo.pop() {
+        if reached.contains_key(&file) {
+            continue;
+        }
+        let text = texts.get(&file).map_or("", String::as_str);
+        way.push(file.clone());
+        for module in modules_named_in(&file, text) {
+            if let Some(next) = file_of(texts, &module) {
+                todo.push((next, way.clone()));
+            }
+        }
+        reached.insert(file, way);
+    }
+    reached
+}
+
+/// The file that holds a path: that of its longest prefix that is one.
+fn file_of(texts: &BTreeMap<String, String>, module: &[String]) -> Option<String> {
+    (1..=module.len()).rev().find_map(|n| {
+        let path = format!("src/{}", module[..n].join("/"));
+        [format!("{path}.rs"), format!("{path}/mod.rs")].into_iter().find(|p| texts.contains_key(p))
+    })
+}
+
+/// Every path of a file into this crate, from the crate's root.
+fn modules_named_in(file: &str, text: &str) -> Vec<Vec<String>> {
+    let code: String = code_lines(text).map(|(_, l)| format!("{l}\n")).collect();
+    let own = file.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    let own: Vec<String> = own.split('/').map(str::to_owned).collect();
+    let mut out = Vec::new();
+    for start in word_starts(&code) {
+        let (mut rest, mut base) = (&code[start..], None);
+        for prefix in ["crate::", "quarterdeck::"] {
+            if let Some(after) = rest.strip_prefix(prefix) {
+                (rest, base) = (after, Some(Vec::new()));
+            }
+        }
+        if let Some(after) = rest.strip_prefix("self::") {
+            (rest, base) = (after, Some(own.clone()));
+        }
+        while let Some(after) = rest.strip_prefix("super::") {
+            let mut up = base.unwrap_or_else(|| own.clone());
+            up.pop();
+            (rest, base) = (after, Some(up));
+        }
+        let child = first_word(rest);
+        let is_child = rest[child.len()..].starts_with("::") && code.contains(&format!("mod {child};"));
+        if let Some(base) = base.or_else(|| is_child.then(|| own.clone())) {
+            expand(rest, base, &mut out);
         }
     }
-    // `observe` is what they are built on; the arrows above keep `act` out of it for good.
-    let (_, known) = ARROWS.iter().find(|(r, _)| *r == "observe").expect("observe is a room");
-    assert!(!known.contains(&"act"));
+    out
+}
+
+/// Where a path may start: at the first letter of a word that no `::` and no letter precedes.
+fn word_starts(code: &str) -> Vec<usize> {
+    let mut before = ' ';
+    let mut out = Vec::new();
+    for (at, c) in code.char_indices() {
+        if (c.is_alphabetic() || c == '_') && !(before.is_alphanumeric() || before == '_' || before == ':') {
+            out.push(at);
+        }
+        before = c;
+    }
+    out
+}
+
+/// Adds the paths that `a::b::{c, d::e}` stands for; gives what follows them.
+fn expand<'a>(text: &'a str, mut base: Vec<String>, out: &mut Vec<Vec<String>>) -> &'a str {
+    let mut rest = text.trim_start();
+    loop {
+        if let Some(mut list) = rest.strip_prefix('{') {
+            loop {
+                list = expand(list, base.clone(), out).trim_start();
+                match list.strip_prefix(',') {
+                    Some(after) => list = after,
+                    None => return list.strip_prefix('}').unwrap_or(list),
+                }
+            }
+        }
+        let word = first_word(rest);
+        if word.is_empty() {
+            break;
+        }
+        rest = &rest[word.len()..];
+        base.push(word);
+        match rest.strip_prefix("::") {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    out.push(base);
+    // `a as b` and `*` end here as well.
+    rest.trim_start_matches(|c: char| !matches!(c, ',' | '}' | ';' | '{' | '('))
 }
 
 /// A stack is data: its name stands in its own file and in the demo, nowhere else.

@@ -70,9 +70,17 @@ fn mistakes_in_a_config_are_all_shown_and_nothing_starts() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("config.toml");
     std::fs::write(&file, "stack = \"tornadoo\"\nthem = \"dark\"\n[keys]\nquti = \"x\"\n").expect("written");
-    let (code, out, err) = run(&["--config", file.to_str().expect("a path"), "check"]);
+    let (code, out, err) = run(&["--config", file.to_str().expect("a path"), "snapshot"]);
     assert_eq!((code, out.as_str()), (2, ""));
-    for part in ["config.toml:1:9", "did you mean `tornado`", "config.toml:2:1", "did you mean `theme`"] {
+    for part in [
+        "config.toml:1:9",
+        "did you mean `tornado`",
+        "config.toml:2:1",
+        "did you mean `theme`",
+        "config.toml:4:1",
+        "quti",
+        "check with quarterdeck lint",
+    ] {
         assert!(err.contains(part), "{part}: {err}");
     }
     assert!(!err.contains('\x1b'), "no colour into a pipe");
@@ -88,6 +96,7 @@ fn a_healthy_stack_checks_as_zero_and_prints_each_form() {
     let (code, json, _) = demo.run(&["check", "--output", "json"]);
     let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((code, &report["version"], &report["health"]), (0, &1.into(), &"up".into()));
+    assert!(report.get("cause").is_some_and(serde_json::Value::is_null), "{json}");
     let probes = report["probes"].as_array().expect("probes");
     assert!(probes.len() >= 12);
     for probe in probes {
@@ -96,6 +105,7 @@ fn a_healthy_stack_checks_as_zero_and_prints_each_form() {
         {
             assert!(probe.get(key).is_some_and(|v| !v.is_null()), "{key}: {probe}");
         }
+        assert!(probe.get("explained_by").is_some_and(serde_json::Value::is_null), "{probe}");
     }
 
     let (_, metrics, _) = demo.run(&["check", "--output", "prometheus"]);
@@ -113,9 +123,21 @@ fn the_broken_layer_is_named_and_the_exit_code_says_so() {
     assert!(text.contains("connection refused"), "{text}");
     let (code, text, _) = demo.run(&["check", "--layer", "postgres"]);
     assert_eq!(code, 0, "{text}");
-    let (code, _, err) = demo.run(&["check", "--layer", "reddis"]);
-    assert_eq!(code, 1);
+    let (code, out, err) = demo.run(&["check", "--layer", "reddis"]);
+    assert_eq!(code, 3);
     assert!(err.contains("did you mean redis?"), "{err}");
+    assert!(out.starts_with("UNKNOWN quarterdeck: failed to find the layer `reddis`"), "{out}");
+    let (_, text, _) = demo.run(&["check"]);
+    let first = text.lines().next().expect("a first line");
+    assert!(first.starts_with("DOWN tornado: "), "{first}");
+    assert!(first.contains(" unknown - Redis: ") && first.contains("connection refused"), "{first}");
+    let (_, json, _) = demo.run(&["check", "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["cause"], "redis", "{json}");
+    let explained = |p: &serde_json::Value| p["explained_by"] == "redis";
+    let probes = report["probes"].as_array().expect("probes");
+    assert!(probes.iter().any(|p| p["layer"] != "redis" && explained(p)), "{json}");
+    assert!(!probes.iter().any(|p| explained(p) && (p["layer"] == "redis" || p["health"] == "up")), "{json}");
     let (_, text, _) = demo.run(&["snapshot", "--size", "120x40"]);
     assert!(text.lines().nth(1).is_some_and(|l| l.contains("Redis down")), "{text}");
     assert!(text.contains("likely cause") && text.contains("explained by Redis"), "{text}");
@@ -128,7 +150,9 @@ fn a_frame_is_had_without_a_terminal() {
     assert_eq!((code, text.lines().count()), (0, 24));
     assert!(!text.contains('\x1b'));
     let (_, ansi, _) = demo.run(&["snapshot", "--size", "80x24", "--output", "ansi"]);
-    assert!(ansi.contains("\x1b[0"));
+    assert!(ansi.contains("\x1b[0") && (ansi.contains(";38;") || ansi.contains(";48;")), "{ansi}");
+    let (_, plain, _) = demo.run(&["--no-color", "snapshot", "--size", "80x24", "--output", "ansi"]);
+    assert!(plain.contains("\x1b[0") && !plain.contains(";38;") && !plain.contains(";48;"), "{plain}");
     let (_, svg, _) = demo.run(&["snapshot", "--output", "svg", "--screen", "wallboard"]);
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
     let (_, ascii, _) = demo.run(&["--ascii", "snapshot"]);
@@ -139,7 +163,80 @@ fn a_frame_is_had_without_a_terminal() {
 fn an_unknown_fault_names_the_nearest() {
     let (code, _, err) = run(&["demo", "--serve", "--fault", "redis-dwon"]);
     assert_eq!(code, 2);
-    assert!(err.contains("redis-down"), "{err}");
+    assert!(err.contains("no fault is called `redis-dwon`; did you mean redis-down?"), "{err}");
+}
+
+/// A monitoring system must not page anyone because a file is missing: unknown is never red.
+#[test]
+fn what_check_cannot_find_out_is_unknown() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("config.toml");
+    std::fs::write(&file, "stack = \"nosuch\"\n").expect("written");
+    let wrong = file.to_str().expect("a path");
+    let table: &[(&[&str], &str)] = &[
+        (&["check"], "there is no config"),
+        (&["--config", wrong, "check"], "config.toml:1:9: error: no stack called `nosuch`"),
+        (&["--config", "/nonexistent/c.toml", "check"], "cannot read /nonexistent/c.toml"),
+        (&["--stack", "nosuch", "check"], "no stack called `nosuch`"),
+        (&["--stack", "/nonexistent/s.toml", "check"], "cannot read /nonexistent/s.toml"),
+    ];
+    for (args, why) in table {
+        let (code, out, err) = run(args);
+        assert_eq!((code, out.lines().count()), (3, 1), "{args:?} {out}{err}");
+        assert!(out.starts_with("UNKNOWN quarterdeck: ") && out.contains(why), "{args:?} {out}");
+        assert!(!err.is_empty(), "{args:?}");
+        let as_json: Vec<&str> = args.iter().copied().chain(["--output", "json"]).collect();
+        let (code, out, _) = run(&as_json);
+        let report: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+        assert_eq!((code, &report["health"]), (3, &"unknown".into()), "{out}");
+    }
+    // What cannot be parsed was never meant for cron.
+    assert_eq!(run(&["check", "--output", "nosuch"]).0, 2);
+}
+
+/// A flag is in front of the person who typed it: no excerpt, and nothing for `lint` to find.
+#[test]
+fn mistakes_in_flags_are_told_in_one_line() {
+    let table: &[(&[&str], &str)] = &[
+        (
+            &["--stack", "tornado", "--theme", "drak", "snapshot"],
+            "error: no theme is called \"drak\" (did you mean \"dark\"?)\n",
+        ),
+        (
+            &["--stack", "tornadoo", "snapshot"],
+            "error: no stack called `tornadoo` is built in (did you mean `tornado`?)\n",
+        ),
+    ];
+    for (args, want) in table {
+        let (code, out, err) = run(args);
+        assert_eq!((code, out.as_str(), err.as_str()), (2, "", *want), "{args:?}");
+    }
+    let (code, _, err) = run(&["--config", "/nonexistent/c.toml", "snapshot"]);
+    assert!(code == 2 && err.starts_with("error: cannot read /nonexistent/c.toml: "), "{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    let (code, _, err) = run(&["--stack", "tornado", "wallboard", "--rotate", "0s"]);
+    assert!(code == 2 && err.contains("at least 1s"), "{err}");
+}
+
+#[test]
+fn every_relative_link_of_the_documentation_leads_somewhere() {
+    let mut files = vec![PathBuf::from("README.md")];
+    let docs = std::fs::read_dir("docs").expect("docs/ is there").flatten().map(|e| e.path());
+    files.extend(docs.filter(|p| p.extension().is_some_and(|e| e == "md")));
+    let mut seen = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a document");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ', '\n']).next()) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+                continue;
+            }
+            let full = file.parent().map(|dir| dir.join(path)).expect("a folder");
+            assert!(full.exists(), "{} links to {target}, which is not there", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "the links were not found");
 }
 
 #[test]

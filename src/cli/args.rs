@@ -67,8 +67,8 @@ impl Global {
 pub enum Command {
     /// The read-only screen for a wall: larger cells, turning pages
     Wallboard {
-        /// How long each page stays
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        /// How long each page stays; at least 1s
+        #[arg(long, value_name = "DURATION", value_parser = rotation)]
         rotate: Option<Duration>,
     },
     /// The dashboard on an embedded stack that can be broken on purpose
@@ -132,6 +132,12 @@ pub struct Demo {
     pub size: (u16, u16),
     #[arg(long, value_enum, default_value = "overview", requires = "snapshot")]
     pub screen: snapshot::Shown,
+}
+
+fn rotation(text: &str) -> Result<Duration, String> {
+    let least = Duration::from_secs(1);
+    duration(text)
+        .and_then(|d| if d < least { Err("a page stays for at least 1s".to_owned()) } else { Ok(d) })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,10 +1,11 @@
 //! `quarterdeck check`: one pass over the probes, for cron, for monitoring plugins, for scripts.
 
 use crate::clock::Now;
+use crate::domain::cause::{self, Role};
 use crate::domain::health::{Health, Tally};
-use crate::domain::matrix::Matrix;
+use crate::domain::matrix::{Layer, Matrix};
 use crate::domain::observation::{Observation, ProbeIndex};
-use crate::domain::units;
+use crate::domain::{text, units};
 use crate::observe::prober::Prober;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -72,6 +73,8 @@ struct Report<'a> {
     at: String,
     health: Health,
     tally: Tally,
+    /// The layer to look at first; null when nothing fails.
+    cause: Option<&'a str>,
     probes: Vec<ProbeReport<'a>>,
 }
 
@@ -85,6 +88,8 @@ struct ProbeReport<'a> {
     target: &'a str,
     health: Health,
     reason: &'a str,
+    /// The layer whose failure explains this one's; null when it stands for itself, or is well.
+    explained_by: Option<&'a str>,
     /// Seconds; null when it was not run.
     latency_seconds: Option<f64>,
     at: Option<String>,
@@ -101,9 +106,13 @@ pub fn report(
 ) -> (u8, String) {
     let tally: Tally = probes.iter().map(|p| latest(matrix, *p)).collect();
     let worst = tally.worst();
-    let rows: Vec<ProbeReport<'_>> = probes.iter().filter_map(|p| row(matrix, *p)).collect();
-    let text = match output {
-        Output::Text => as_text(&rows, stack, worst, tally),
+    let roles = roles(matrix, probes);
+    let cause = cause_of(matrix, &roles, probes);
+    let rows: Vec<ProbeReport<'_>> = probes.iter().filter_map(|p| row(matrix, *p, &roles)).collect();
+    let printed = match output {
+        Output::Text => {
+            as_text(&rows, stack, tally, &cause.map(|c| cause_text(matrix, c)).unwrap_or_default())
+        }
         Output::Json => {
             let report = Report {
                 version: JSON_VERSION,
@@ -112,18 +121,59 @@ pub fn report(
                 at: now.wall.to_string(),
                 health: worst,
                 tally,
+                cause: cause.map(|(layer, _)| layer.id.as_str()),
                 probes: rows,
             };
             serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
         }
         Output::Prometheus => as_prometheus(&rows),
     };
-    (worst.exit_code(), text)
+    (worst.exit_code(), printed)
 }
 
-fn row(matrix: &Matrix, probe: ProbeIndex) -> Option<ProbeReport<'_>> {
+/// The part of each layer in what this pass saw: its own results, since nothing is damped here.
+fn roles(matrix: &Matrix, probes: &[ProbeIndex]) -> Vec<Role> {
+    let of_layer = |layer: usize| matrix.of_layer(layer).filter(|p| probes.contains(p));
+    let worst = |layer: usize| of_layer(layer).map(|p| latest(matrix, p)).collect::<Tally>().worst();
+    let health: Vec<Health> = (0..matrix.layers().len()).map(worst).collect();
+    let needs: Vec<Vec<usize>> = matrix.layers().iter().map(|l| l.needs.clone()).collect();
+    cause::roles(&health, &needs)
+}
+
+/// The worst layer that nothing explains and its worst probe; the first of equals.
+fn cause_of<'a>(
+    matrix: &'a Matrix,
+    roles: &[Role],
+    probes: &[ProbeIndex],
+) -> Option<(&'a Layer, ProbeIndex)> {
+    let of_a_cause = |p: &ProbeIndex| {
+        matrix.probe(*p).is_some_and(|(meta, _)| roles.get(meta.layer) == Some(&Role::Cause))
+    };
+    let worst = probes.iter().copied().filter(of_a_cause);
+    let worst = worst.min_by_key(|p| {
+        let layer = matrix.probe(*p).map(|(meta, _)| meta.layer);
+        (std::cmp::Reverse(latest(matrix, *p).severity()), layer)
+    })?;
+    Some((matrix.layers().get(matrix.probe(worst)?.0.layer)?, worst))
+}
+
+/// ` - Redis: Redis answers PING: connection refused`; without the `|` after which monitoring
+/// systems read figures.
+fn cause_text(matrix: &Matrix, (layer, probe): (&Layer, ProbeIndex)) -> String {
+    let Some((meta, state)) = matrix.probe(probe) else { return String::new() };
+    let reason = state.last.as_ref().map_or("not probed", |l| l.reason.as_str());
+    let said = text::one_line(&format!("{}: {}: {reason}", layer.name, meta.name), 400);
+    format!(" - {}", said.replace('|', "/"))
+}
+
+fn row<'a>(matrix: &'a Matrix, probe: ProbeIndex, roles: &[Role]) -> Option<ProbeReport<'a>> {
     let (meta, state) = matrix.probe(probe)?;
     let last = state.last.as_ref();
+    let failing = matches!(latest(matrix, probe), Health::Degraded | Health::Down);
+    let explained_by = match roles.get(meta.layer) {
+        Some(Role::ExplainedBy(layer)) if failing => matrix.layers().get(*layer).map(|l| l.id.as_str()),
+        _ => None,
+    };
     Some(ProbeReport {
         id: meta.id.as_str(),
         name: &meta.name,
@@ -133,21 +183,39 @@ fn row(matrix: &Matrix, probe: ProbeIndex) -> Option<ProbeReport<'_>> {
         target: &meta.target,
         health: last.map_or(Health::Unknown, |l| l.health),
         reason: last.map_or("not probed", |l| l.reason.as_str()),
+        explained_by,
         latency_seconds: last.and_then(|l| l.latency).map(|l| l.as_secs_f64()),
         at: last.map(|l| l.at.wall.to_string()),
     })
 }
 
+/// What is printed when there is no result at all: `why` completes "failed to …" or is a sentence
+/// of its own. Not to know is `unknown`, in whatever form was asked for.
+pub fn no_result(why: &str, output: Output) -> String {
+    let why = text::one_line(why, 400);
+    match output {
+        Output::Text => format!("UNKNOWN quarterdeck: {}\n", why.replace('|', "/")),
+        Output::Json => {
+            let report =
+                serde_json::json!({ "version": JSON_VERSION, "health": Health::Unknown, "error": why });
+            format!("{report}\n")
+        }
+        Output::Prometheus => format!("# UNKNOWN quarterdeck: {why}\n"),
+    }
+}
+
 /// First line for a monitoring system, then a line a probe, worst first.
-fn as_text(rows: &[ProbeReport<'_>], stack: &str, worst: Health, tally: Tally) -> String {
+fn as_text(rows: &[ProbeReport<'_>], stack: &str, tally: Tally, cause: &str) -> String {
     let mut out = format!(
-        "{} {stack}: {} up, {} degraded, {} down, {} unknown\n",
-        worst.as_str().to_uppercase(),
+        "{} {stack}: {} up, {} degraded, {} down, {} unknown",
+        tally.worst().as_str().to_uppercase(),
         tally.up,
         tally.degraded,
         tally.down,
         tally.unknown
     );
+    out.push_str(cause);
+    out.push('\n');
     let wide = rows.iter().map(|r| r.id.len()).max().unwrap_or(0);
     let mut rows: Vec<&ProbeReport<'_>> = rows.iter().collect();
     rows.sort_by_key(|r| std::cmp::Reverse(r.health.severity()));

@@ -2,7 +2,7 @@
 
 use super::report;
 use crate::stack::builtin;
-use crate::stack::config::Environment;
+use crate::stack::config::{self, Environment};
 use crate::stack::init;
 use crate::stack::load::{self, Flags};
 use std::io::{self, Write};
@@ -51,13 +51,25 @@ pub fn run(
         writeln!(err, "failed to write a config: neither HOME nor XDG_CONFIG_HOME is set; name a file")?;
         return Ok(1);
     };
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty());
+    if let Some(dir) = dir.filter(|d| !d.is_dir() && own_config(env).as_ref() != Some(&path)) {
+        // A folder that is missing from a path that was typed is likelier a slip than a wish.
+        writeln!(err, "failed to write {}: there is no directory {}", path.display(), dir.display())?;
+        return Ok(1);
+    }
     match init::write(&path, &text) {
         Ok(()) => {
             writeln!(out, "wrote {}", path.display())?;
             for secret in &loaded.secrets {
                 writeln!(out, "put the secret {secret} where [secrets.{secret}] says")?;
             }
-            writeln!(out, "next: quarterdeck lint, then quarterdeck")?;
+            let found = config::find(env).as_ref() == Some(&path);
+            let flag = if found {
+                String::new()
+            } else {
+                format!(" --config {}", quoted(&path.display().to_string()))
+            };
+            writeln!(out, "next: quarterdeck{flag} lint, then quarterdeck{flag}")?;
             Ok(0)
         }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -69,6 +81,15 @@ pub fn run(
             Ok(1)
         }
     }
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Where the user's own config belongs.
@@ -108,6 +129,23 @@ mod tests {
             let (code, shown) = init(Some(built_in.name), Some(&path), dir.path());
             assert!(code == 1 && shown.contains("never overwritten"), "{shown}");
         }
+    }
+
+    #[test]
+    fn what_to_type_next_finds_the_file_that_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = builtin::all().first().map(|b| b.name);
+        let (_, shown) = init(name, None, dir.path());
+        assert!(shown.ends_with("next: quarterdeck lint, then quarterdeck\n"), "{shown}");
+        for (file, word) in [("x.toml", "{}/x.toml"), ("it's x.toml", "'{}/it'\\''s x.toml'")] {
+            let (code, shown) = init(name, Some(&dir.path().join(file)), dir.path());
+            let flag = format!("--config {}", word.replace("{}", &dir.path().display().to_string()));
+            let next = format!("next: quarterdeck {flag} lint, then quarterdeck {flag}\n");
+            assert!(code == 0 && shown.ends_with(&next), "{shown}");
+        }
+        let (code, shown) = init(name, Some(&dir.path().join("no/such/x.toml")), dir.path());
+        assert!(code == 1 && shown.contains("there is no directory"), "{shown}");
+        assert!(!dir.path().join("no").exists());
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! `quarterdeck lint`: what is wrong with files, and what is legal and dangerous.
 
-use super::{first_steps, report};
-use crate::stack::config;
+use super::{first_steps, report, setup};
+use crate::stack::config::{self, Config};
 use crate::stack::diag::{Problems, Severity};
 use crate::stack::files;
 use crate::stack::lint;
 use crate::stack::load::{self, Failure, Flags};
+use crate::stack::spec::SecretSource;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Clean, or only warnings without `--strict`.
@@ -95,6 +97,23 @@ fn load_and_lint(flags: &Flags, problems: &mut Problems) {
         }
         Err(Failure::Nothing) => {}
     }
+    if let Some(config) = setup::config_of(flags) {
+        setup::check_looks(None, &config, problems);
+        secret_files(&config, problems);
+    }
+}
+
+/// Warns of secrets that others can read: what needs them stays unknown until that is mended.
+fn secret_files(config: &Config, problems: &mut Problems) {
+    let Some(source) = &config.source else { return };
+    for (id, secret) in &config.secrets {
+        let SecretSource::File(path) = secret else { continue };
+        // One that is not there yet is no danger.
+        let Ok(meta) = std::fs::metadata(path) else { continue };
+        if meta.is_file() && meta.mode() & 0o077 != 0 {
+            lint::secret_file(source, id.as_str(), path, meta.mode() & 0o777, problems);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +146,57 @@ mod tests {
         for (text, strict, code, part) in table {
             let (got, shown) = lint("s.toml", text, strict);
             assert!(got == code && shown.contains(part), "{text}\n{got}\n{shown}");
+        }
+    }
+
+    #[test]
+    fn what_would_stop_the_dashboard_is_an_error_here_too() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("s.toml"), format!("{STACK}argv = [\"true\"]\n")).unwrap();
+        let table = [
+            ("theme = \"nosuch\"\n", "no theme is called \"nosuch\""),
+            ("theme = \"/nonexistent/x.toml\"\n", "cannot read /nonexistent/x.toml"),
+            ("[keys]\nquti = \"x\"\n", "quti"),
+            ("[keys]\nquit = \"no-such-key\"\n", "no-such-key"),
+            ("[keys]\nquit = \"x\"\nhelp = \"x\"\n", "`x`"),
+        ];
+        for (text, part) in table {
+            for stack in ["s.toml", "absent.toml"] {
+                let config = dir.path().join("config.toml");
+                std::fs::write(&config, format!("stack = \"{stack}\"\n{text}")).unwrap();
+                let mut err = Vec::new();
+                let code =
+                    run(&Flags::default(), &[config], false, false, &mut Vec::new(), &mut err).unwrap();
+                let shown = String::from_utf8(err).unwrap();
+                assert!(code == ERRORS && shown.contains(part), "{text}\n{shown}");
+                assert_eq!(shown.contains("absent.toml: No such file"), stack == "absent.toml", "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_pointed_out() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("s.toml"), format!("{STACK}argv = [\"true\"]\n")).unwrap();
+        let (config, secret) = (dir.path().join("config.toml"), dir.path().join("x.secret"));
+        std::fs::write(&config, "stack = \"s.toml\"\n[secrets.x]\nfile = \"x.secret\"\n").unwrap();
+        for (mode, want) in [(None, false), (Some(0o600), false), (Some(0o640), true), (Some(0o604), true)] {
+            if let Some(mode) = mode {
+                std::fs::write(&secret, "hunter2\n").unwrap();
+                std::fs::set_permissions(&secret, PermissionsExt::from_mode(mode)).unwrap();
+            }
+            let mut err = Vec::new();
+            let paths = std::slice::from_ref(&config);
+            let code = run(&Flags::default(), paths, true, false, &mut Vec::new(), &mut err).unwrap();
+            let shown = String::from_utf8(err).unwrap();
+            assert_eq!(code, if want { WARNINGS } else { CLEAN }, "{mode:?} {shown}");
+            assert_eq!(
+                shown.contains("[secret-file-mode]") && shown.contains("config.toml:3:8"),
+                want,
+                "{shown}"
+            );
+            assert!(!shown.contains("hunter2"), "{shown}");
         }
     }
 

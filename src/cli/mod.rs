@@ -15,8 +15,10 @@ pub mod setup;
 pub mod snapshot;
 pub mod wallboard;
 
+use crate::clock::{Clock, SystemClock};
+use crate::domain::health::Health;
 use crate::domain::observation::ProbeIndex;
-use crate::stack::load::Failure;
+use crate::stack::load::{self, Failure};
 use args::{Cli, Command, Global};
 use setup::Ready;
 use std::io::Write;
@@ -37,7 +39,11 @@ pub fn run(cli: Cli) -> ExitCode {
         None => open_dashboard(global),
         Some(Command::Wallboard { rotate }) => open_wallboard(global, rotate),
         Some(Command::Demo(demo)) => run_demo(global, demo),
-        Some(Command::Check { output, layer, wait }) => check(global, output, layer.as_deref(), wait),
+        Some(Command::Check { output, layer, wait }) => {
+            let checked = check(global, output, layer.as_deref(), wait);
+            // Whatever went wrong here says nothing of the stack: unknown is never red.
+            return checked.unwrap_or_else(|end| end.report_unknown(global.no_color, output));
+        }
         Some(Command::Snapshot { output, size, screen }) => snapshot(global, output, size, screen),
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
             lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
@@ -87,6 +93,20 @@ impl From<Failure> for End {
 }
 
 impl End {
+    /// What `check` says when it has no result: one line for a monitoring system on standard
+    /// output, all the rest on standard error.
+    fn report_unknown(self, no_color: bool, output: check::Output) -> ExitCode {
+        let why = match &self {
+            End::Failed(text) => format!("failed to {text}"),
+            End::Load(Failure::Nothing) => "there is no config and no stack was named".to_owned(),
+            End::Load(Failure::Problems(problems)) => report::in_one_line(problems),
+        };
+        // If standard output is gone, the exit code is all that can be said.
+        let _ = print(&check::no_result(&why, output));
+        let _ = self.report(no_color);
+        ExitCode::from(Health::Unknown.exit_code())
+    }
+
     fn report(self, no_color: bool) -> ExitCode {
         let mut err = std::io::stderr().lock();
         // If standard error is gone too, the exit code is all that can be said.
@@ -123,8 +143,9 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, End> {
 }
 
 fn check(global: &Global, output: check::Output, layer: Option<&str>, wait: Option<Duration>) -> Ended {
-    let ready = Ready::new(&global.options())?;
-    let stack = &ready.loaded.stack;
+    // Themes and keys are no concern of a pass without a screen.
+    let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
+    let stack = &loaded.stack;
     if let Some(layer) = layer.filter(|l| !stack.layers.iter().any(|k| k.id.as_str() == *l)) {
         let names: Vec<&str> = stack.layers.iter().map(|l| l.id.as_str()).collect();
         let near = crate::domain::text::nearest(layer, names.iter().copied())
@@ -141,9 +162,10 @@ fn check(global: &Global, output: check::Output, layer: Option<&str>, wait: Opti
         .map(ProbeIndex)
         .collect();
     let mut matrix = stack.matrix();
-    let prober = Arc::new(ready.prober());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let prober = Arc::new(setup::prober(&loaded, &clock));
     block_on(check::until_up(prober, &mut matrix, &probes, wait.unwrap_or_default()))?;
-    let now = ready.clock.now();
+    let now = clock.now();
     let (code, text) = check::report(&matrix, &probes, &stack.name, &stack.environment, now, output);
     print(&text)?;
     Ok(ExitCode::from(code))
@@ -164,8 +186,7 @@ fn run_demo(global: &Global, args: args::Demo) -> Ended {
         return Ok(ExitCode::SUCCESS);
     }
     let mut options = global.options();
-    options.flags =
-        crate::stack::load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
+    options.flags = load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
     let ready = Ready::new(&options)?;
     if let Some(form) = args.snapshot {
         let text = block_on(snapshot::draw(&ready, args.screen, args.size, form))?;

@@ -3,8 +3,9 @@
 use crate::clock::{Clock, SystemClock};
 use crate::observe::probe::shared::Shared;
 use crate::observe::prober::Prober;
-use crate::stack::config::KeyBinding;
+use crate::stack::config::{self, Config, KeyBinding};
 use crate::stack::diag::{Problem, Problems, Severity, Source};
+use crate::stack::files;
 use crate::stack::load::{self, Failure, Flags, Loaded};
 use crate::transport::secret::Secrets;
 use crate::tui::app::App;
@@ -44,10 +45,19 @@ impl Ready {
     /// See [`Failure`]: every mistake in every file.
     pub fn new(options: &Options) -> Result<Ready, Failure> {
         let env = |name: &str| std::env::var(name).ok();
-        let loaded = load::load(&options.flags, &env)?;
         let mut problems = Problems::default();
-        let theme = choose_theme(options, &loaded, &mut problems);
-        let keymap = choose_keys(&loaded, &mut problems);
+        let loaded = match load::load(&options.flags, &env) {
+            Ok(loaded) => loaded,
+            Err(Failure::Nothing) => return Err(Failure::Nothing),
+            Err(Failure::Problems(mut found)) => {
+                // Everything wrong is told at once, the looks and the keys as well.
+                let config = config_of(&options.flags).unwrap_or_else(|| Config::defaults(&env));
+                check_looks(options.theme.as_deref(), &config, &mut found);
+                return Err(Failure::Problems(found));
+            }
+        };
+        let theme = choose_theme(options.theme.as_deref(), &loaded.config, &mut problems);
+        let keymap = choose_keys(&loaded.config, &mut problems);
         match (theme, keymap) {
             (Some(theme), Some(keymap)) => {
                 let ascii = options.ascii || loaded.config.ascii;
@@ -66,9 +76,7 @@ impl Ready {
 
     /// The observers of this stack.
     pub fn prober(&self) -> Prober {
-        let secrets = Secrets::new(self.loaded.config.secrets.clone());
-        let shared = Shared::for_stack(secrets, &self.loaded.stack);
-        Prober::new(&self.loaded.stack, shared, Arc::clone(&self.clock))
+        prober(&self.loaded, &self.clock)
     }
 
     /// The dashboard before anything has been seen.
@@ -85,12 +93,25 @@ impl Ready {
     }
 }
 
-fn choose_theme(options: &Options, loaded: &Loaded, problems: &mut Problems) -> Option<Theme> {
-    let (name, source, span): (&str, Arc<Source>, Range<usize>) = match (&options.theme, &loaded.config.theme)
-    {
+/// What a config file says, right or wrong; its mistakes are told by who loads it.
+pub(super) fn config_of(flags: &Flags) -> Option<Config> {
+    let env = |name: &str| std::env::var(name).ok();
+    let source = files::read(&flags.config.clone().or_else(|| config::find(&env))?).ok()?;
+    Some(Config::read(&source, &env, &mut Problems::default()))
+}
+
+/// Notes what is wrong with the theme and the keys.
+pub(super) fn check_looks(flag: Option<&str>, config: &Config, problems: &mut Problems) {
+    choose_theme(flag, config, problems);
+    choose_keys(config, problems);
+}
+
+/// The theme of the flag `--theme`, or else of the config, or else the first that is built in.
+fn choose_theme(flag: Option<&str>, config: &Config, problems: &mut Problems) -> Option<Theme> {
+    let (name, source, span): (&str, Arc<Source>, Range<usize>) = match (flag, &config.theme) {
         (Some(name), _) => (name, flag_source("--theme", name), 0..name.len()),
         (None, Some(at)) => {
-            let source = loaded.config.source.clone().unwrap_or_else(|| flag_source("theme", &at.value));
+            let source = config.source.clone().unwrap_or_else(|| flag_source("theme", &at.value));
             (&at.value, source, at.span.clone())
         }
         (None, None) => return theme::names().next().and_then(Theme::built_in),
@@ -115,14 +136,17 @@ fn choose_theme(options: &Options, loaded: &Loaded, problems: &mut Problems) -> 
         fail(format!("no theme is called \"{}\"", crate::domain::text::one_line(name, 40)), Some(help));
         return None;
     }
-    match std::fs::read_to_string(name) {
-        Err(e) => {
-            fail(format!("cannot read the theme {name}: {e}"), None);
+    match files::read(Path::new(name)) {
+        // The place that named the file helps more than the file that cannot be read.
+        Err(p) if p.span.is_empty() => {
+            fail(p.message, None);
             None
         }
-        Ok(text) => {
-            Theme::parse(name, &text).map_err(|p| p.0.into_iter().for_each(|p| problems.push(p))).ok()
+        Err(p) => {
+            problems.push(p);
+            None
         }
+        Ok(file) => Theme::parse(name, &file.text).map_err(|found| problems.append(found)).ok(),
     }
 }
 
@@ -130,19 +154,26 @@ fn is_path(name: &str) -> bool {
     name.contains('/') || Path::new(name).extension().is_some_and(|e| e == "toml")
 }
 
+/// The observers of a stack that was loaded.
+pub fn prober(loaded: &Loaded, clock: &Arc<dyn Clock>) -> Prober {
+    let secrets = Secrets::new(loaded.config.secrets.clone());
+    let shared = Shared::for_stack(secrets, &loaded.stack);
+    Prober::new(&loaded.stack, shared, Arc::clone(clock))
+}
+
 /// An option of the command line, as a source that an error can point into.
 fn flag_source(flag: &str, value: &str) -> Arc<Source> {
     Arc::new(Source { name: flag.to_owned(), text: value.to_owned() })
 }
 
-fn choose_keys(loaded: &Loaded, problems: &mut Problems) -> Option<Keymap> {
-    let bindings = &loaded.config.keys;
+fn choose_keys(config: &Config, problems: &mut Problems) -> Option<Keymap> {
+    let bindings = &config.keys;
     let overrides =
         bindings.iter().map(|b| (b.action.value.as_str(), b.keys.iter().map(|k| k.value.clone()).collect()));
     match Keymap::new(overrides) {
         Ok(keymap) => Some(keymap),
         Err(errors) => {
-            let source = loaded.config.source.clone().unwrap_or_else(|| flag_source("keys", ""));
+            let source = config.source.clone().unwrap_or_else(|| flag_source("keys", ""));
             for error in errors {
                 let span = place_of(&error, bindings);
                 let source = Arc::clone(&source);

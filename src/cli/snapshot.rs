@@ -5,13 +5,14 @@ use super::setup::Ready;
 use crate::domain::observation::ProbeIndex;
 use crate::tui::app::{App, Event, Screen};
 use crate::tui::picture;
+use crate::tui::terminal::Depth;
 use crate::tui::update::update;
 use crate::tui::view;
 use crate::tui::wallboard::Wallboard;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Color;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The form of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -54,7 +55,7 @@ pub async fn draw(ready: &Ready, shown: Shown, (width, height): (u16, u16), outp
     let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
     if shown == Shown::Wallboard {
         let stack = &ready.loaded.stack;
-        let rotate = Duration::from_secs(15);
+        let rotate = ready.loaded.config.wallboard_rotate;
         let (title, environment) = (stack.title.clone(), stack.environment.clone());
         let board =
             Wallboard::new(title, environment, matrix, ready.theme.clone(), ready.glyphs, rotate, now);
@@ -67,8 +68,20 @@ pub async fn draw(ready: &Ready, shown: Shown, (width, height): (u16, u16), outp
     }
     match output {
         Output::Text => picture::text(&buf),
-        Output::Ansi => picture::ansi(&buf),
+        Output::Ansi => {
+            if ready.capability.depth == Depth::None {
+                without_color(&mut buf);
+            }
+            picture::ansi(&buf)
+        }
         Output::Svg => picture::svg(&buf, ready.theme.name == "light"),
+    }
+}
+
+/// Leaves bold, underline and reverse, which are no colours.
+fn without_color(buf: &mut Buffer) {
+    for cell in &mut buf.content {
+        (cell.fg, cell.bg) = (Color::Reset, Color::Reset);
     }
 }
 

@@ -196,9 +196,9 @@ impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownName { name } => {
-                write!(f, "find a fault named {name:?}")?;
+                write!(f, "no fault is called `{}`", name.escape_debug())?;
                 if let Some(near) = nearest(name) {
-                    write!(f, " (did you mean {near}?)")?;
+                    write!(f, "; did you mean {near}?")?;
                 }
                 write!(f, "; there are: ")?;
                 for (i, row) in TABLE.iter().enumerate() {
@@ -207,9 +207,13 @@ impl fmt::Display for ParseError {
                 Ok(())
             }
             Self::BadDuration { text, why } => {
-                write!(f, "read {text:?} as a duration such as 10s or 1m30s: {why}")
+                write!(
+                    f,
+                    "`{}` cannot be read as a duration such as 10s or 1m30s: {why}",
+                    text.escape_debug()
+                )
             }
-            Self::EmptyWindow { spec } => write!(f, "use {spec:?}: it ends before it begins"),
+            Self::EmptyWindow { spec } => write!(f, "`{}` ends before it begins", spec.escape_debug()),
         }
     }
 }
@@ -288,13 +292,14 @@ mod tests {
         for (text, part) in [
             ("redis-dwon", "did you mean redis-down?"),
             ("redis-dwon", "key-files-unreadable"),
-            ("zzz", "find a fault named \"zzz\";"),
-            ("", "find a fault named"),
+            ("zzz", "no fault is called `zzz`; there are: redis-down, "),
+            ("", "no fault is called ``"),
             ("redis-down@", "as a duration"),
             ("redis-down@soon", "as a duration"),
             ("redis-down@-5s", "negative"),
             ("redis-down@9000h", "longer than a week"),
             ("redis-down@10s..", "as a duration"),
+            ("redis-down@10s..5s", "`redis-down@10s..5s` ends before it begins"),
             ("redis-down@10s..10s", "ends before it begins"),
         ] {
             let err = text.parse::<FaultSpec>().unwrap_err().to_string();

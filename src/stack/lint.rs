@@ -15,7 +15,7 @@ const FAST: Duration = Duration::from_secs(2);
 /// How deep the search for secrets follows tables and lists.
 const MAX_DEPTH: usize = 16;
 
-/// Every lint and what it is about.
+/// Every lint of a file's own text and what it is about.
 pub const LINTS: &[(&str, &str)] = &[
     (
         "curl-in-exec",
@@ -38,6 +38,9 @@ pub const LINTS: &[(&str, &str)] = &[
     ("secret-in-vars", "a secret among the variables, which are shown and are not redacted"),
     ("sleep-as-check", "a command that waits instead of looking"),
 ];
+
+/// The id of the one lint that is about another file than the one it stands in.
+pub const SECRET_FILE_MODE: &str = "secret-file-mode";
 
 /// Whether a text is a stack file rather than a config file: it says what a stack is.
 pub fn is_stack_file(source: &Source) -> bool {
@@ -79,6 +82,23 @@ pub fn config_file(source: &Arc<Source>, problems: &mut Problems) {
             }
         }
     }
+}
+
+/// Warns of a secret's file that others can read. Who calls has looked at the file.
+pub fn secret_file(source: &Arc<Source>, id: &str, path: &str, mode: u32, problems: &mut Problems) {
+    let (table, _) = DeTable::parse_recoverable(&source.text);
+    let table = table.into_inner();
+    let span = match table.get("secrets").map(Spanned::get_ref) {
+        Some(DeValue::Table(secrets)) => match secrets.get(id).map(Spanned::get_ref) {
+            Some(DeValue::Table(secret)) => secret.get("file").map(Spanned::span),
+            _ => None,
+        },
+        _ => None,
+    };
+    let span = span.unwrap_or(0..0);
+    let message = format!("{path} has mode {mode:03o} and can be read by others [{SECRET_FILE_MODE}]");
+    let help = format!("chmod 600 {path}; until then what needs this secret stays unknown");
+    problems.push(Problem::warning(source, span, message).help(Some(help)));
 }
 
 /// Warns of everything dangerous in a file of either sort.
