@@ -174,7 +174,7 @@ fn file_of(texts: &BTreeMap<String, String>, module: &[String]) -> Option<String
 
 /// Every path of a file into this crate, from the crate's root.
 fn modules_named_in(file: &str, text: &str) -> Vec<Vec<String>> {
-    let code: String = code_lines(text).map(|(_, l)| format!("{l}\n")).collect();
+    let code = code_lines(text).map(|(_, line)| line).collect::<Vec<_>>().join("\n");
     let own = file.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
     let own: Vec<String> = own.split('/').map(str::to_owned).collect();
     let mut out = Vec::new();

@@ -158,7 +158,7 @@ mod tests {
             ("theme = \"/nonexistent/x.toml\"\n", "cannot read /nonexistent/x.toml"),
             ("[keys]\nquti = \"x\"\n", "quti"),
             ("[keys]\nquit = \"no-such-key\"\n", "no-such-key"),
-            ("[keys]\nquit = \"x\"\nhelp = \"x\"\n", "`x`"),
+            ("[keys]\nquit = \"x\"\nhelp = \"x\"\n", "the key x is bound to both"),
         ];
         for (text, part) in table {
             for stack in ["s.toml", "absent.toml"] {
