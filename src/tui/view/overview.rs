@@ -38,7 +38,8 @@ impl Columns {
         let host = if matrix.hosts().len() > 1 && width >= 70 { host.clamp(5, 12) } else { 0 };
         match width {
             ..60 => Columns { before: 5, name: name.clamp(8, 18), host: 0, latency: 0, strip: 0, age: 0 },
-            60..100 => Columns { before: 14, name: name.clamp(8, 21), host, latency: 8, strip: 7, age: 0 },
+            60..76 => Columns { before: 14, name: name.clamp(8, 21), host: 0, latency: 0, strip: 0, age: 0 },
+            76..100 => Columns { before: 14, name: name.clamp(8, 21), host, latency: 8, strip: 7, age: 0 },
             100..160 => Columns { before: 14, name: name.clamp(8, 28), host, latency: 8, strip: 13, age: 6 },
             _ => Columns { before: 14, name: name.clamp(8, 40), host, latency: 8, strip: 41, age: 6 },
         }
