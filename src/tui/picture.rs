@@ -1,6 +1,7 @@
 //! A frame without a terminal: as text, as ANSI, as SVG. The README's pictures are made here, so
 //! that they are real frames.
 
+use super::terminal::color::{plain, shade};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write as _;
@@ -79,40 +80,17 @@ fn sgr((fg, bg, modifier): Look) -> String {
         }
     }
     for (color, base) in [(fg, 30), (bg, 40)] {
-        match color {
-            Color::Reset => {}
+        match plain(color) {
             Color::Rgb(r, g, b) => {
                 let _ = write!(out, ";{};2;{r};{g};{b}", base + 8);
             }
-            other => {
-                let _ = write!(out, ";{};5;{}", base + 8, index(other));
+            Color::Indexed(n) => {
+                let _ = write!(out, ";{};5;{n}", base + 8);
             }
+            _ => {}
         }
     }
     out
-}
-
-/// The number of a colour in the palette of 256.
-fn index(color: Color) -> u8 {
-    match color {
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 8,
-        Color::LightRed => 9,
-        Color::LightGreen => 10,
-        Color::LightYellow => 11,
-        Color::LightBlue => 12,
-        Color::LightMagenta => 13,
-        Color::LightCyan => 14,
-        Color::White => 15,
-        Color::Indexed(n) => n,
-        Color::Black | Color::Reset | Color::Rgb(..) => 0,
-    }
 }
 
 /// Width and height of one cell in the picture.
@@ -172,29 +150,12 @@ fn escape(text: &str) -> String {
 
 /// A colour as `#rrggbb`, with xterm's values for the palette; `None` for the terminal's own.
 fn hex(color: Color) -> Option<String> {
-    const BASE: [u32; 16] = [
-        0x00_0000, 0xcd_3131, 0x0d_bc79, 0xe5_e510, 0x24_72c8, 0xbc_3fbc, 0x11_a8cd, 0xe5_e5e5, 0x76_7676,
-        0xf1_4c4c, 0x23_d18b, 0xf5_f543, 0x3b_8eea, 0xd6_70d6, 0x29_b8db, 0xff_ffff,
-    ];
-    match color {
-        Color::Reset => None,
-        Color::Rgb(r, g, b) => Some(format!("#{r:02x}{g:02x}{b:02x}")),
-        other => {
-            let n = index(other);
-            Some(match n {
-                0..16 => format!("#{:06x}", BASE.get(usize::from(n)).copied().unwrap_or(0)),
-                16..232 => {
-                    let step = |v: u8| if v == 0 { 0 } else { 55 + v * 40 };
-                    let v = n - 16;
-                    format!("#{:02x}{:02x}{:02x}", step(v / 36), step(v / 6 % 6), step(v % 6))
-                }
-                _ => {
-                    let v = 8 + (n - 232) * 10;
-                    format!("#{v:02x}{v:02x}{v:02x}")
-                }
-            })
-        }
-    }
+    let (r, g, b) = match plain(color) {
+        Color::Rgb(r, g, b) => (r, g, b),
+        Color::Indexed(n) => shade(n),
+        _ => return None,
+    };
+    Some(format!("#{r:02x}{g:02x}{b:02x}"))
 }
 
 #[cfg(test)]
@@ -216,7 +177,7 @@ mod tests {
         assert!(ansi(&sample()).starts_with("\x1b[0;38;5;1mab <日>\x1b[0m"), "{:?}", ansi(&sample()));
         let svg = svg(&sample(), false);
         assert!(
-            svg.contains("ab\u{a0}&lt;日&gt;") && svg.contains("#cd3131") && svg.contains("font-weight"),
+            svg.contains("ab\u{a0}&lt;日&gt;") && svg.contains("#cd0000") && svg.contains("font-weight"),
             "{svg}"
         );
     }

@@ -59,7 +59,7 @@ impl Depth {
 }
 
 /// The same colour with the named ones as palette numbers, so that equal colours compare equal.
-fn plain(color: Color) -> Color {
+pub fn plain(color: Color) -> Color {
     let n = match color {
         Color::Black => 0,
         Color::Red => 1,
@@ -83,7 +83,7 @@ fn plain(color: Color) -> Color {
 }
 
 /// What entry `n` of the 256-colour palette looks like.
-fn shade(n: u8) -> (u8, u8, u8) {
+pub fn shade(n: u8) -> (u8, u8, u8) {
     match n {
         0..=15 => BASE[usize::from(n)],
         16..=231 => {

@@ -15,7 +15,7 @@
 mod backend;
 mod capability;
 mod clipboard;
-mod color;
+pub mod color;
 mod glyph;
 pub mod hangup;
 mod input;
