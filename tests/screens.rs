@@ -1,6 +1,6 @@
 //! The whole program on a terminal of its own: keys, sizes, colours, and every way to end.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[path = "harness/pty.rs"]
 mod pty;
@@ -254,4 +254,73 @@ fn without_a_terminal_it_says_so() {
     let err = String::from_utf8_lossy(&output.stderr);
     // Under a test runner there may still be a controlling terminal; then it would open that one.
     assert!(output.status.code() == Some(1) && err.contains("failed to open the terminal"), "{err}");
+}
+
+#[test]
+fn ctrl_z_gives_the_shell_its_terminal_and_fg_brings_the_matrix_back() {
+    let script =
+        "set -m; \"$0\" demo; echo \"the job is stopped\"; read line; fg >/dev/null; echo \"it ended: $?\"";
+    let launch = Launch::new("bash").args(["--norc", "--noprofile", "-c", script, PROGRAM]).size(120, 40);
+    let pty = healthy(&launch);
+    pty.send("\x1a");
+    pty.wait_for("the job is stopped");
+    assert_eq!(pty.left_behind(), Vec::<&str>::new());
+    pty.send("\n");
+    pty.wait_for("Redis answers PING");
+    pty.send("8\r1");
+    pty.wait_for("Redis down");
+    pty.send("q");
+    pty.wait_for("it ended: 0");
+    assert_eq!(pty.left_behind(), Vec::<&str>::new());
+}
+
+#[test]
+fn inside_tmux_the_matrix_is_whole_and_ends_with_its_pane() {
+    let tmux = |socket: &std::path::Path, args: &[&str]| {
+        let out = std::process::Command::new("tmux").arg("-S").arg(socket).args(args).output();
+        out.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).into_owned())
+    };
+    let room = tempfile::tempdir().expect("a folder");
+    let socket = room.path().join("tmux");
+    if tmux(&socket, &["-V"]).is_none() {
+        assert!(
+            std::env::var_os("QUARTERDECK_REQUIRE_REAL").is_none(),
+            "tmux is required: install the package tmux"
+        );
+        eprintln!("skipped: tmux is not installed (package tmux)");
+        return;
+    }
+    let command = format!("exec env TMPDIR={} {PROGRAM} demo --seed 7", room.path().display());
+    let started = tmux(&socket, &["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", &command]);
+    assert!(started.is_some(), "tmux does not start");
+    let capture = || tmux(&socket, &["capture-pane", "-p"]).unwrap_or_default();
+    let wait = |what: &str| {
+        for _ in 0..400 {
+            let screen = capture();
+            if screen.contains(what) {
+                return screen;
+            }
+            pause(Duration::from_millis(25));
+        }
+        panic!("waited in vain for {what:?}:\n{}", capture());
+    };
+    let screen = wait("probes up");
+    assert!(screen.lines().count() >= 29 && screen.contains("Redis answers PING"), "{screen}");
+    assert!(tmux(&socket, &["send-keys", "8", "Enter", "1"]).is_some());
+    wait("Redis down");
+    assert!(tmux(&socket, &["kill-server"]).is_some());
+    let files = || std::fs::read_dir(room.path()).expect("listed").flatten().any(|f| f.file_name() != "tmux");
+    let gone = (0..100).any(|_| {
+        let left = files();
+        if left {
+            pause(Duration::from_millis(20));
+        }
+        !left
+    });
+    assert!(gone, "the demo's files are still there after its pane is gone");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test looks at another process, in bounded steps")]
+fn pause(how_long: Duration) {
+    std::thread::sleep(how_long);
 }
