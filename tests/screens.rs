@@ -1,6 +1,6 @@
 //! The whole program on a terminal of its own: keys, sizes, colours, and every way to end.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 #[path = "harness/pty.rs"]
 mod pty;
