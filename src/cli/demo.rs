@@ -6,6 +6,7 @@ use crate::tui::app::Switch;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// A demo that runs until this is dropped, or the terminal is gone.
@@ -128,21 +129,34 @@ impl Drop for Running {
     }
 }
 
-/// Waits until the process is told to stop, or its standard output's reader has left.
-pub async fn until_stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut s) => {
-                s.recv().await;
-            }
-            // Without the handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
+/// What tells a stack without a screen to stop.
+pub struct Stop([Signal; 3]);
+
+impl Stop {
+    /// Listens from here on. Make it before anybody is told that the stack is up: a signal that
+    /// came earlier would end the process and leave its files.
+    ///
+    /// # Errors
+    /// A handler cannot be installed; the text completes "failed to …".
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O enabled.
+    pub fn new() -> Result<Stop, String> {
+        let listen = |kind| signal(kind).map_err(|e| format!("handle signals: {e}"));
+        Ok(Stop([
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+            listen(SignalKind::hangup())?,
+        ]))
+    }
+
+    /// Waits until the process is told to stop.
+    pub async fn wait(&mut self) {
+        let Stop([interrupt, terminate, hangup]) = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
-    };
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
     }
 }

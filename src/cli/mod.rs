@@ -177,14 +177,21 @@ fn snapshot(global: &Global, output: snapshot::Output, size: (u16, u16), shown: 
     print(&text)
 }
 
+/// Only the stack, until it is told to stop.
+async fn serve_demo(options: crate::demo::Options) -> Ended {
+    let mut stop = demo::Stop::new()?;
+    let running = demo::start(options)?;
+    print(&format!("{}\n", running.addresses))?;
+    stop.wait().await;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn run_demo(global: &Global, args: args::Demo) -> Ended {
     let options = crate::demo::Options { seed: args.seed, faults: args.faults };
-    let running = demo::start(options)?;
     if args.serve {
-        print(&format!("{}\n", running.addresses))?;
-        block_on(demo::until_stopped())?;
-        return Ok(ExitCode::SUCCESS);
+        return block_on(serve_demo(options))?;
     }
+    let running = demo::start(options)?;
     let mut options = global.options();
     options.flags = load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
     let ready = Ready::new(&options)?;
