@@ -372,11 +372,5 @@ fn commands(script: &str) -> impl Iterator<Item = &str> {
         .take(256)
 }
 
-/// The id at the end of a lint's message, if it is one.
-pub fn id_of(problem: &Problem) -> Option<&'static str> {
-    let id = problem.message.strip_suffix(']')?.rsplit_once('[')?.1;
-    LINTS.iter().map(|(known, _)| *known).find(|known| *known == id)
-}
-
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 mod shown;
 
-use super::{Context, Fault, Found, Phase, file, host};
+use super::{Context, Fault, Found, file, host};
 use crate::domain::fact::Fact;
 use crate::domain::text;
 use crate::domain::units::{self, Unit};
@@ -32,9 +32,7 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
     let chain = match &spec.from {
         Place::File(path) => read_chain(path, cx).await?,
         Place::Server(to) => {
-            cx.phase(Phase::Connecting);
-            let stream = cx.transport.connect(to).await?;
-            cx.phase(Phase::Waiting);
+            let stream = cx.connect(to).await?;
             shown::chain_of(stream, to, &spec.tls).await?
         }
     };

@@ -108,9 +108,7 @@ async fn ask_tcp(
     id: u16,
     message: &[u8],
 ) -> Result<Answer, Fault> {
-    cx.phase(Phase::Connecting);
-    let mut stream = cx.transport.connect(server).await?;
-    cx.phase(Phase::Waiting);
+    let mut stream = cx.connect(server).await?;
     let mut framed = (message.len() as u16).to_be_bytes().to_vec();
     framed.extend(message);
     reply::send(&mut stream, &framed).await?;

@@ -17,7 +17,9 @@ use crate::domain::observation::Reading;
 use crate::domain::text;
 use crate::domain::units;
 use crate::stack::kind::Kind;
+use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::Probe;
+use crate::transport::stream::Stream;
 use crate::transport::tls::TlsError;
 use crate::transport::{ConnectError, RunError, Transport};
 use shared::Shared;
@@ -93,6 +95,15 @@ impl<'a> Context<'a> {
     /// Whether any condition speaks of a fact: what nobody asks about need not be worked out.
     pub fn speaks_of(&self, fact: &str) -> bool {
         self.probe.conditions.iter().chain(&self.probe.degraded_unless).any(|c| c.name() == fact)
+    }
+
+    /// Connects, and says so: silence before this returns means that there may be no way to the
+    /// target, silence after it is the target's own. Cancel-safe.
+    pub async fn connect(&self, to: &Endpoint) -> Result<Stream, Fault> {
+        self.phase(Phase::Connecting);
+        let stream = self.transport.connect(to).await?;
+        self.phase(Phase::Waiting);
+        Ok(stream)
     }
 
     fn current_phase(&self) -> Phase {

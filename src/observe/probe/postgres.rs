@@ -1,6 +1,6 @@
 //! Looks at a `PostgreSQL` server: knocks as `pg_isready` does, or logs in and asks one query.
 
-use super::{Context, Fault, Found, Phase, reply};
+use super::{Context, Fault, Found, reply};
 use crate::domain::fact::Fact;
 use crate::domain::text;
 use crate::domain::units::{self, Unit};
@@ -26,9 +26,7 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         Some(id) => Some(cx.shared.secret(id).await?),
         None => None,
     };
-    cx.phase(Phase::Connecting);
-    let stream = cx.transport.connect(&spec.address).await?;
-    cx.phase(Phase::Waiting);
+    let stream = cx.connect(&spec.address).await?;
     let wire = secured(spec, stream).await?;
     if spec.logs_in() { log_in(spec, cx, wire, password).await } else { knock(spec, wire).await }
 }

@@ -1,7 +1,7 @@
 //! Looks by asking a Redis server one thing, over a fresh connection: that also shows whether it
 //! still takes new ones.
 
-use super::{Context, Fault, Found, Phase, reply};
+use super::{Context, Fault, Found, reply};
 use crate::domain::fact::{Fact, show_json};
 use crate::domain::text;
 use crate::domain::units;
@@ -23,9 +23,7 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         Some(id) => Some(cx.shared.secret(id).await?),
         None => None,
     };
-    cx.phase(Phase::Connecting);
-    let stream = cx.transport.connect(&spec.address).await?;
-    cx.phase(Phase::Waiting);
+    let stream = cx.connect(&spec.address).await?;
     let stream = tls::wrap(stream, &spec.address, spec.tls.as_ref()).await?;
     let (stream, seen) = Limited::new(stream, MAX_READ);
     // No time of the library's own: the look has a deadline. Nothing is sent but what is asked.

@@ -1,6 +1,6 @@
 //! Looks at a TCP port or Unix socket: does it accept, and what does it say first.
 
-use super::{Context, Fault, Found, Phase};
+use super::{Context, Fault, Found};
 use crate::domain::text;
 use crate::stack::kind::tcp::Spec;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,9 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const MAX_BANNER: usize = 4 << 10;
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    cx.phase(Phase::Connecting);
-    let mut stream = cx.transport.connect(&spec.address).await?;
-    cx.phase(Phase::Waiting);
+    let mut stream = cx.connect(&spec.address).await?;
     let mut found = Found { summary: "accepts connections".to_owned(), ..Found::default() };
     found.facts.bool("CONNECTED", true);
     if let Some(text) = &spec.send {

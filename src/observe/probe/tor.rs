@@ -24,9 +24,7 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         Login::Password(id) => Some(cx.shared.secret(id).await?),
         _ => None,
     };
-    cx.phase(Phase::Connecting);
-    let stream = cx.transport.connect(&spec.address).await?;
-    cx.phase(Phase::Waiting);
+    let stream = cx.connect(&spec.address).await?;
     let mut line = Line { stream, reply: reply::Reply::new(MAX_READ), parser: Parser::default() };
     let hello = line.ask("PROTOCOLINFO 1").await?;
     if !hello.is_ok() {

@@ -3,7 +3,7 @@
 //! Nothing frames the reply, and some services never close, so it ends where its first complete
 //! object does.
 
-use super::{Context, Fault, Found, Phase, reply};
+use super::{Context, Fault, Found, reply};
 use crate::domain::fact::{Fact, show_json};
 use crate::domain::text;
 use crate::observe::wire::json::Scanner;
@@ -17,9 +17,7 @@ pub const MAX_REPLY: usize = 1 << 20;
 const MAX_PRETTY: usize = 64 << 10;
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    cx.phase(Phase::Connecting);
-    let mut stream = cx.transport.connect(&Endpoint::Unix(spec.path.clone())).await?;
-    cx.phase(Phase::Waiting);
+    let mut stream = cx.connect(&Endpoint::Unix(spec.path.clone())).await?;
     reply::send(&mut stream, spec.request.as_bytes()).await?;
     let mut reply = reply::Reply::new(MAX_REPLY);
     let mut scanner = Scanner::default();

@@ -73,3 +73,9 @@ fn a_probe_that_says_nothing_is_pointed_out() {
     assert_eq!(ids(text), [""; 0]);
     assert_eq!(ids(&format!("{text}conditions = []\n")), ["no-conditions"]);
 }
+
+/// The id at the end of a lint's message, if it is one.
+fn id_of(problem: &Problem) -> Option<&'static str> {
+    let id = problem.message.strip_suffix(']')?.rsplit_once('[')?.1;
+    LINTS.iter().map(|(known, _)| *known).find(|known| *known == id)
+}

@@ -146,9 +146,7 @@ pub async fn fetch(cx: &Context<'_>, call: Call<'_>) -> Result<Answer, Fault> {
 }
 
 async fn open(cx: &Context<'_>, target: &Target) -> Result<Box<Open>, Fault> {
-    cx.phase(Phase::Connecting);
-    let stream = cx.transport.connect(&target.endpoint).await?;
-    cx.phase(Phase::Waiting);
+    let stream = cx.connect(&target.endpoint).await?;
     let wire = tls::wrap(stream, &target.endpoint, target.tls.as_ref()).await?;
     let (sender, connection) = Builder::new()
         .max_buf_size(MAX_HEAD)
