@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use rustix::process::{self, Pid, Signal};
+use rustix::process::{self, Signal};
 
 /// How far up the family the search for the shell goes.
 const GENERATIONS: usize = 32;
@@ -13,19 +13,17 @@ const STAT: u64 = 4096;
 /// Whether somebody of this session, outside this job, watches over it and can bring it back.
 /// Started straight by ssh or as a login shell's replacement there is nobody, and a stop would be for ever.
 pub(super) fn has_shell() -> bool {
-    let (job, session) = (process::getpgrp(), process::getsid(None));
-    let Ok(session) = session else { return false };
-    let mut next = process::getppid();
+    let Some(me) = Relation::of(process::getpid().as_raw_nonzero().get()) else { return false };
+    let mut next = me.parent;
     for _ in 0..GENERATIONS {
-        let Some(pid) = next else { return false };
-        if process::getsid(Some(pid)) != Ok(session) {
+        // Zero: the parent, if any, is outside this pid namespace.
+        if next == 0 {
             return false;
         }
-        if process::getpgid(Some(pid)) != Ok(job) {
-            return true;
-        }
-        match parent_of(pid) {
-            Some(parent) => next = Some(parent),
+        match Relation::of(next) {
+            Some(them) if them.session != me.session => return false,
+            Some(them) if them.job != me.job => return true,
+            Some(them) => next = them.parent,
             // Its entry is hidden from us; what is left of the family is most likely a shell.
             None => return true,
         }
@@ -33,17 +31,31 @@ pub(super) fn has_shell() -> bool {
     false
 }
 
-fn parent_of(pid: Pid) -> Option<Pid> {
-    let file = std::fs::File::open(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    let mut line = Vec::new();
-    file.take(STAT).read_to_end(&mut line).ok()?;
-    parse_parent(&String::from_utf8_lossy(&line))
+/// Whom a process belongs to. Plain numbers, and from `/proc`: in a pid namespace the leader of a
+/// session or job may be outside, which the kernel shows as 0, and rustix' getters take that 0
+/// for a pid (they stop the program in a debug build, and are undefined otherwise).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Relation {
+    parent: i32,
+    job: i32,
+    session: i32,
 }
 
-/// The fourth field; the second is a name in parentheses that may hold anything.
-fn parse_parent(line: &str) -> Option<Pid> {
-    let (_, rest) = line.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok().and_then(Pid::from_raw)
+impl Relation {
+    fn of(pid: i32) -> Option<Self> {
+        let file = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?;
+        let mut line = Vec::new();
+        file.take(STAT).read_to_end(&mut line).ok()?;
+        Self::parse(&String::from_utf8_lossy(&line))
+    }
+
+    /// Fields four to six; the second is a name in parentheses that may hold anything.
+    fn parse(line: &str) -> Option<Self> {
+        let (_, rest) = line.rsplit_once(')')?;
+        let mut fields = rest.split_whitespace().skip(1).map(|field| field.parse().ok());
+        let mut field = || fields.next().flatten();
+        Some(Relation { parent: field()?, job: field()?, session: field()? })
+    }
 }
 
 /// Stops every process of this job, as the key would in a shell. SIGSTOP, since a handler for
@@ -61,17 +73,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parent_is_found_behind_any_name() {
+    fn the_family_is_read_behind_any_name() {
+        let relation = |parent, job, session| Some(Relation { parent, job, session });
         let table = [
-            ("12 (sh) S 7 12 12 0", Some(7)),
-            ("12 (a) b (c) R 9 12 12 0", Some(9)),
-            ("12 (sh) S 0 12", None),
+            ("12 (sh) S 7 12 11 0", relation(7, 12, 11)),
+            ("12 (a) b (c) R 9 12 12 0", relation(9, 12, 12)),
+            // In a pid namespace whose shell is outside.
+            ("12 (sh) S 0 0 0 0", relation(0, 0, 0)),
+            ("12 (sh) S 7 12", None),
+            ("12 (sh) S x 12 12", None),
             ("12 (sh", None),
             ("", None),
         ];
-        for (line, parent) in table {
-            assert_eq!(parse_parent(line).map(|p| p.as_raw_nonzero().get()), parent, "{line}");
+        for (line, family) in table {
+            assert_eq!(Relation::parse(line), family, "{line}");
         }
-        assert_eq!(parent_of(process::getpid()), process::getppid());
+        let me = Relation::of(process::getpid().as_raw_nonzero().get()).unwrap();
+        let parent = process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+        assert_eq!(me.parent, parent);
     }
 }
