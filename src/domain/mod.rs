@@ -1,6 +1,8 @@
 //! What is true and what follows from it. Pure: values and functions; no clock, no I/O, no
 //! runtime, no terminal.
 
+pub mod alert;
+pub mod board;
 pub mod cause;
 pub mod condition;
 pub mod damping;
@@ -9,5 +11,7 @@ pub mod health;
 pub mod id;
 pub mod matrix;
 pub mod observation;
+pub mod promql;
+pub mod series;
 pub mod text;
 pub mod units;

@@ -10,6 +10,7 @@ pub mod init;
 pub mod kind;
 pub mod lint;
 pub mod load;
+pub mod metrics;
 pub mod spec;
 pub mod validate;
 pub mod vars;

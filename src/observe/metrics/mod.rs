@@ -1,0 +1,2 @@
+//! Where series come from: pages, JSON documents, websockets, the host's own figures; and the
+//! Prometheus and Alertmanager that others run.
