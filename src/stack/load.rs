@@ -341,6 +341,7 @@ fn finish(draft: Draft, config: Config, problems: Problems) -> Loaded {
         hosts,
         logins: draft.logins.into_iter().map(|l| l.value).collect(),
         probes: probes.collect(),
+        metrics: draft.metrics.metrics,
     };
     Loaded { stack, source: draft.source, about: draft.about, vars: draft.vars, secrets, config, problems }
 }

@@ -1,5 +1,10 @@
 //! What a stack file says of metrics: what is scraped, which rules hold, what is drawn.
 
+mod graphs;
+pub mod read;
+mod rules;
+pub mod scrapes;
+
 use super::kind::http::Auth;
 use super::kind::http::target::Target;
 use crate::domain::id::HostId;

@@ -1,0 +1,169 @@
+//! Reading the parts of a stack file that speak of metrics.
+
+use super::graphs::{read_graph, read_slo};
+use super::rules::{read_inhibition, read_rule, read_severity};
+use super::scrapes::read_scrape;
+use super::{Metrics, Remote, Settings};
+use crate::domain::id::HostId;
+use crate::domain::promql::Expr;
+use crate::domain::text;
+use crate::stack::decode::{At, Table};
+use crate::stack::kind::http::{decode_auth, decode_target};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// How often targets are scraped and rules evaluated.
+pub const INTERVALS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
+/// How long a scrape or a question may take.
+pub const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(60);
+/// How long samples may be kept.
+const RETENTIONS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(31 * 86_400);
+/// Rules, graphs, targets and objectives of one stack, of each.
+pub const MAX_EACH: usize = 2000;
+
+/// What a table of metrics may refer to, and where rule files are.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    pub hosts: &'a [At<String>],
+    pub logins: &'a [String],
+}
+
+/// What stands in a stack file, with the rule files that are still to be read.
+#[derive(Debug, Default)]
+pub struct Draft {
+    pub metrics: Metrics,
+    pub rule_files: Vec<At<String>>,
+}
+
+/// Reads every part; what is wrong is noted and left out.
+pub fn read(root: &Table<'_>, names: Names<'_>) -> Draft {
+    let rule_files = root.strings("rule_files").unwrap_or_default();
+    let metrics = Metrics {
+        settings: read_settings(root),
+        prometheus: read_remote(root, "prometheus", names),
+        alertmanager: read_remote(root, "alertmanager", names),
+        severities: each(root, "severities", "severity", read_severity),
+        scrapes: each(root, "scrapes", "scrape", |t| read_scrape(t, names)),
+        rules: each(root, "rules", "rule", read_rule),
+        inhibitions: each(root, "inhibitions", "inhibition", read_inhibition),
+        slos: each(root, "slos", "slo", read_slo),
+        graphs: each(root, "graphs", "graph", read_graph),
+    };
+    Draft { metrics, rule_files }
+}
+
+/// Reads a list of tables, of which no two may have one `id`.
+fn each<'a, T>(
+    root: &Table<'a>,
+    key: &'a str,
+    what: &'a str,
+    read: impl Fn(Table<'a>) -> Option<T>,
+) -> Vec<T> {
+    let mut ids = BTreeSet::new();
+    let mut out = Vec::new();
+    for (count, table) in root.tables(key, what).into_iter().enumerate() {
+        if count >= MAX_EACH {
+            let message = format!("a stack has at most {MAX_EACH} {key}");
+            table.reader.error(table.span.clone(), message, None);
+            break;
+        }
+        if table.has("id")
+            && let Some(id) = table.str("id")
+            && !ids.insert(id.value.clone())
+        {
+            let shown = text::one_line(&id.value, 60);
+            table.reader.error(id.span, format!("another {what} is called `{shown}` already"), None);
+        }
+        out.extend(read(table));
+    }
+    out
+}
+
+fn read_settings(root: &Table<'_>) -> Settings {
+    let default = Settings::default();
+    let Some(t) = root.table("metrics", "[metrics] table") else { return default };
+    let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let count = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
+    let settings = Settings {
+        evaluation_interval: t.duration_or("evaluation_interval", default.evaluation_interval, INTERVALS),
+        retention: t.duration_or("retention", default.retention, RETENTIONS),
+        max_series: t.int("max_series", 100..=10_000_000).map_or(default.max_series, count),
+        max_bytes: t.size("max_bytes", (1 << 20)..=(64 << 30)).map_or(default.max_bytes, size),
+    };
+    t.finish();
+    settings
+}
+
+/// `[prometheus]` or `[alertmanager]`: also what config.toml may say instead of the stack file.
+pub fn read_remote<'a>(root: &Table<'a>, key: &'static str, names: Names<'_>) -> Option<Remote> {
+    let t = root.table(key, key)?;
+    let host = read_host(&t, names);
+    let timeout = t.duration_or("timeout", Duration::from_secs(10), TIMEOUTS);
+    let target = decode_target(&t);
+    let auth = decode_auth(&t);
+    t.finish();
+    Some(Remote { host: host?, target: target?, auth: auth?, timeout })
+}
+
+/// The key `host`: one of the stack's, the first when it is not said.
+pub fn read_host(t: &Table<'_>, names: Names<'_>) -> Option<HostId> {
+    let Some(said) = t.str("host") else {
+        return names.hosts.first().map(|h| HostId::new(&h.value));
+    };
+    if names.hosts.iter().any(|h| h.value == said.value) {
+        return Some(HostId::new(&said.value));
+    }
+    let near = text::nearest(&said.value, names.hosts.iter().map(|h| h.value.as_str()));
+    let help = near.map(|n| format!("did you mean \"{n}\"?"));
+    let shown = text::one_line(&said.value, 60);
+    t.reader.error(said.span, format!("no host is called `{shown}`"), help);
+    None
+}
+
+/// A key that holds an expression.
+pub fn read_expr<'a>(t: &Table<'a>, key: &'a str) -> Option<Expr> {
+    let At { value, span } = t.need_str(key)?;
+    match Expr::parse(&value) {
+        Ok(expr) => Some(expr),
+        Err(e) => {
+            let at = &value.get(e.span.clone()).filter(|part| *part != value);
+            let help = at.map(|part| format!("at `{}`", text::one_line(part, 60)));
+            t.reader.error(span, format!("`{key}` is no expression that can be evaluated: {e}"), help);
+            None
+        }
+    }
+}
+
+/// A map of label names and values; each name must be one that Prometheus takes.
+pub fn read_labels<'a>(t: &Table<'a>, key: &'a str) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    for (name, At { value, span }) in t.text_map(key) {
+        if is_label(&name) && name != crate::domain::series::labels::NAME {
+            out.insert(name, value);
+        } else {
+            let shown = text::one_line(&name, 60);
+            t.reader.error(span, format!("`{shown}` is no valid name of a label"), None);
+        }
+    }
+    out
+}
+
+/// `[a-zA-Z_][a-zA-Z0-9_]*`.
+pub fn is_label(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit()) && is_word(name, "_")
+}
+
+/// As [`is_label`], with colons.
+pub fn is_metric(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit()) && is_word(name, "_:")
+}
+
+fn is_word(name: &str, also: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || also.contains(c))
+}
+
+/// Rows of the runbook.
+pub fn read_rows(t: &Table<'_>) -> Vec<String> {
+    t.strings("rows").unwrap_or_default().into_iter().map(|r| r.value).collect()
+}
