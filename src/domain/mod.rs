@@ -13,5 +13,6 @@ pub mod matrix;
 pub mod observation;
 pub mod promql;
 pub mod series;
+pub mod slo;
 pub mod text;
 pub mod units;
