@@ -14,5 +14,6 @@ pub mod observation;
 pub mod promql;
 pub mod series;
 pub mod slo;
+pub mod telemetry;
 pub mod text;
 pub mod units;
