@@ -1,2 +1,10 @@
 //! Where series come from: pages, JSON documents, websockets, the host's own figures; and the
 //! Prometheus and Alertmanager that others run.
+
+pub mod collect;
+pub mod families;
+pub mod host;
+pub mod json;
+pub mod labels;
+pub mod mapping;
+pub mod stale;
