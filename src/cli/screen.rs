@@ -85,7 +85,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     screen.look_at_switches();
     screen.draw();
     // The observers start once there is something to see: their start costs more than a frame.
-    let scheduler = Scheduler::start(ready.prober(), Arc::clone(&screen.mailbox), None);
+    let scheduler = Scheduler::start(ready.prober(), Arc::clone(&screen.mailbox), None, Vec::new());
     screen.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
     let status = screen.until_left().await;
     let last_frame = screen.last_frame();

@@ -24,6 +24,9 @@ pub const MIN_RETRY: Duration = Duration::from_secs(1);
 /// observers' thread; must not wait.
 pub type Tap = Arc<dyn Fn(ProbeIndex, &Reading) + Send + Sync>;
 
+/// Something else that runs on the observers' thread until they stop.
+pub type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The running observers. Dropping it stops them.
 pub struct Scheduler {
     pokes: Arc<Vec<Notify>>,
@@ -37,7 +40,12 @@ impl Scheduler {
     ///
     /// # Errors
     /// When the thread or its runtime cannot be made.
-    pub fn start(prober: Prober, mailbox: Arc<Mailbox>, tap: Option<Tap>) -> std::io::Result<Self> {
+    pub fn start(
+        prober: Prober,
+        mailbox: Arc<Mailbox>,
+        tap: Option<Tap>,
+        beside: Vec<Task>,
+    ) -> std::io::Result<Self> {
         let pokes: Arc<Vec<Notify>> = Arc::new((0..prober.len()).map(|_| Notify::new()).collect());
         let stop = Arc::new(Notify::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -45,7 +53,7 @@ impl Scheduler {
             let (pokes, stop) = (Arc::clone(&pokes), Arc::clone(&stop));
             move || {
                 let closer = CloseOnDrop(Arc::clone(&mailbox));
-                runtime.block_on(observe(Arc::new(prober), &mailbox, tap.as_ref(), &pokes, &stop));
+                runtime.block_on(observe(Arc::new(prober), &mailbox, tap.as_ref(), beside, &pokes, &stop));
                 runtime.shutdown_background();
                 drop(closer);
             }
@@ -98,6 +106,7 @@ async fn observe(
     prober: Arc<Prober>,
     mailbox: &Arc<Mailbox>,
     tap: Option<&Tap>,
+    beside: Vec<Task>,
     pokes: &Arc<Vec<Notify>>,
     stop: &Notify,
 ) {
@@ -109,6 +118,9 @@ async fn observe(
         tasks.spawn(async move {
             keep_probing(&prober, index, &mailbox, tap.as_ref(), &pokes, &running).await;
         });
+    }
+    for task in beside {
+        tasks.spawn(task);
     }
     tokio::select! {
         () = stop.notified() => {}

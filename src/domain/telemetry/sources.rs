@@ -91,6 +91,14 @@ impl Sources {
         self.explored
     }
 
+    pub fn is_up(&self, target: TargetIndex) -> Option<bool> {
+        self.list.get(target.0)?.view.up
+    }
+
+    pub fn all_looked_at(&self) -> bool {
+        self.list.iter().all(|o| o.view.up.is_some())
+    }
+
     pub fn take(&mut self, scraped: &Scraped) {
         let Some(one) = self.list.get_mut(scraped.target.0) else { return };
         let view = &mut one.view;

@@ -1,0 +1,99 @@
+//! What runs beside the probes on the observers' thread: one task for each target.
+
+use super::{Message, Teller, Wants};
+use crate::clock::Clock;
+use crate::domain::board::{Families, TargetIndex};
+use crate::domain::matrix::Matrix;
+use crate::domain::telemetry::Scraped;
+use crate::observe::metrics::collect::{Collected, Collector};
+use crate::observe::metrics::probed;
+use crate::observe::prober::Prober;
+use crate::observe::scheduler::{Tap, Task};
+use crate::stack::spec::Stack;
+use std::sync::Arc;
+
+/// A task for each target of the stack.
+pub fn scrapes(stack: &Stack, prober: &Prober, clock: &Arc<dyn Clock>, tell: &Teller, wants: &Wants) -> Vec<Task> {
+    let collectors = stack.metrics.scrapes.iter().enumerate().map(|(i, scrape)| {
+        let selection = wants.selection.borrow().clone();
+        let way = prober.way(&scrape.host);
+        let collector =
+            Collector::new(scrape, way, prober.access(), Arc::clone(clock), selection);
+        (TargetIndex(i), collector)
+    });
+    collectors
+        .map(|(index, collector)| {
+            let (tell, wants, clock) = (tell.clone(), wants.clone(), Arc::clone(clock));
+            let task: Task = Box::pin(keep_collecting(index, collector, clock, tell, wants));
+            task
+        })
+        .collect()
+}
+
+/// Turns every result of a probe into samples.
+pub fn tap(matrix: &Matrix, tell: Teller) -> Tap {
+    let names = probed::Names::of(matrix);
+    Arc::new(move |probe, reading| tell.tell(Message::Samples(names.samples(probe, reading))))
+}
+
+async fn keep_collecting(
+    index: TargetIndex,
+    mut collector: Collector,
+    clock: Arc<dyn Clock>,
+    tell: Teller,
+    mut wants: Wants,
+) {
+    let interval = collector.scrape().interval;
+    loop {
+        let begun = clock.now();
+        let explored = *wants.explored.borrow_and_update() == Some(index);
+        collector.explore(explored);
+        if wants.selection.has_changed().unwrap_or(false) {
+            let selection = wants.selection.borrow_and_update().clone();
+            collector.set_selection(selection);
+        }
+        let collected = collector.collect().await;
+        tell.tell(Message::Scraped(Box::new(scraped(index, collected, explored))));
+        let rest = interval.saturating_sub(clock.now().since(begun));
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            // Somebody has just opened this target: they wait for it.
+            () = opened(&mut wants, index) => {}
+        }
+    }
+}
+
+/// Waits until somebody wants to see all of this target. Cancel-safe.
+async fn opened(wants: &mut Wants, index: TargetIndex) {
+    loop {
+        if wants.explored.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if *wants.explored.borrow() == Some(index) {
+            return;
+        }
+    }
+}
+
+fn scraped(target: TargetIndex, collected: Collected, explored: bool) -> Scraped {
+    let at = Some(collected.at);
+    let families = match (explored, collected.families) {
+        (true, Some((list, more))) => Some(Families { target, at, list, more, trouble: None }),
+        (true, None) => {
+            let trouble = Some(collected.reason.clone());
+            Some(Families { target, at, list: Vec::new(), more: 0, trouble })
+        }
+        (false, _) => None,
+    };
+    Scraped {
+        target,
+        at: collected.at,
+        samples: collected.samples,
+        up: collected.up,
+        reason: collected.reason,
+        took: collected.took,
+        seen: collected.seen,
+        kept: collected.kept,
+        families: families.map(Arc::new),
+    }
+}
