@@ -2,4 +2,5 @@
 //! Prometheus and Alertmanager that others run.
 
 pub mod api;
+pub mod prometheus;
 mod way;
