@@ -1,3 +1,5 @@
 //! Rules and alerts: what fires, since when, and whether somebody hears of it.
 
+pub mod remote;
+pub mod routing;
 pub mod view;

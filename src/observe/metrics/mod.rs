@@ -8,3 +8,6 @@ pub mod json;
 pub mod labels;
 pub mod mapping;
 pub mod stale;
+pub mod api;
+pub mod prometheus;
+mod way;
