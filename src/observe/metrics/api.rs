@@ -4,7 +4,7 @@
 use super::way::{self, Way};
 use crate::domain::text;
 use crate::domain::units;
-use crate::observe::probe::http::auth::Credential;
+use crate::observe::fetch::auth::Credential;
 use crate::stack::kind::http::Auth;
 use crate::stack::metrics::Remote;
 use crate::transport::Transport;
