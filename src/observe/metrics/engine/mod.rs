@@ -9,7 +9,7 @@ use crate::clock::{Clock, Now};
 use crate::domain::board::{Ask, Board, TargetIndex};
 use crate::domain::series::selection::Selection;
 use crate::domain::series::{Labels, Millis};
-use crate::domain::telemetry::{Scraped, Telemetry};
+use crate::domain::telemetry::{Questions, Scraped, Telemetry};
 use crate::domain::{text, units};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -77,22 +77,6 @@ pub struct Wants {
     pub explored: watch::Receiver<Option<TargetIndex>>,
     /// What a Prometheus is to be asked.
     pub questions: watch::Receiver<Arc<Questions>>,
-}
-
-/// What is to be asked of a Prometheus: graphs and the expression that was typed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Questions {
-    pub graphs: Vec<GraphQuestion>,
-    pub query: Option<(String, crate::domain::telemetry::graphs::Range)>,
-}
-
-/// One graph as a question.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GraphQuestion {
-    pub index: crate::domain::board::GraphIndex,
-    /// Expressions and legends.
-    pub lines: Vec<(String, String)>,
-    pub range: crate::domain::telemetry::graphs::Range,
 }
 
 impl Engine {

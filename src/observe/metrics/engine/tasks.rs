@@ -9,25 +9,43 @@ use crate::observe::metrics::collect::{Collected, Collector};
 use crate::observe::metrics::probed;
 use crate::observe::prober::Prober;
 use crate::observe::scheduler::{Tap, Task};
+use crate::domain::series::selection::Selection;
+use crate::stack::metrics::Scrape;
 use crate::stack::spec::Stack;
 use std::sync::Arc;
 
 /// A task for each target of the stack.
-pub fn scrapes(stack: &Stack, prober: &Prober, clock: &Arc<dyn Clock>, tell: &Teller, wants: &Wants) -> Vec<Task> {
-    let collectors = stack.metrics.scrapes.iter().enumerate().map(|(i, scrape)| {
-        let selection = wants.selection.borrow().clone();
-        let way = prober.way(&scrape.host);
-        let collector =
-            Collector::new(scrape, way, prober.access(), Arc::clone(clock), selection);
-        (TargetIndex(i), collector)
-    });
-    collectors
+pub fn scrapes(
+    stack: &Stack,
+    prober: &Prober,
+    clock: &Arc<dyn Clock>,
+    tell: &Teller,
+    wants: &Wants,
+) -> Vec<Task> {
+    let selection = wants.selection.borrow().clone();
+    collectors(stack, prober, clock, &selection)
+        .into_iter()
         .map(|(index, collector)| {
             let (tell, wants, clock) = (tell.clone(), wants.clone(), Arc::clone(clock));
             let task: Task = Box::pin(keep_collecting(index, collector, clock, tell, wants));
             task
         })
         .collect()
+}
+
+/// What collects from each target of the stack, over the ways that its probes use.
+pub fn collectors(
+    stack: &Stack,
+    prober: &Prober,
+    clock: &Arc<dyn Clock>,
+    selection: &Arc<Selection>,
+) -> Vec<(TargetIndex, Collector)> {
+    let collector = |scrape: &Scrape| {
+        let way = prober.way_to(&scrape.host);
+        Collector::new(scrape, way, prober.access(), Arc::clone(clock), Arc::clone(selection))
+    };
+    let all = stack.metrics.scrapes.iter().enumerate();
+    all.map(|(i, scrape)| (TargetIndex(i), collector(scrape))).collect()
 }
 
 /// Turns every result of a probe into samples.
@@ -75,7 +93,8 @@ async fn opened(wants: &mut Wants, index: TargetIndex) {
     }
 }
 
-fn scraped(target: TargetIndex, collected: Collected, explored: bool) -> Scraped {
+/// One look, as the telemetry takes it.
+pub fn scraped(target: TargetIndex, collected: Collected, explored: bool) -> Scraped {
     let at = Some(collected.at);
     let families = match (explored, collected.families) {
         (true, Some((list, more))) => Some(Families { target, at, list, more, trouble: None }),
