@@ -4,6 +4,7 @@ use super::host::HostFigures;
 use super::json::Json;
 use super::labels::TargetLabels;
 use super::stale::{Found, Taken, Tracker};
+use super::websocket::{self, Websocket};
 use crate::clock::{Clock, Now};
 use crate::domain::board::Family;
 use crate::domain::series::selection::Selection;
@@ -41,6 +42,7 @@ pub struct Collector {
 enum Source {
     Json(Json),
     Host(HostFigures),
+    Websocket(Box<Websocket>),
 }
 
 /// What a source has at hand while it looks.
@@ -63,6 +65,8 @@ pub(super) struct Look {
     /// What is wrong although there are figures; empty when nothing is.
     pub trouble: String,
     pub families: Option<(Vec<Family>, usize)>,
+    /// Series that have no new sample and have not ended.
+    pub quiet: Vec<Labels>,
 }
 
 /// What one scrape gave.
@@ -98,6 +102,12 @@ impl Collector {
         let labels = TargetLabels::of(scrape);
         let source = match scrape.kind.clone() {
             ScrapeKind::Json { http, series } => Source::Json(Json::new(http, series)),
+            ScrapeKind::Websocket { http, series, only } => {
+                let (interval, timeout) = (scrape.interval, scrape.timeout);
+                let (host, labels) = (scrape.host.clone(), labels.clone());
+                let spec = websocket::Spec { http, series, only, host, labels, interval, timeout };
+                Source::Websocket(Box::new(Websocket::new(spec)))
+            }
             _ => Source::Host(HostFigures::default()),
         };
         Collector {
@@ -156,6 +166,10 @@ impl Collector {
             match &mut self.source {
                 Source::Json(json) => json.look(&cx).await,
                 Source::Host(host) => host.look(&cx).await,
+                Source::Websocket(socket) => {
+                    socket.start(&transport, &self.access, &self.clock);
+                    socket.look(&cx).await
+                }
             }
         };
         let looked = tokio::time::timeout(self.scrape.timeout, work).await;
@@ -169,12 +183,12 @@ impl Collector {
             Ok(mut look) => {
                 look.found.retain(|f| self.selection.wants(&f.labels));
                 let kept = look.found.len();
-                let ahead = self.tracker.take(look.found, t, &mut samples);
+                let ahead = self.tracker.take(look.found, look.quiet, t, &mut samples);
                 let reason = good(look.seen, kept, ahead, &look.trouble);
                 (true, reason, look.seen, kept, look.families)
             }
             Err(fault) => {
-                self.tracker.take(Vec::new(), t, &mut samples);
+                self.tracker.take(Vec::new(), Vec::new(), t, &mut samples);
                 (false, fault.why().to_owned(), 0, 0, None)
             }
         };
@@ -191,7 +205,7 @@ impl Collector {
     pub fn end(mut self) -> Vec<Taken> {
         let t: Millis = self.clock.now().wall.as_millisecond();
         let mut samples = Vec::new();
-        self.tracker.take(Vec::new(), t, &mut samples);
+        self.tracker.take(Vec::new(), Vec::new(), t, &mut samples);
         samples.extend(self.reports.map(|labels| (labels, t, stale())));
         samples
     }

@@ -7,4 +7,6 @@ pub mod host;
 pub mod json;
 pub mod labels;
 pub mod mapping;
+pub mod probed;
 pub mod stale;
+pub mod websocket;

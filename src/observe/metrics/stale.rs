@@ -27,8 +27,8 @@ pub struct Tracker {
 impl Tracker {
     /// Takes all samples of a scrape that began at `at`; what it no longer shows gets a marker.
     /// Series with timestamps of their own never get one, since their pages say when they were
-    /// last seen. Gives how many samples lie too far ahead and were left out.
-    pub fn take(&mut self, found: Vec<Found>, at: Millis, out: &mut Vec<Taken>) -> usize {
+    /// last seen. A `quiet` series has no new sample and has not ended. Gives how many samples lie too far ahead and were left out.
+    pub fn take(&mut self, found: Vec<Found>, quiet: Vec<Labels>, at: Millis, out: &mut Vec<Taken>) -> usize {
         let mut shown = HashSet::with_capacity(found.len());
         let mut ahead = 0;
         out.reserve(found.len());
@@ -42,6 +42,7 @@ impl Tracker {
                 }
             }
         }
+        shown.extend(quiet.into_iter().filter(|labels| self.known.contains(labels)));
         out.extend(self.known.difference(&shown).map(|gone| (gone.clone(), at, stale())));
         self.known = shown;
         ahead
@@ -73,7 +74,7 @@ mod tests {
                 None => Found { labels: series(word), t: None, v: 1.0 },
             });
             let mut out = Vec::new();
-            tracker.take(found.collect(), i as Millis * 10, &mut out);
+            tracker.take(found.collect(), Vec::new(), i as Millis * 10, &mut out);
             let mut shown: Vec<_> = out
                 .iter()
                 .map(|(l, t, v)| format!("{l}{}{t}", if is_stale(*v) { "!" } else { "@" }))
@@ -104,10 +105,10 @@ mod tests {
     fn what_nobody_wants_any_more_has_not_ended() {
         let mut tracker = Tracker::default();
         let found = ["a", "b"].map(|n| Found { labels: series(n), t: None, v: 1.0 });
-        tracker.take(found.into(), 0, &mut Vec::new());
+        tracker.take(found.into(), Vec::new(), 0, &mut Vec::new());
         tracker.retain(|l| l.name() == "a");
         let mut out = Vec::new();
-        tracker.take(Vec::new(), 5, &mut out);
+        tracker.take(Vec::new(), Vec::new(), 5, &mut out);
         assert_eq!(out.iter().map(|(l, ..)| l.to_string()).collect::<Vec<_>>(), ["a"]);
     }
 }
