@@ -96,7 +96,8 @@ impl Index {
                 skip_to(list, *id);
                 list.first() == Some(id)
             });
-            if everywhere && (rest.is_empty() || labels(*id).is_some_and(|l| rest.iter().all(|m| m.selects(l))))
+            if everywhere
+                && (rest.is_empty() || labels(*id).is_some_and(|l| rest.iter().all(|m| m.selects(l))))
             {
                 visit(*id);
             }
@@ -110,9 +111,7 @@ impl Index {
         }
         let values = self.names.get(matcher.name());
         match matcher.op() {
-            Op::Equal => {
-                Found::List(values.and_then(|v| v.get(matcher.value())).map_or(&[], Vec::as_slice))
-            }
+            Op::Equal => Found::List(values.and_then(|v| v.get(matcher.value())).map_or(&[], Vec::as_slice)),
             // `job!=""`: nearly always nearly all, which a look at each one's labels does as well.
             Op::NotEqual | Op::NoMatch => Found::Unindexed,
             Op::Match => {

@@ -247,10 +247,7 @@ impl Store {
     }
 
     fn bytes(&self) -> usize {
-        self.held
-            + self.slots.capacity() * size_of::<Slot>()
-            + self.free.capacity() * 4
-            + self.index.bytes()
+        self.held + self.slots.capacity() * size_of::<Slot>() + self.free.capacity() * 4 + self.index.bytes()
     }
 
     /// Whether so many bytes and one sample more are within bounds, after dropping old chunks if
@@ -389,9 +386,8 @@ impl Series {
 
     /// Adds a later sample; whether a chunk was closed for it.
     fn push(&mut self, sample: Sample, max_span: i64) -> bool {
-        let full = |open: &mut Open| {
-            open.count() >= MAX_SAMPLES || sample.t.saturating_sub(open.start()) > max_span
-        };
+        let full =
+            |open: &mut Open| open.count() >= MAX_SAMPLES || sample.t.saturating_sub(open.start()) > max_span;
         let mut like = None;
         if let Some(open) = self.open.take_if(full) {
             like = Some(open.kind());
@@ -422,13 +418,17 @@ impl Series {
         if self.newest().is_none_or(|s| s.t <= t) {
             return;
         }
-        let Some(start) = self.open.as_ref().map(Open::start).into_iter().chain(self.closed.iter().map(Chunk::start)).min()
+        let Some(start) =
+            self.open.as_ref().map(Open::start).into_iter().chain(self.closed.iter().map(Chunk::start)).min()
         else {
             return;
         };
         // The chunk that the moment falls into is written anew.
         let whole = self.closed.iter().take_while(|c| c.end() <= t).count();
-        let kept_from = self.closed.get(whole).map_or_else(|| self.open.as_ref().map_or(start, Open::start), Chunk::start);
+        let kept_from = self
+            .closed
+            .get(whole)
+            .map_or_else(|| self.open.as_ref().map_or(start, Open::start), Chunk::start);
         let mut rest = Vec::new();
         self.read(kept_from, t, &mut rest);
         self.closed.truncate(whole);
