@@ -10,3 +10,4 @@ pub mod mapping;
 pub mod probed;
 pub mod stale;
 pub mod websocket;
+pub mod exposition;
