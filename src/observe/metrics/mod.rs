@@ -2,12 +2,13 @@
 //! Prometheus and Alertmanager that others run.
 
 pub mod collect;
+pub mod exposition;
 pub mod families;
 pub mod host;
 pub mod json;
 pub mod labels;
 pub mod mapping;
+pub mod page;
 pub mod probed;
 pub mod stale;
 pub mod websocket;
-pub mod exposition;
