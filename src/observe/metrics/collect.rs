@@ -3,11 +3,12 @@
 use super::host::HostFigures;
 use super::json::Json;
 use super::labels::TargetLabels;
-use super::stale::{Found, Taken, Tracker};
+use super::page::Page;
+use super::stale::{Found, MAX_AHEAD, Taken, Tracker, dated, ended};
+use super::websocket::{self, Websocket};
 use crate::clock::{Clock, Now};
 use crate::domain::board::Family;
-use crate::domain::series::selection::Selection;
-use crate::domain::series::{Labels, Millis, stale};
+use crate::domain::series::{Labels, Millis, Selection};
 use crate::domain::text;
 use crate::domain::units;
 use crate::observe::fetch::access::Access;
@@ -39,15 +40,16 @@ pub struct Collector {
 }
 
 enum Source {
+    Page(Box<Page>),
     Json(Json),
     Host(HostFigures),
+    Websocket(Box<Websocket>),
 }
 
 /// What a source has at hand while it looks.
 pub(super) struct Looking<'a> {
     pub way: Way<'a>,
     pub labels: &'a TargetLabels,
-    pub selection: &'a Arc<Selection>,
     pub timeout: Duration,
     /// Also work out the families.
     pub explore: bool,
@@ -63,6 +65,8 @@ pub(super) struct Look {
     /// What is wrong although there are figures; empty when nothing is.
     pub trouble: String,
     pub families: Option<(Vec<Family>, usize)>,
+    /// Series that have no new sample and have not ended.
+    pub quiet: Vec<Labels>,
 }
 
 /// What one scrape gave.
@@ -97,8 +101,18 @@ impl Collector {
     ) -> Self {
         let labels = TargetLabels::of(scrape);
         let source = match scrape.kind.clone() {
+            ScrapeKind::Page { http, max_series } => {
+                let page = Page::new(http, max_series, &labels, Arc::clone(&selection));
+                Source::Page(Box::new(page))
+            }
             ScrapeKind::Json { http, series } => Source::Json(Json::new(http, series)),
-            _ => Source::Host(HostFigures::default()),
+            ScrapeKind::Websocket { http, series, only } => {
+                let (interval, timeout) = (scrape.interval, scrape.timeout);
+                let (host, labels) = (scrape.host.clone(), labels.clone());
+                let spec = websocket::Spec { http, series, only, host, labels, interval, timeout };
+                Source::Websocket(Box::new(Websocket::new(spec)))
+            }
+            ScrapeKind::Host => Source::Host(HostFigures::default()),
         };
         Collector {
             reports: [UP, DURATION, SCRAPED].map(|name| labels.report(name)),
@@ -118,10 +132,11 @@ impl Collector {
         &self.scrape
     }
 
-    /// Which series to keep from the next scrape on. Those that are no longer selected end without
-    /// a marker: they have not gone away.
+    /// Which series to keep from the next scrape on; those that are no longer selected end with it.
     pub fn set_selection(&mut self, selection: Arc<Selection>) {
-        self.tracker.retain(|labels| selection.wants(labels));
+        if let Source::Page(page) = &mut self.source {
+            page.set_selection(Arc::clone(&selection));
+        }
         self.selection = selection;
     }
 
@@ -148,14 +163,18 @@ impl Collector {
         let cx = Looking {
             way: Way::new(&transport, &self.access, &*self.clock, &self.scrape.host),
             labels: &self.labels,
-            selection: &self.selection,
             timeout: self.scrape.timeout,
             explore: self.explore,
         };
         let work = async {
             match &mut self.source {
+                Source::Page(page) => page.look(&cx).await,
                 Source::Json(json) => json.look(&cx).await,
                 Source::Host(host) => host.look(&cx).await,
+                Source::Websocket(socket) => {
+                    socket.start(&transport, &self.access, &self.clock);
+                    socket.look(&cx).await
+                }
             }
         };
         let looked = tokio::time::timeout(self.scrape.timeout, work).await;
@@ -167,14 +186,16 @@ impl Collector {
         let mut samples = Vec::new();
         let (up, reason, seen, kept, families) = match looked {
             Ok(mut look) => {
-                look.found.retain(|f| self.selection.wants(&f.labels));
+                if !matches!(self.source, Source::Page(_)) {
+                    look.found.retain(|f| self.selection.wants(&f.labels));
+                }
                 let kept = look.found.len();
-                let ahead = self.tracker.take(look.found, t, &mut samples);
+                let ahead = self.take(look.found, look.quiet, t, &mut samples);
                 let reason = good(look.seen, kept, ahead, &look.trouble);
                 (true, reason, look.seen, kept, look.families)
             }
             Err(fault) => {
-                self.tracker.take(Vec::new(), t, &mut samples);
+                self.fail(t, &mut samples);
                 (false, fault.why().to_owned(), 0, 0, None)
             }
         };
@@ -187,12 +208,32 @@ impl Collector {
         Collected { samples, up, reason: text::reason(&reason), at, took, seen, kept, families }
     }
 
+    /// Samples of a scrape that went well; gives how many lie too far ahead.
+    fn take(&mut self, found: Vec<Found>, quiet: Vec<Labels>, t: Millis, samples: &mut Vec<Taken>) -> usize {
+        match &mut self.source {
+            Source::Page(page) => {
+                let ahead = dated(found, t, samples);
+                ended(page.gone(false), t, samples);
+                ahead
+            }
+            _ => self.tracker.take(found, quiet, t, samples),
+        }
+    }
+
+    /// Everything that the target had has ended.
+    fn fail(&mut self, t: Millis, samples: &mut Vec<Taken>) {
+        if let Source::Page(page) = &mut self.source {
+            ended(page.gone(true), t, samples);
+        }
+        self.tracker.take(Vec::new(), Vec::new(), t, samples);
+    }
+
     /// The end of a target that is no longer scraped: markers for everything it had.
     pub fn end(mut self) -> Vec<Taken> {
         let t: Millis = self.clock.now().wall.as_millisecond();
         let mut samples = Vec::new();
-        self.tracker.take(Vec::new(), t, &mut samples);
-        samples.extend(self.reports.map(|labels| (labels, t, stale())));
+        self.fail(t, &mut samples);
+        ended(self.reports, t, &mut samples);
         samples
     }
 }
@@ -203,7 +244,7 @@ fn good(seen: usize, kept: usize, ahead: usize, trouble: &str) -> String {
         parts.push(trouble.to_owned());
     }
     if ahead > 0 {
-        let by = units::exact(Duration::from_millis(super::stale::MAX_AHEAD.unsigned_abs()));
+        let by = units::exact(Duration::from_millis(MAX_AHEAD.unsigned_abs()));
         parts.push(format!("{ahead} samples more than {by} in the future"));
     }
     let word = if seen == 1 { "sample" } else { "samples" };

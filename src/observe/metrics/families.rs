@@ -3,6 +3,7 @@
 
 use super::stale::Found;
 use crate::domain::board::Family;
+use crate::stack::metrics::Mapped;
 use std::collections::BTreeMap;
 
 /// Families listed at most; the others are counted.
@@ -15,6 +16,15 @@ const MAX_SERIES: usize = 200;
 pub struct About<'a> {
     pub kind: &'static str,
     pub help: &'a str,
+}
+
+impl<'a> About<'a> {
+    /// What the stack file says of a name.
+    pub fn mapped(series: &'a [Mapped], name: &str) -> Self {
+        let of = series.iter().find(|m| m.name == name);
+        let kind = if of.is_some_and(|m| m.counter) { "counter" } else { "gauge" };
+        About { kind, help: of.map_or("", |m| m.help.as_str()) }
+    }
 }
 
 /// Families by name, and how many more there are than are listed.

@@ -67,7 +67,7 @@ impl HostFigures {
                 About { kind, help }
             })
         });
-        Ok(Look { seen: found.len(), found, trouble, families })
+        Ok(Look { seen: found.len(), found, trouble, families, quiet: Vec::new() })
     }
 }
 

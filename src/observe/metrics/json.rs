@@ -70,24 +70,15 @@ pub(super) fn read(
         }
         _ => String::new(),
     })?;
-    mapped(&doc, series, labels, explore)
-}
-
-/// The same for a document that was read already.
-pub(super) fn mapped(
-    doc: &Value,
-    series: &[Mapped],
-    labels: &TargetLabels,
-    explore: bool,
-) -> Result<Look, String> {
-    let mapping = map(doc, series, labels)?;
-    let about = |name: &str| {
-        let of = series.iter().find(|m| m.name == name);
-        let kind = if of.is_some_and(|m| m.counter) { "counter" } else { "gauge" };
-        About { kind, help: of.map_or("", |m| m.help.as_str()) }
-    };
-    let families = explore.then(|| families(&mapping.found, about));
-    Ok(Look { seen: mapping.found.len(), found: mapping.found, trouble: mapping.trouble, families })
+    let mapping = map(&doc, series, labels)?;
+    let families = explore.then(|| families(&mapping.found, |name| About::mapped(series, name)));
+    Ok(Look {
+        seen: mapping.found.len(),
+        found: mapping.found,
+        trouble: mapping.trouble,
+        families,
+        quiet: Vec::new(),
+    })
 }
 
 /// Fetches a document over a connection that is kept.

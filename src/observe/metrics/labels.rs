@@ -24,9 +24,9 @@ impl TargetLabels {
         TargetLabels(all)
     }
 
-    /// As one block, for a lexer that puts them on itself.
-    pub fn as_labels(&self) -> Labels {
-        Labels::new(&self.0)
+    /// By name, for a lexer that puts them on itself.
+    pub fn as_map(&self) -> &BTreeMap<String, String> {
+        &self.0
     }
 
     /// A series of the target itself, such as `up`.

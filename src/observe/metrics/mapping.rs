@@ -59,6 +59,15 @@ pub fn map(doc: &Value, series: &[Mapped], target: &TargetLabels) -> Result<Mapp
     Ok(mapping)
 }
 
+/// The value at a dotted path without `*`.
+pub fn path<'d>(doc: &'d Value, path: &str) -> Option<&'d Value> {
+    path.split('.').filter(|s| !s.is_empty()).try_fold(doc, |at, key| match at {
+        Value::Object(members) => members.get(key),
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
 fn too_many() -> String {
     format!("expected at most {MAX_VALUES} values, got more")
 }

@@ -2,12 +2,16 @@
 //! Prometheus and Alertmanager that others run.
 
 pub mod collect;
+pub mod exposition;
 pub mod families;
 pub mod host;
 pub mod json;
 pub mod labels;
 pub mod mapping;
+pub mod page;
+pub mod probed;
 pub mod stale;
 pub mod api;
 pub mod prometheus;
 mod way;
+pub mod websocket;

@@ -27,30 +27,32 @@ pub struct Tracker {
 impl Tracker {
     /// Takes all samples of a scrape that began at `at`; what it no longer shows gets a marker.
     /// Series with timestamps of their own never get one, since their pages say when they were
-    /// last seen. Gives how many samples lie too far ahead and were left out.
-    pub fn take(&mut self, found: Vec<Found>, at: Millis, out: &mut Vec<Taken>) -> usize {
-        let mut shown = HashSet::with_capacity(found.len());
-        let mut ahead = 0;
-        out.reserve(found.len());
-        for Found { labels, t, v } in found {
-            match t {
-                Some(t) if t > at.saturating_add(MAX_AHEAD) => ahead += 1,
-                Some(t) => out.push((labels, t, v)),
-                None => {
-                    shown.insert(labels.clone());
-                    out.push((labels, at, v));
-                }
-            }
-        }
-        out.extend(self.known.difference(&shown).map(|gone| (gone.clone(), at, stale())));
+    /// last seen. A `quiet` series has no new sample and has not ended. Gives how many samples lie too far ahead and were left out.
+    pub fn take(&mut self, found: Vec<Found>, quiet: Vec<Labels>, at: Millis, out: &mut Vec<Taken>) -> usize {
+        let mut shown: HashSet<Labels> =
+            found.iter().filter(|f| f.t.is_none()).map(|f| f.labels.clone()).collect();
+        shown.extend(quiet.into_iter().filter(|labels| self.known.contains(labels)));
+        let ahead = dated(found, at, out);
+        ended(self.known.difference(&shown).cloned(), at, out);
         self.known = shown;
         ahead
     }
+}
 
-    /// Forgets series that are no longer wanted: they have not ended, so they get no marker.
-    pub fn retain(&mut self, wanted: impl Fn(&Labels) -> bool) {
-        self.known.retain(wanted);
-    }
+/// Gives samples without a time that of the scrape; leaves out those that lie too far ahead, and
+/// tells how many.
+pub fn dated(found: Vec<Found>, at: Millis, out: &mut Vec<Taken>) -> usize {
+    let limit = at.saturating_add(MAX_AHEAD);
+    let all = found.len();
+    let before = out.len();
+    let dated = found.into_iter().map(|f| (f.labels, f.t.unwrap_or(at), f.v));
+    out.extend(dated.filter(|(_, t, _)| *t <= limit));
+    all - (out.len() - before)
+}
+
+/// Markers for series that have ended.
+pub fn ended(gone: impl IntoIterator<Item = Labels>, at: Millis, out: &mut Vec<Taken>) {
+    out.extend(gone.into_iter().map(|labels| (labels, at, stale())));
 }
 
 #[cfg(test)]
@@ -73,7 +75,7 @@ mod tests {
                 None => Found { labels: series(word), t: None, v: 1.0 },
             });
             let mut out = Vec::new();
-            tracker.take(found.collect(), i as Millis * 10, &mut out);
+            tracker.take(found.collect(), Vec::new(), i as Millis * 10, &mut out);
             let mut shown: Vec<_> = out
                 .iter()
                 .map(|(l, t, v)| format!("{l}{}{t}", if is_stale(*v) { "!" } else { "@" }))
@@ -98,16 +100,5 @@ mod tests {
         for (scrapes, want) in table {
             assert_eq!(stored(scrapes), *want, "{scrapes:?}");
         }
-    }
-
-    #[test]
-    fn what_nobody_wants_any_more_has_not_ended() {
-        let mut tracker = Tracker::default();
-        let found = ["a", "b"].map(|n| Found { labels: series(n), t: None, v: 1.0 });
-        tracker.take(found.into(), 0, &mut Vec::new());
-        tracker.retain(|l| l.name() == "a");
-        let mut out = Vec::new();
-        tracker.take(Vec::new(), 5, &mut out);
-        assert_eq!(out.iter().map(|(l, ..)| l.to_string()).collect::<Vec<_>>(), ["a"]);
     }
 }
