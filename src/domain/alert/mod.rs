@@ -2,4 +2,15 @@
 
 pub mod remote;
 pub mod routing;
+pub mod active;
+pub mod ask;
+pub mod inhibit;
+pub mod paging;
+pub mod rule;
+pub mod rules;
+mod severity;
+pub mod state;
+pub mod template;
 pub mod view;
+mod views;
+mod why;

@@ -1,7 +1,7 @@
 //! Drawing graphs from samples: which moments, which lines, what they are called.
 
 use crate::domain::board::{Drawn, GraphData, GraphIndex};
-use crate::domain::promql::{Expr, Line};
+use crate::domain::promql::{Expr, Line, Options};
 use crate::domain::series::{Labels, Millis, Source};
 use crate::domain::text;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub fn draw(index: GraphIndex, graph: &Graph, source: &dyn Source, range: Range)
     let mut lines = Vec::new();
     let mut trouble = None;
     for (expr, legend) in &graph.lines {
-        match expr.range(source, range.from, range.to, range.step) {
+        match expr.range(source, range.from, range.to, range.step, &Options::default()) {
             Ok(found) => lines.push((found, legend.as_str())),
             Err(e) => trouble = Some(text::reason(&format!("failed to evaluate {expr}: {e}"))),
         }

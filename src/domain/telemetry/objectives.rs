@@ -3,7 +3,7 @@
 
 use crate::domain::alert::view::{AlertView, Origin, Paged, Phase};
 use crate::domain::board::SloView;
-use crate::domain::promql::{Expr, Value};
+use crate::domain::promql::{Expr, Options, Value};
 use crate::domain::series::{Labels, Millis, Source};
 use crate::domain::slo::{self, Counts, Figures, PAIRS, Promise};
 use crate::domain::units::long_age;
@@ -70,7 +70,7 @@ impl Objective {
         self.seen = self.seen_since(source, at);
         self.local.clear();
         for counts in &self.counts {
-            let value = |expr: &Expr| match expr.instant(source, at) {
+            let value = |expr: &Expr| match expr.instant(source, at, &Options::default()) {
                 Ok(Value::Vector(points)) => Ok(points.first().map(|p| p.v)),
                 Ok(_) => Ok(None),
                 Err(e) => Err(format!("failed to evaluate {expr}: {e}")),

@@ -3,6 +3,7 @@
 
 pub mod collect;
 pub mod exposition;
+pub mod engine;
 pub mod families;
 pub mod host;
 pub mod json;
@@ -17,3 +18,4 @@ pub mod poll;
 pub mod prometheus;
 mod way;
 pub mod websocket;
+pub mod once;

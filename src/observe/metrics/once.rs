@@ -2,7 +2,7 @@
 
 use super::collect::Collector;
 use super::engine::tasks::{collectors, scraped};
-use super::probed;
+use super::probed::Probed;
 use crate::clock::Clock;
 use crate::domain::board::TargetIndex;
 use crate::domain::observation::ProbeIndex;
@@ -25,13 +25,15 @@ pub async fn gather(
     span: Duration,
 ) {
     let begun = clock.now();
-    let names = probed::Names::of(&stack.matrix());
+    let mut probed: Vec<Probed> = stack.probes.iter().map(|_| Probed::default()).collect();
     let mut targets = collectors(stack, prober, clock, &telemetry.selection());
     loop {
         let look = clock.now();
         targets = collect(targets, telemetry).await;
         for (probe, reading) in probe(prober).await {
-            telemetry.take(&names.samples(probe, &reading));
+            if let (Some(spec), Some(series)) = (stack.probes.get(probe.0), probed.get_mut(probe.0)) {
+                telemetry.take(&series.take(spec, &reading));
+            }
         }
         let steady = Arc::clone(clock);
         telemetry.evaluate(clock.now(), &move || steady.now().mono);

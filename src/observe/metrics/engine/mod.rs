@@ -2,6 +2,7 @@
 //! holds up neither the observers nor the screen. It is handed what was collected and what the
 //! screens ask for, and publishes boards.
 
+pub mod remotes;
 pub mod setup;
 pub mod tasks;
 
@@ -245,8 +246,8 @@ impl Running {
         if due {
             let clock = Arc::clone(&self.clock);
             let moved = self.telemetry.evaluate(now, &move || clock.now().mono);
-            for transition in &moved {
-                tracing::info!("{}", text::one_line(&transition.words(), 200));
+            for words in &moved {
+                tracing::info!("{}", text::one_line(words, 200));
             }
             self.urgent |= !moved.is_empty() || self.evaluated.is_none();
             self.evaluated = Some(now);

@@ -3,16 +3,15 @@
 use super::{Message, Teller, Wants};
 use crate::clock::Clock;
 use crate::domain::board::{Families, TargetIndex};
-use crate::domain::matrix::Matrix;
 use crate::domain::telemetry::Scraped;
 use crate::observe::metrics::collect::{Collected, Collector};
-use crate::observe::metrics::probed;
+use crate::observe::metrics::probed::Probed;
 use crate::observe::prober::Prober;
 use crate::observe::scheduler::{Tap, Task};
 use crate::domain::series::selection::Selection;
 use crate::stack::metrics::Scrape;
-use crate::stack::spec::Stack;
-use std::sync::Arc;
+use crate::stack::spec::{Probe, Stack};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A task for each target of the stack.
 pub fn scrapes(
@@ -49,9 +48,15 @@ pub fn collectors(
 }
 
 /// Turns every result of a probe into samples.
-pub fn tap(matrix: &Matrix, tell: Teller) -> Tap {
-    let names = probed::Names::of(matrix);
-    Arc::new(move |probe, reading| tell.tell(Message::Samples(names.samples(probe, reading))))
+pub fn tap(stack: &Stack, tell: Teller) -> Tap {
+    let probes: Vec<(Probe, Mutex<Probed>)> =
+        stack.probes.iter().map(|p| (p.clone(), Mutex::default())).collect();
+    Arc::new(move |index, reading| {
+        if let Some((probe, probed)) = probes.get(index.0) {
+            let mut probed = probed.lock().unwrap_or_else(PoisonError::into_inner);
+            tell.tell(Message::Samples(probed.take(probe, reading)));
+        }
+    })
 }
 
 async fn keep_collecting(
