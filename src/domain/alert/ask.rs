@@ -1,6 +1,6 @@
 //! How a rule's expression becomes a vector, and where what it gives is put.
 
-use crate::domain::promql::{Expr, Point, Value};
+use crate::domain::promql::{Expr, Options, Point, Value};
 use crate::domain::series::{Labels, Millis, Source};
 
 /// A source that also takes what recording rules give, at once, so that the next rule sees it.
@@ -27,6 +27,5 @@ pub fn vector(expr: &Expr, source: &dyn Source, at: Millis) -> Result<Vec<Point>
 /// # Errors
 /// What the evaluator refuses.
 pub fn instant(expr: &Expr, source: &dyn Source, at: Millis) -> Result<Value, String> {
-    let _ = (source, at);
-    Err(format!("evaluate {expr}: the evaluator is not merged yet"))
+    expr.instant(source, at, &Options::default()).map_err(|e| format!("evaluate {expr}: {e}"))
 }

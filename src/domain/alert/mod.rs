@@ -1,11 +1,11 @@
 //! Rules and alerts: what fires, since when, and whether somebody hears of it.
 
-pub mod remote;
-pub mod routing;
 pub mod active;
 pub mod ask;
 pub mod inhibit;
 pub mod paging;
+pub mod remote;
+pub mod routing;
 pub mod rule;
 pub mod rules;
 mod severity;

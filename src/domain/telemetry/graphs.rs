@@ -31,6 +31,10 @@ pub struct Range {
 }
 
 impl Range {
+    pub(super) fn step(self) -> Duration {
+        Duration::from_millis(self.step.unsigned_abs())
+    }
+
     /// Two points for each column, over `span` up to `end`. The moments are multiples of the step,
     /// so that a graph that moves on with time keeps the points it has.
     pub fn new(span: Duration, end: Millis, columns: u16) -> Range {
@@ -47,7 +51,7 @@ pub fn draw(index: GraphIndex, graph: &Graph, source: &dyn Source, range: Range)
     let mut lines = Vec::new();
     let mut trouble = None;
     for (expr, legend) in &graph.lines {
-        match expr.range(source, range.from, range.to, range.step, &Options::default()) {
+        match expr.range(source, range.from, range.to, range.step(), &Options::default()) {
             Ok(found) => lines.push((found, legend.as_str())),
             Err(e) => trouble = Some(text::reason(&format!("failed to evaluate {expr}: {e}"))),
         }

@@ -216,9 +216,12 @@ impl Telemetry {
         let back = went - shown;
         if back > i128::try_from(SET_BACK.as_millis()).unwrap_or(i128::MAX) {
             self.store.0.cut_after(now.wall.as_millisecond());
-            let by = text::one_line(&crate::domain::units::short_age(Duration::from_millis(
-                u64::try_from(back).unwrap_or(u64::MAX),
-            )), 20);
+            let by = text::one_line(
+                &crate::domain::units::short_age(Duration::from_millis(
+                    u64::try_from(back).unwrap_or(u64::MAX),
+                )),
+                20,
+            );
             self.trouble = Some(format!("the clock was set back by {by}: samples from after that are gone"));
         }
     }
@@ -287,7 +290,11 @@ impl Telemetry {
     pub fn questions(&self, now: Now) -> Questions {
         let graphs = self.watched(now).into_iter().map(|(index, graph, range)| GraphQuestion {
             index,
-            lines: graph.lines.iter().map(|(expr, legend)| (expr.text().to_owned(), legend.clone())).collect(),
+            lines: graph
+                .lines
+                .iter()
+                .map(|(expr, legend)| (expr.text().to_owned(), legend.clone()))
+                .collect(),
             range,
         });
         let query = self.queried(now).map(|(expr, range)| (expr.text().to_owned(), range));
@@ -311,10 +318,12 @@ impl Telemetry {
         }
         let range = Range::new(query.span, query.end.unwrap_or(now.wall.as_millisecond()), query.columns);
         let (mut lines, mut trouble) = match &query.expr {
-            Ok(expr) => match expr.range(&self.store, range.from, range.to, range.step, &Options::default()) {
-                Ok(lines) => (lines, None),
-                Err(e) => (Vec::new(), Some(format!("failed to evaluate it: {e}"))),
-            },
+            Ok(expr) => {
+                match expr.range(&self.store, range.from, range.to, range.step(), &Options::default()) {
+                    Ok(lines) => (lines, None),
+                    Err(e) => (Vec::new(), Some(format!("failed to evaluate it: {e}"))),
+                }
+            }
             Err(e) => (Vec::new(), Some(e.clone())),
         };
         if lines.len() > MAX_ANSWER {

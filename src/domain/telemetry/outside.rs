@@ -61,8 +61,7 @@ impl Outside {
     ) -> (Vec<AlertView>, Vec<RuleView>) {
         if self.prometheus_answers() {
             let is_alert = |r: &&RemoteRule| matches!(r.kind, RemoteKind::Alerting { .. });
-            let theirs: HashSet<&str> =
-                self.rules.iter().filter(is_alert).map(|r| r.name.as_str()).collect();
+            let theirs: HashSet<&str> = self.rules.iter().filter(is_alert).map(|r| r.name.as_str()).collect();
             alerts.retain(|a| a.origin != Origin::Local || !theirs.contains(a.name.as_str()));
             for their in &self.rules {
                 let recording = their.kind == RemoteKind::Recording;
@@ -88,9 +87,8 @@ impl Outside {
         }
         if self.alertmanager_answers() {
             let known: Vec<Labels> = alerts.iter().map(|a| a.labels.clone()).collect();
-            let is_known = |sent: &Sent| {
-                known.iter().any(|labels| labels.iter().all(|(n, v)| sent.labels.get(n) == v))
-            };
+            let is_known =
+                |sent: &Sent| known.iter().any(|labels| labels.iter().all(|(n, v)| sent.labels.get(n) == v));
             let only = self.told.alerts.iter().filter(|sent| !is_known(sent));
             let only: Vec<AlertView> = only.map(|sent| self.sent_view(sent, rules)).collect();
             alerts.extend(only);
@@ -137,7 +135,9 @@ impl Outside {
     fn paged(&self, labels: &Labels) -> Paged {
         match self.alertmanager.as_ref().map(|v| &v.state) {
             Some(RemoteState::Answering { .. }) => self.told.paged_of(labels),
-            Some(RemoteState::NotAsked) => Paged::Unknown { why: "Alertmanager was not asked yet".to_owned() },
+            Some(RemoteState::NotAsked) => {
+                Paged::Unknown { why: "Alertmanager was not asked yet".to_owned() }
+            }
             Some(RemoteState::Silent { why, .. }) => {
                 Paged::Unknown { why: format!("Alertmanager does not answer: {why}") }
             }

@@ -68,9 +68,7 @@ async fn collect(
     back
 }
 
-async fn probe(
-    prober: &Arc<Prober>,
-) -> Vec<(ProbeIndex, crate::domain::observation::Reading)> {
+async fn probe(prober: &Arc<Prober>) -> Vec<(ProbeIndex, crate::domain::observation::Reading)> {
     let running = Arc::new(Semaphore::new(MAX_RUNNING));
     let mut tasks = JoinSet::new();
     for index in (0..prober.len()).map(ProbeIndex) {

@@ -117,7 +117,8 @@ impl Engine {
             dirty: true,
             urgent: false,
         };
-        let thread = std::thread::Builder::new().name("metrics".into()).spawn(move || running.run(&messages))?;
+        let thread =
+            std::thread::Builder::new().name("metrics".into()).spawn(move || running.run(&messages))?;
         Ok(Engine { tell, wants, thread: Some(thread) })
     }
 

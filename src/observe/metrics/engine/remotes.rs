@@ -44,7 +44,12 @@ pub fn remotes(
                 let asked = Arc::new(asked);
                 tasks.push(Box::pin(keep_up(Arc::clone(&asked), Arc::clone(clock), tell.clone())));
                 tasks.push(Box::pin(answer(Arc::clone(&asked), tell.clone(), wants.clone())));
-                tasks.push(Box::pin(count(Arc::clone(&asked), Arc::clone(clock), tell.clone(), counts_of(stack))));
+                tasks.push(Box::pin(count(
+                    Arc::clone(&asked),
+                    Arc::clone(clock),
+                    tell.clone(),
+                    counts_of(stack),
+                )));
                 tasks.push(Box::pin(name(asked, tell.clone())));
             }
             Err(why) => no_way(tell, clock, remote, why, |t, view| t.outside_mut().prometheus = Some(view)),
@@ -64,7 +69,7 @@ pub fn remotes(
 /// # Errors
 /// There is no way to its host.
 pub fn prometheus(remote: &Remote, prober: &Prober) -> Result<Prometheus, String> {
-    Ok(Prometheus::new(remote.clone(), prober.way_to(&remote.host)?, prober.access().secrets()))
+    Ok(Prometheus::new(remote.clone(), prober.way_to(&remote.host)?, Arc::clone(&prober.access().secrets)))
 }
 
 /// As [`prometheus`], of an Alertmanager.
@@ -72,7 +77,7 @@ pub fn prometheus(remote: &Remote, prober: &Prober) -> Result<Prometheus, String
 /// # Errors
 /// There is no way to its host.
 pub fn alertmanager(remote: &Remote, prober: &Prober) -> Result<Alertmanager, String> {
-    Ok(Alertmanager::new(remote.clone(), prober.way_to(&remote.host)?, prober.access().secrets()))
+    Ok(Alertmanager::new(remote.clone(), prober.way_to(&remote.host)?, Arc::clone(&prober.access().secrets)))
 }
 
 fn no_way(
@@ -148,11 +153,7 @@ async fn ask_all(prometheus: &Prometheus, tell: &Teller, questions: &Questions) 
     }
 }
 
-fn answered(
-    expr: &str,
-    range: graphs::Range,
-    found: Result<(Vec<Line>, Vec<String>), AskError>,
-) -> Answer {
+fn answered(expr: &str, range: graphs::Range, found: Result<(Vec<Line>, Vec<String>), AskError>) -> Answer {
     let (mut lines, mut trouble) = match found {
         Ok((lines, warnings)) => (lines, warnings.into_iter().next()),
         Err(e) => (Vec::new(), Some(text::reason(&e.to_string()))),

@@ -38,9 +38,9 @@ pub fn of(metrics: &Metrics) -> Setup {
 
 fn target(scrape: &Scrape) -> Target {
     let url = match &scrape.kind {
-        ScrapeKind::Page { http, .. } | ScrapeKind::Json { http, .. } | ScrapeKind::Websocket { http, .. } => {
-            http.target.url.clone()
-        }
+        ScrapeKind::Page { http, .. }
+        | ScrapeKind::Json { http, .. }
+        | ScrapeKind::Websocket { http, .. } => http.target.url.clone(),
         ScrapeKind::Host => "/proc".to_owned(),
     };
     Target { id: scrape.id.clone(), host: scrape.host.to_string(), url }

@@ -3,12 +3,12 @@
 use super::{Message, Teller, Wants};
 use crate::clock::Clock;
 use crate::domain::board::{Families, TargetIndex};
+use crate::domain::series::selection::Selection;
 use crate::domain::telemetry::Scraped;
 use crate::observe::metrics::collect::{Collected, Collector};
 use crate::observe::metrics::probed::Probed;
 use crate::observe::prober::Prober;
 use crate::observe::scheduler::{Tap, Task};
-use crate::domain::series::selection::Selection;
 use crate::stack::metrics::Scrape;
 use crate::stack::spec::{Probe, Stack};
 use std::sync::{Arc, Mutex, PoisonError};
