@@ -2,6 +2,7 @@
 
 mod graphs;
 pub mod read;
+pub mod remote;
 mod rules;
 pub mod scrapes;
 pub use crate::domain::alert::rule::{Inhibition, Rule, RuleKind, Severity};
@@ -21,7 +22,10 @@ pub struct Metrics {
     pub alertmanager: Option<Remote>,
     pub scrapes: Vec<Scrape>,
     pub rules: Vec<Rule>,
+    /// Those that suppress.
     pub inhibitions: Vec<Inhibition>,
+    /// All of them as they were written, those for comparison included.
+    pub suppressions: Vec<Suppression>,
     pub slos: Vec<Slo>,
     pub graphs: Vec<Graph>,
     pub severities: Vec<Severity>,
@@ -117,6 +121,16 @@ pub struct Mapped {
 pub struct OnlyType {
     pub path: String,
     pub value: String,
+}
+
+/// An inhibition and why it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    pub inhibition: Inhibition,
+    /// Off, it only stands beside the one that replaces it: nothing is suppressed by it.
+    pub active: bool,
+    pub help: String,
+    pub rows: Vec<String>,
 }
 
 /// A service level objective.

@@ -1,6 +1,7 @@
 //! Reading the parts of a stack file that speak of metrics.
 
 use super::graphs::{read_graph, read_slo};
+use super::remote::read_draft;
 use super::rules::{read_inhibition, read_rule, read_severity};
 use super::scrapes::read_scrape;
 use super::{Metrics, Remote, Settings};
@@ -8,8 +9,7 @@ use crate::domain::id::HostId;
 use crate::domain::promql::Expr;
 use crate::domain::text;
 use crate::stack::decode::{At, Table};
-use crate::stack::kind::http::{decode_auth, decode_target};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -39,45 +39,61 @@ pub struct Draft {
 /// Reads every part; what is wrong is noted and left out.
 pub fn read(root: &Table<'_>, names: Names<'_>) -> Draft {
     let rule_files = root.strings("rule_files").unwrap_or_default();
+    let suppressions = each(root, "inhibitions", "inhibition", read_inhibition);
+    let active = suppressions.iter().filter(|s| s.active).map(|s| s.inhibition.clone());
     let metrics = Metrics {
         settings: read_settings(root),
         prometheus: read_remote(root, "prometheus", names),
         alertmanager: read_remote(root, "alertmanager", names),
-        severities: each(root, "severities", "severity", read_severity),
-        scrapes: each(root, "scrapes", "scrape", |t| read_scrape(t, names)),
+        severities: named(root, "severities", ("severity", "name"), read_severity, |s| &s.name),
+        scrapes: named(root, "scrapes", ("scrape", "id"), |t| read_scrape(t, names), |s| &s.id),
         rules: each(root, "rules", "rule", read_rule),
-        inhibitions: each(root, "inhibitions", "inhibition", read_inhibition),
-        slos: each(root, "slos", "slo", read_slo),
-        graphs: each(root, "graphs", "graph", read_graph),
+        inhibitions: active.collect(),
+        suppressions,
+        slos: named(root, "slos", ("slo", "id"), read_slo, |s| &s.id),
+        graphs: named(root, "graphs", ("graph", "id"), read_graph, |g| &g.id),
     };
     Draft { metrics, rule_files }
 }
 
-/// Reads a list of tables, of which no two may have one `id`.
+/// Reads a list of tables.
 fn each<'a, T>(
     root: &Table<'a>,
     key: &'a str,
     what: &'a str,
-    read: impl Fn(Table<'a>) -> Option<T>,
+    mut read: impl FnMut(Table<'a>) -> Option<T>,
 ) -> Vec<T> {
-    let mut ids = BTreeSet::new();
-    let mut out = Vec::new();
-    for (count, table) in root.tables(key, what).into_iter().enumerate() {
-        if count >= MAX_EACH {
-            let message = format!("a stack has at most {MAX_EACH} {key}");
-            table.reader.error(table.span.clone(), message, None);
-            break;
-        }
-        if table.has("id")
-            && let Some(id) = table.str("id")
-            && !ids.insert(id.value.clone())
-        {
-            let shown = text::one_line(&id.value, 60);
-            table.reader.error(id.span, format!("another {what} is called `{shown}` already"), None);
-        }
-        out.extend(read(table));
+    let tables = root.tables(key, what);
+    if let Some(extra) = tables.get(MAX_EACH) {
+        let message = format!("a stack has at most {MAX_EACH} {key}, this one has {}", tables.len());
+        extra.reader.error(extra.span.clone(), message, None);
     }
-    out
+    tables.into_iter().take(MAX_EACH).filter_map(&mut read).collect()
+}
+
+/// As [`each`], where no two may have one name.
+fn named<'a, T>(
+    root: &Table<'a>,
+    key: &'a str,
+    (what, name_key): (&'a str, &'a str),
+    read: impl Fn(Table<'a>) -> Option<T>,
+    name_of: impl Fn(&T) -> &str,
+) -> Vec<T> {
+    let mut first: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    each(root, key, what, |table| {
+        let (reader, span) = (table.reader, table.span_of(name_key));
+        let found = read(table)?;
+        let name = name_of(&found);
+        let place = reader.source().position(span.start);
+        if let Some((line, column)) = first.get(name) {
+            let help = format!("the first stands at {}:{line}:{column}", reader.source().name);
+            let shown = text::one_line(name, 60);
+            reader.error(span, format!("two {key} are called `{shown}`"), Some(help));
+        } else {
+            first.insert(name.to_owned(), place);
+        }
+        Some(found)
+    })
 }
 
 fn read_settings(root: &Table<'_>) -> Settings {
@@ -95,15 +111,17 @@ fn read_settings(root: &Table<'_>) -> Settings {
     settings
 }
 
-/// `[prometheus]` or `[alertmanager]`: also what config.toml may say instead of the stack file.
-pub fn read_remote<'a>(root: &Table<'a>, key: &'static str, names: Names<'_>) -> Option<Remote> {
-    let t = root.table(key, key)?;
-    let host = read_host(&t, names);
-    let timeout = t.duration_or("timeout", Duration::from_secs(10), TIMEOUTS);
-    let target = decode_target(&t);
-    let auth = decode_auth(&t);
-    t.finish();
-    Some(Remote { host: host?, target: target?, auth: auth?, timeout })
+/// `[prometheus]` or `[alertmanager]` of a stack file.
+fn read_remote(root: &Table<'_>, key: &'static str, names: Names<'_>) -> Option<Remote> {
+    match read_draft(root, key)?.resolve(names) {
+        Ok(remote) => Some(remote),
+        Err(wrong) => {
+            for w in wrong {
+                root.reader.error(w.span, w.message, w.help);
+            }
+            None
+        }
+    }
 }
 
 /// The key `host`: one of the stack's, the first when it is not said.

@@ -1,10 +1,10 @@
 //! Reading `[[rules]]`, `[[inhibitions]]` and `[[severities]]`.
 
-use super::read::{INTERVALS, is_metric, read_expr, read_labels, read_rows};
-use super::{Inhibition, Rule, RuleKind, Severity};
+use super::read::{INTERVALS, is_label, is_metric, read_expr, read_labels, read_rows};
+use super::{Inhibition, Rule, RuleKind, Severity, Suppression};
 use crate::domain::series::Matcher;
 use crate::domain::text;
-use crate::stack::decode::Table;
+use crate::stack::decode::{At, Table};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -69,12 +69,24 @@ fn read_kind(t: &Table<'_>) -> Option<RuleKind> {
     }
 }
 
-pub(super) fn read_inhibition(t: Table<'_>) -> Option<Inhibition> {
+pub(super) fn read_inhibition(t: Table<'_>) -> Option<Suppression> {
     let source = read_matchers(&t, "source_matchers");
     let target = read_matchers(&t, "target_matchers");
-    let equal = t.strings("equal").unwrap_or_default().into_iter().map(|e| e.value).collect();
+    let mut equal = Vec::new();
+    for At { value, span } in t.strings("equal").unwrap_or_default() {
+        if is_label(&value) {
+            equal.push(value);
+        } else {
+            let shown = text::one_line(&value, 60);
+            t.reader.error(span, format!("`{shown}` is no valid name of a label"), None);
+        }
+    }
+    let active = t.bool_or("active", true);
+    let help = t.str_or("help", "");
+    let rows = read_rows(&t);
     t.finish();
-    Some(Inhibition { source: source?, target: target?, equal })
+    let inhibition = Inhibition { source: source?, target: target?, equal };
+    Some(Suppression { inhibition, active, help, rows })
 }
 
 /// Alertmanager's matchers: `severity="critical"`.
