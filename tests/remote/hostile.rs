@@ -37,7 +37,10 @@ fn what_answers_in_its_place_is_named() {
         (ok("<!doctype html><html><head><title>Login\x1b[2J</title>"), "got HTML: the page \"Login·[2J\""),
         (ok("{\"a\":"), "expected the API of a Prometheus, got status 200 and"),
         (ok("[]"), "expected the API of a Prometheus"),
-        (ok(&"[".repeat(1 << 20)), "expected the API of a Prometheus, got status 200 and recursion limit"),
+        (
+            ok(&format!("{{\"data\":{{\"x\":{}", "[".repeat(1 << 20))),
+            "expected the API of a Prometheus, got status 200 and EOF while parsing",
+        ),
         (
             fake::tcp(fake::say("SSH-2.0-OpenSSH_9\r\n\r\n")),
             "expected an HTTP/1.1 answer, got something else",

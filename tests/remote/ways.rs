@@ -43,7 +43,7 @@ fn one_behind_ssh_is_asked_through_it() {
     );
     sshd.stop();
     let why = bench.block_on(client.query("vector(1)", 0)).unwrap_err().to_string();
-    assert!(why.contains("closed connection") || why.contains("ssh") || why.contains("refused"), "{why}");
+    assert!(why.contains("ssh to box") || why.contains("refused"), "{why}");
     sshd.again();
     crate::harness::until("the way to be open again", || {
         bench.block_on(client.query("vector(1)", 0)).is_ok()
@@ -87,8 +87,11 @@ fn tls_with_an_own_ca_and_a_password() {
 
     let other = tempfile::tempdir().unwrap();
     let stranger = certs::issue(other.path(), &["localhost"]).ca.display().to_string();
-    bench.tls = Some(Tls { ca: Some(stranger.clone()), server_name: None });
-    assert_eq!(bench.why(&by_name), format!("certificate not trusted: no CA of {stranger} issued it"));
+    bench.tls = Some(Tls { ca: Some(stranger), server_name: None });
+    assert_eq!(
+        bench.why(&by_name),
+        "certificate not trusted: its issuer has the name of a CA we trust, but another key"
+    );
     bench.tls = Some(Tls { ca: Some("/none.pem".into()), server_name: None });
     assert!(bench.why(&by_name).contains("cannot read the CA file /none.pem"));
 
