@@ -67,7 +67,8 @@ fn an_alert_fires_is_inhibited_silenced_and_over_and_each_is_seen() {
     let by = r#"HostDown{host="db1", severity="critical", zone="z"}"#;
     seen(&am, &bench, "\"inhibitedBy\":[\"", |told| {
         let ours = Labels::new([("alertname", "Slow"), ("severity", "warning"), ("host", "db1")]);
-        told.paged_of(&ours) == Paged::Inhibited { by: by.into() } && paged(told, "HostDown") == ops()
+        told.finder().paged_of(&ours) == Paged::Inhibited { by: by.into() }
+            && paged(told, "HostDown") == ops()
     });
 
     amtool(

@@ -23,7 +23,7 @@ fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 fn gzipped(zeros: usize) -> Vec<u8> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     for _ in 0..zeros >> 20 {
-        packer.write_all(&[b' '; 1 << 20]).unwrap();
+        packer.write_all(&vec![b' '; 1 << 20]).unwrap();
     }
     packer.finish().unwrap()
 }

@@ -34,7 +34,7 @@ groups:
 "#;
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|b| format!("%{b:02X}")).collect()
+    text.bytes().fold(String::new(), |all, b| all + &format!("%{b:02X}"))
 }
 
 /// Labels and values in the API's own words, in order.

@@ -20,7 +20,7 @@ fn one(bench: &Bench, url: &str) -> Value {
 }
 
 fn is_one(value: &Value) -> bool {
-    matches!(value, Value::Vector(points) if points.len() == 1 && points[0].v == 1.0)
+    matches!(value, Value::Vector(points) if points.len() == 1 && points[0].v.to_bits() == 1f64.to_bits())
 }
 
 #[test]

@@ -121,14 +121,12 @@ impl Api {
     /// No answer, no access, a redirect elsewhere, too much. Other statuses are the caller's.
     pub async fn get(&self, path: &str, params: &[(&str, String)], max: usize) -> Result<Reply, AskError> {
         let work = self.exchange(path, params, max);
-        match tokio::time::timeout(self.remote.timeout, work).await {
-            Ok(result) => result,
-            Err(_) => {
-                let within = units::exact(self.remote.timeout);
-                let why = self.transport.trouble().map(|t| format!(" ({t})")).unwrap_or_default();
-                Err(AskError::Silent(format!("no answer within {within}{why}")))
-            }
+        if let Ok(result) = tokio::time::timeout(self.remote.timeout, work).await {
+            return result;
         }
+        let within = units::exact(self.remote.timeout);
+        let why = self.transport.trouble().map(|t| format!(" ({t})")).unwrap_or_default();
+        Err(AskError::Silent(format!("no answer within {within}{why}")))
     }
 
     async fn exchange(&self, path: &str, params: &[(&str, String)], max: usize) -> Result<Reply, AskError> {
