@@ -5,6 +5,7 @@ pub mod ask;
 pub mod inhibit;
 pub mod paging;
 pub mod remote;
+pub mod remote_views;
 pub mod routing;
 pub mod rule;
 pub mod rules;

@@ -6,6 +6,7 @@ use super::view::{Paged, Phase};
 use crate::domain::series::Labels;
 use crate::domain::series::labels::NAME;
 use jiff::Timestamp;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The label that holds an alert's name.
@@ -52,6 +53,8 @@ pub struct RemoteAlert {
     pub phase: Phase,
     /// Since when its condition holds.
     pub since: Timestamp,
+    /// Since when its condition no longer holds, while `Keeping`.
+    pub keeping: Option<Timestamp>,
     pub value: f64,
 }
 
@@ -135,13 +138,15 @@ pub fn words(labels: &Labels) -> String {
 }
 
 impl Told {
-    /// The alert that somebody sent with these labels. A Prometheus adds its external labels when
-    /// it sends, so the nearest alert that has all of ours is meant.
-    pub fn find(&self, labels: &Labels) -> Option<&Sent> {
-        let has_all = |sent: &&Sent| {
-            labels.iter().filter(|(n, _)| *n != NAME).all(|(name, value)| sent.labels.get(name) == value)
-        };
-        self.alerts.iter().filter(has_all).min_by_key(|sent| sent.labels.len())
+    /// For finding many alerts by their labels.
+    pub fn finder(&self) -> Finder<'_> {
+        let mut holders: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        for (i, sent) in self.alerts.iter().enumerate() {
+            for label in &sent.labels {
+                holders.entry(label).or_default().push(i);
+            }
+        }
+        Finder { told: self, holders }
     }
 
     /// Whether somebody is told of an alert that this Alertmanager has, and if not why not.
@@ -167,14 +172,6 @@ impl Told {
         self.sent_to(sent.receivers.clone())
     }
 
-    /// Whether somebody is told of an alert of somebody else's with these labels.
-    pub fn paged_of(&self, labels: &Labels) -> Paged {
-        match self.find(labels) {
-            Some(sent) => self.paged(sent),
-            None => Paged::Unknown { why: "Alertmanager does not have this alert".to_owned() },
-        }
-    }
-
     /// Who would be told of an alert with these labels if it fired; `None` where the routing is
     /// not known.
     pub fn would_page(&self, labels: &Labels) -> Option<Paged> {
@@ -195,6 +192,44 @@ impl Told {
     fn named(&self, fingerprint: &str) -> String {
         let found = self.alerts.iter().find(|a| a.fingerprint == fingerprint);
         found.map_or_else(|| format!("an alert that is gone by now ({fingerprint})"), Sent::words)
+    }
+}
+
+/// Finds alerts by labels, among many: a storm of alerts is looked at at every poll.
+#[derive(Clone, Debug)]
+pub struct Finder<'a> {
+    told: &'a Told,
+    /// Which alerts have a label with this value.
+    holders: HashMap<(&'a str, &'a str), Vec<usize>>,
+}
+
+impl<'a> Finder<'a> {
+    pub fn told(&self) -> &'a Told {
+        self.told
+    }
+
+    /// The alert that somebody sent with these labels. A Prometheus adds its external labels when
+    /// it sends, so the nearest alert that has all of ours is meant.
+    pub fn find(&self, labels: &Labels) -> Option<&'a Sent> {
+        let ours = || labels.iter().filter(|(n, _)| *n != NAME);
+        let mut fewest: Option<&[usize]> = None;
+        for label in ours() {
+            let holders = self.holders.get(&label)?;
+            if fewest.is_none_or(|f| holders.len() < f.len()) {
+                fewest = Some(holders);
+            }
+        }
+        let candidates = fewest?.iter().filter_map(|i| self.told.alerts.get(*i));
+        let has_all = |sent: &&Sent| ours().all(|(name, value)| sent.labels.get(name) == value);
+        candidates.filter(has_all).min_by_key(|sent| sent.labels.len())
+    }
+
+    /// Whether somebody is told of an alert of somebody else's with these labels.
+    pub fn paged_of(&self, labels: &Labels) -> Paged {
+        match self.find(labels) {
+            Some(sent) => self.told.paged(sent),
+            None => Paged::Unknown { why: "Alertmanager does not have this alert".to_owned() },
+        }
     }
 }
 
@@ -290,10 +325,10 @@ mod tests {
             ..Told::default()
         };
         let ours = Labels::new([(ALERTNAME, "Up"), ("job", "a")]);
-        assert_eq!(told.paged_of(&ours), Paged::Yes { receivers: vec!["ops".into()] });
-        assert_eq!(told.paged_of(&ours.with("zone", "z")), Paged::Nowhere);
+        assert_eq!(told.finder().paged_of(&ours), Paged::Yes { receivers: vec!["ops".into()] });
+        assert_eq!(told.finder().paged_of(&ours.with("zone", "z")), Paged::Nowhere);
         assert_eq!(told.would_page(&ours), Some(Paged::Nowhere));
-        let unknown = told.paged_of(&Labels::new([(ALERTNAME, "Other")]));
+        let unknown = told.finder().paged_of(&Labels::new([(ALERTNAME, "Other")]));
         assert_eq!(unknown, Paged::Unknown { why: "Alertmanager does not have this alert".into() });
     }
 }

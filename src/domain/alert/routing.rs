@@ -216,8 +216,8 @@ mod tests {
             route("all", "", false, vec![]),
         ];
         let routing = Routing { root: route("root", "never=taken", false, rest), ..Routing::default() };
-        let table: &[(&[(&str, &str)], &[&str])] = &[
-            (&[("severity", "critical")], &["pager", "chat"]),
+        let table = [
+            (&[("severity", "critical")][..], &["pager", "chat"][..]),
             (&[("severity", "critical"), ("team", "db")], &["db", "chat"]),
             (&[("severity", "warning"), ("team", "db")], &["chat"]),
             (&[], &["all"]),

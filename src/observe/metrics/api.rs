@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// A query longer than this is sent as a form: servers and proxies bound their request lines.
 const MAX_LINE: usize = 2000;
+/// Kept of an answer that is an error, in bytes.
+const MAX_ERROR: usize = 64 << 10;
 /// Quoted of a body that is not understood, in characters.
 const MAX_QUOTED: usize = 120;
 
@@ -119,14 +121,12 @@ impl Api {
     /// No answer, no access, a redirect elsewhere, too much. Other statuses are the caller's.
     pub async fn get(&self, path: &str, params: &[(&str, String)], max: usize) -> Result<Reply, AskError> {
         let work = self.exchange(path, params, max);
-        match tokio::time::timeout(self.remote.timeout, work).await {
-            Ok(result) => result,
-            Err(_) => {
-                let within = units::latency(self.remote.timeout);
-                let why = self.transport.trouble().map(|t| format!(" ({t})")).unwrap_or_default();
-                Err(AskError::Silent(format!("no answer within {within}{why}")))
-            }
+        if let Ok(result) = tokio::time::timeout(self.remote.timeout, work).await {
+            return result;
         }
+        let within = units::exact(self.remote.timeout);
+        let why = self.transport.trouble().map(|t| format!(" ({t})")).unwrap_or_default();
+        Err(AskError::Silent(format!("no answer within {within}{why}")))
     }
 
     async fn exchange(&self, path: &str, params: &[(&str, String)], max: usize) -> Result<Reply, AskError> {
@@ -149,12 +149,24 @@ impl Api {
         if let Some(c) = &credential {
             request = request.header(c.header.clone(), c.value.clone());
         }
-        let answer = request.send().await.map_err(|e| way.in_words(&self.remote.target, &e))?;
-        let redact =
-            |text: &str| credential.as_ref().map_or_else(|| text.to_owned(), |c| c.redact(text).into_owned());
-        let reply = self.read(&way, answer, max).await?;
-        self.judge(&reply.0, reply.1.as_deref(), &redact)?;
-        Ok(reply.0)
+        let again = request.try_clone();
+        let answer = match request.send().await {
+            // A kept connection may have died since; everything here reads, so asking twice is safe.
+            Err(e) if way::is_broken(&e) => match again {
+                Some(again) => again.send().await,
+                None => Err(e),
+            },
+            answer => answer,
+        };
+        let answer = answer.map_err(|e| way.in_words(&self.remote.target, &e))?;
+        let (mut reply, to) = self.read(&way, answer, max).await?;
+        if let Some(c) = credential.filter(|_| reply.status != 200 || is_html(&reply.body)) {
+            // Errors are shown, and may quote what was sent.
+            reply.body.truncate(MAX_ERROR);
+            reply.body = c.redact(&String::from_utf8_lossy(&reply.body)).into_owned().into_bytes();
+        }
+        self.judge(&reply, to.as_deref())?;
+        Ok(reply)
     }
 
     /// The status, the body up to its bound, and where a redirect leads.
@@ -183,12 +195,7 @@ impl Api {
     }
 
     /// Refuses what is no answer whatever the API.
-    fn judge(
-        &self,
-        reply: &Reply,
-        to: Option<&str>,
-        redact: &dyn Fn(&str) -> String,
-    ) -> Result<(), AskError> {
+    fn judge(&self, reply: &Reply, to: Option<&str>) -> Result<(), AskError> {
         match reply.status {
             300..=399 => {
                 let to = to.unwrap_or("nowhere");
@@ -202,7 +209,7 @@ impl Api {
                     self.secrets.forget(id);
                 }
                 let what = if reply.status == 401 { "401 Unauthorized" } else { "403 Forbidden" };
-                let said = redact(&quote(&reply.body));
+                let said = quote(&reply.body);
                 Err(AskError::Denied(if said.is_empty() {
                     what.to_owned()
                 } else {

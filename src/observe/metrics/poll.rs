@@ -104,7 +104,7 @@ impl<T> Watch<T> {
 }
 
 /// Looks at a Prometheus once: its rules with their alerts, and, unless `version` is known, what
-/// it is. One that has no rules (VictoriaMetrics) is asked the simplest of questions instead.
+/// it is. One that has no rules (`VictoriaMetrics`) is asked the simplest of questions instead.
 ///
 /// # Errors
 /// It does not answer, or not as a Prometheus would.

@@ -113,6 +113,16 @@ impl Way {
     }
 }
 
+/// Whether an open connection broke before an answer began.
+pub fn is_broken(e: &reqwest::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    let reset =
+        io_error(e).is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | UnexpectedEof));
+    let ended = chain(e).find_map(|e| e.downcast_ref::<hyper::Error>());
+    !e.is_connect()
+        && (reset || ended.is_some_and(|h| h.is_incomplete_message() || h.is_canceled() || h.is_closed()))
+}
+
 fn of_connect(e: &ConnectError) -> AskError {
     AskError::Silent(e.to_string())
 }

@@ -1,4 +1,4 @@
-//! The HTTP API of a Prometheus, which Thanos, Mimir and VictoriaMetrics answer as well: queries,
+//! The HTTP API of a Prometheus, which Thanos, Mimir and `VictoriaMetrics` answer as well: queries,
 //! rules, alerts, and names for completion. Reading only.
 //!
 //! The base may have a path (`/prometheus`, `/select/0/prometheus`), and every request may carry
@@ -78,7 +78,7 @@ struct Envelope<T> {
     infos: Option<Vec<String>>,
 }
 
-/// A word; VictoriaMetrics says the status in its place.
+/// A word; `VictoriaMetrics` says the status in its place.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
 enum ErrorType {
@@ -117,7 +117,7 @@ impl Prometheus {
         let params = [("query", expr.to_owned()), ("time", seconds(at)), self.patience()];
         let answer: Answer<values::Data> = self.ask("/api/v1/query", &params, MAX_VALUES).await?;
         let Answer { data, mut warnings } = answer;
-        let data = data.value(&mut warnings).map_err(odd)?;
+        let data = data.value(&mut warnings).map_err(|why| odd(&why))?;
         Ok(Answer { data, warnings })
     }
 
@@ -141,12 +141,12 @@ impl Prometheus {
         ];
         let answer: Answer<values::Data> = self.ask("/api/v1/query_range", &params, MAX_VALUES).await?;
         let Answer { data, mut warnings } = answer;
-        let data = data.lines(&mut warnings).map_err(odd)?;
+        let data = data.lines(&mut warnings).map_err(|why| odd(&why))?;
         Ok(Answer { data, warnings })
     }
 
     /// All rules, group by group, with their alerts. Thanos and Mimir have them too;
-    /// VictoriaMetrics only where it passes the question on to its `vmalert`.
+    /// `VictoriaMetrics` only where it passes the question on to its `vmalert`.
     ///
     /// # Errors
     /// See [`AskError`].
@@ -311,7 +311,7 @@ fn refusal(status: u16, kind: &ErrorType, error: &str) -> AskError {
     }
 }
 
-fn odd(why: String) -> AskError {
+fn odd(why: &str) -> AskError {
     AskError::Stranger(format!("expected an answer of {WHAT}, got {why}"))
 }
 

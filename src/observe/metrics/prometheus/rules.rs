@@ -135,9 +135,10 @@ impl Rule {
 impl Alert {
     /// `None` for a state that is neither pending nor firing.
     fn read(self) -> Option<RemoteAlert> {
+        let keeping = self.keep_firing_since.filter(|at| *at > Timestamp::UNIX_EPOCH);
         let phase = match self.state.as_str() {
             "pending" => Phase::Pending,
-            "firing" if self.keep_firing_since.is_some_and(|at| at > Timestamp::UNIX_EPOCH) => Phase::Keeping,
+            "firing" if keeping.is_some() => Phase::Keeping,
             "firing" => Phase::Firing,
             _ => return None,
         };
@@ -146,6 +147,7 @@ impl Alert {
             annotations: texts(self.annotations),
             phase,
             since: self.active_at?,
+            keeping,
             value: self.value.parse().unwrap_or(f64::NAN),
         })
     }

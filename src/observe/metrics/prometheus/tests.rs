@@ -12,7 +12,7 @@ fn reply(status: u16, body: &str) -> Reply {
 fn value(data: &str) -> Result<Value, AskError> {
     let body = format!(r#"{{"status":"success","data":{data}}}"#);
     let answer: Answer<Data> = open("/x", &reply(200, &body))?;
-    answer.data.value(&mut Vec::new()).map_err(odd)
+    answer.data.value(&mut Vec::new()).map_err(|why| odd(&why))
 }
 
 #[test]
@@ -105,7 +105,10 @@ fn what_is_no_answer_is_said_in_words() {
     ];
     for (status, body, words) in table {
         let answer: Result<Answer<Data>, AskError> = open("/x", &reply(status, &body));
-        let why = answer.and_then(|a| a.data.value(&mut Vec::new()).map_err(odd)).unwrap_err().to_string();
+        let why = answer
+            .and_then(|a| a.data.value(&mut Vec::new()).map_err(|why| odd(&why)))
+            .unwrap_err()
+            .to_string();
         assert!(why.contains(words), "{body}: {why}");
     }
 }
