@@ -16,3 +16,4 @@ pub mod update;
 mod update_tests;
 pub mod view;
 pub mod wallboard;
+pub mod widget;
