@@ -147,7 +147,6 @@ fn times(scene: &Scene<'_>, look: &Look<'_>, line: Rect, buf: &mut Buffer) {
         }
     }
 }
-}
 
 /// The inside of a graph while it is drawn.
 struct Plot<'a> {
