@@ -247,6 +247,8 @@ impl<S: Stage> Screen<'_, S> {
                     }
                 }
                 Effect::Flip { switch, on } => self.flip(&switch, on),
+                // For whoever wires the metrics engine: hand it over; there is none to ask yet.
+                Effect::Ask(_) => {}
             }
         }
         Next::GoOn
