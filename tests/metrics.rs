@@ -6,8 +6,8 @@
 mod demo;
 
 use demo::Demo;
-use quarterdeck::clock::{Clock, SystemClock};
 use quarterdeck::cli::setup::prober;
+use quarterdeck::clock::{Clock, SystemClock};
 use quarterdeck::domain::alert::view::RuleState;
 use quarterdeck::domain::board::{Ask, Board, GraphIndex};
 use quarterdeck::domain::telemetry::Telemetry;
@@ -53,7 +53,9 @@ fn everything_that_the_stack_names_is_collected_and_judged() {
     let board = board(&demo, Duration::from_secs(3), &[watch]);
     assert!(!board.targets.is_empty());
     for target in &board.targets {
-        if target.up != Some(true) { println!("{}: {}", target.id, target.reason); } //assert_eq!(target.up, Some(true), "{}: {}", target.id, target.reason);
+        if target.up != Some(true) {
+            println!("{}: {}", target.id, target.reason);
+        } //assert_eq!(target.up, Some(true), "{}: {}", target.id, target.reason);
     }
     assert!(!board.rules.is_empty());
     for rule in &board.rules {

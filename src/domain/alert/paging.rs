@@ -2,7 +2,7 @@
 
 use super::active::{Active, millis};
 use super::inhibit;
-use super::remote::Told;
+use super::remote::Finder;
 use super::rule::Rule;
 use super::rules::{ALERTNAME, Rules};
 use super::view::{Paged, Phase, RuleIndex};
@@ -23,7 +23,7 @@ pub enum Courier<'a> {
     /// No Alertmanager is configured.
     Nobody,
     /// Alertmanager answers, and this is what it says.
-    Answers(&'a Told),
+    Answers(&'a Finder<'a>),
     /// Alertmanager does not answer, and why.
     Silent(&'a str),
 }
@@ -44,7 +44,7 @@ impl Rules {
             return Paged::Pending { held, needs: rule.hold };
         }
         let told = match facts.courier {
-            Courier::Answers(told) => told.find(labels).map(|sent| told.paged(sent)),
+            Courier::Answers(finder) => finder.find(labels).map(|sent| finder.told().paged(sent)),
             Courier::Nobody | Courier::Silent(_) => None,
         };
         if let Some(told) = told {

@@ -78,7 +78,7 @@ fn state(rule: &RemoteRule) -> RuleState {
     }
     match &rule.kind {
         // It does not say how many series it recorded.
-        RemoteKind::Recording => RuleState::Inactive { because: "it only records, over there".to_owned() },
+        RemoteKind::Recording => RuleState::Recorded { series: None },
         RemoteKind::Alerting { alerts, .. } if alerts.is_empty() => {
             RuleState::Inactive { because: "its expression gives nothing, says Prometheus".to_owned() }
         }
@@ -249,7 +249,7 @@ mod tests {
         let want = [
             "Error { why: \"boom\" }",
             "Waiting",
-            "Inactive { because: \"it only records, over there\" }",
+            "Recorded { series: None }",
             "Inactive { because: \"its expression gives nothing, says Prometheus\" }",
             "Pending",
             "Firing",

@@ -1,6 +1,7 @@
 //! From a stack file to an engine's beginning.
 
 use crate::domain::alert::rules;
+use crate::domain::promql::Options;
 use crate::domain::series::Labels;
 use crate::domain::series::store::Limits;
 use crate::domain::slo::Promise;
@@ -22,6 +23,7 @@ pub fn of(metrics: &Metrics) -> Setup {
             interval: settings.evaluation_interval,
             external_labels: Labels::empty(),
             external_url: String::new(),
+            options: Options { subquery_step: settings.evaluation_interval, ..Options::default() },
         },
         graphs: metrics.graphs.iter().map(graph).collect(),
         objectives: metrics.slos.iter().map(objective).collect(),
