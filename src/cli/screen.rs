@@ -5,6 +5,7 @@ use super::metrics;
 use super::setup::Ready;
 use crate::clock::Now;
 use crate::demo::DemoHandle;
+use crate::domain::board::Ask;
 use crate::observe::mailbox::Mailbox;
 use crate::observe::metrics::engine::Engine;
 use crate::observe::scheduler::Scheduler;
@@ -42,6 +43,8 @@ struct Screen<'a, S> {
     mailbox: Arc<Mailbox>,
     scheduler: Option<Scheduler>,
     engine: Option<Engine>,
+    /// What was asked of the engine before it ran.
+    asks: Vec<Ask>,
     demo: Option<DemoHandle>,
     switches: Vec<Switch>,
     last_draw: Now,
@@ -79,6 +82,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
         mailbox,
         scheduler: None,
         engine: None,
+        asks: Vec::new(),
         demo,
         switches: Vec::new(),
         last_draw: ready.clock.now(),
@@ -112,6 +116,7 @@ impl<S: Stage> Screen<'_, S> {
         let metrics = metrics::start(self.ready, &prober, &self.mailbox, keep)?;
         let scheduler = Scheduler::start(prober, Arc::clone(&self.mailbox), Some(metrics.tap), metrics.tasks);
         self.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
+        self.asks.drain(..).for_each(|ask| metrics.engine.ask(ask));
         self.engine = Some(metrics.engine);
         Ok(())
     }
@@ -247,11 +252,28 @@ impl<S: Stage> Screen<'_, S> {
                     }
                 }
                 Effect::Flip { switch, on } => self.flip(&switch, on),
-                // For whoever wires the metrics engine: hand it over; there is none to ask yet.
-                Effect::Ask(_) => {}
+                Effect::Ask(ask) => self.ask(ask),
             }
         }
         Next::GoOn
+    }
+
+    /// Before the engine runs, what is asked of it waits.
+    fn ask(&mut self, ask: Ask) {
+        match &self.engine {
+            Some(engine) => engine.ask(ask),
+            None => self.asks.push(ask),
+        }
+    }
+
+    /// Gives the stage what nobody typed: it can only ask for other figures.
+    fn feed(&mut self, event: Event) {
+        for effect in self.stage.event(self.ready.clock.now(), event) {
+            if let Effect::Ask(ask) = effect {
+                self.ask(ask);
+            }
+        }
+        self.dirty = true;
     }
 
     fn flip(&mut self, switch: &str, on: bool) {
@@ -270,21 +292,20 @@ impl<S: Stage> Screen<'_, S> {
         let switches = demo::switches(demo);
         if switches != self.switches {
             self.switches.clone_from(&switches);
-            let now = self.ready.clock.now();
-            let _ = self.stage.event(now, Event::Switches(switches));
-            self.dirty = true;
+            self.feed(Event::Switches(switches));
         }
     }
 
     fn take_results(&mut self) {
-        let now = self.ready.clock.now();
-        let _ = self.stage.event(now, Event::Observed(self.mailbox.drain()));
+        self.feed(Event::Observed(self.mailbox.drain()));
+        if let Some(board) = self.mailbox.take_board() {
+            self.feed(Event::Board(board));
+        }
         self.stage.dropped(self.mailbox.dropped());
         if self.mailbox.is_closed() {
             let text = "the observers have stopped: nothing here is watched any more; leave and start again";
-            let _ = self.stage.event(now, Event::Trouble(text.to_owned()));
+            self.feed(Event::Trouble(text.to_owned()));
         }
-        self.dirty = true;
     }
 
     fn tell_of_panics(&mut self) {
@@ -292,8 +313,7 @@ impl<S: Stage> Screen<'_, S> {
         if let Some(panic) = panics.last() {
             let message = crate::domain::text::one_line(&panic.message, 120);
             let text = format!("a part of this program failed ({}): {message}; see the log", panic.place);
-            let _ = self.stage.event(self.ready.clock.now(), Event::Trouble(text));
-            self.dirty = true;
+            self.feed(Event::Trouble(text));
         }
     }
 
@@ -305,8 +325,7 @@ impl<S: Stage> Screen<'_, S> {
 
     fn resized(&mut self) {
         let size = self.terminal.size();
-        let _ = self.stage.event(self.ready.clock.now(), Event::Resize(size.width, size.height));
-        self.dirty = true;
+        self.feed(Event::Resize(size.width, size.height));
     }
 }
 

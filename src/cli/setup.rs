@@ -85,14 +85,16 @@ impl Ready {
     /// The dashboard before anything has been seen.
     pub fn app(&self) -> App {
         let stack = &self.loaded.stack;
-        App::new(
+        let mut app = App::new(
             stack.title.clone(),
             stack.environment.clone(),
             stack.matrix(),
             self.theme.clone(),
             self.glyphs,
             self.keymap.clone(),
-        )
+        );
+        app.graphs = Arc::new(stack.metrics.graphs.clone());
+        app
     }
 }
 

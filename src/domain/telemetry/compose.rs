@@ -8,6 +8,7 @@ use crate::domain::alert::view::{AlertView, Phase, RuleIndex, RuleView};
 use crate::domain::board::{Board, Engine, RemoteState};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
     let told = std::mem::take(&mut t.outside.told);
@@ -27,6 +28,10 @@ pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
     alerts.sort_by(|a, b| pressing(a).cmp(&pressing(b)).then_with(|| a.labels.cmp(&b.labels)));
     t.outside.told = told;
     let stats = t.store.0.stats();
+    let (mut names, labels) = t.sources.words();
+    if t.outside.prometheus_answers() && !t.outside.names.is_empty() {
+        names = Arc::clone(&t.outside.names);
+    }
     Board {
         at: Some(now),
         engine: Engine {
@@ -47,7 +52,8 @@ pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
         marks: t.marks.list(),
         query: t.answer(now),
         families: t.sources.families(),
-        ..Board::default()
+        names,
+        labels,
     }
 }
 

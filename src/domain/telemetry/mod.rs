@@ -157,6 +157,7 @@ impl Telemetry {
     /// Takes samples that come from no target: of probes, of tests.
     pub fn take(&mut self, samples: &[(Labels, Millis, f64)]) {
         for (labels, t, v) in samples {
+            self.sources.learn(labels);
             self.marks.observe(labels, *t, *v);
             self.store.append(labels, *t, *v);
         }

@@ -24,7 +24,7 @@ pub struct Outside {
     pub graphs: BTreeMap<GraphIndex, Arc<GraphData>>,
     pub answer: Option<Arc<Answer>>,
     /// Names of series and of labels, for completion.
-    pub names: Vec<String>,
+    pub names: Arc<Vec<String>>,
 }
 
 fn answers(view: Option<&RemoteView>) -> bool {

@@ -6,7 +6,7 @@ use crate::domain::board::{Families, TargetIndex, TargetView};
 use crate::domain::series::labels::NAME;
 use crate::domain::series::{Labels, Millis, Op, is_stale};
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,9 +36,36 @@ pub struct Scraped {
     pub families: Option<Arc<Families>>,
 }
 
+/// What may be typed in an expression: names that were seen.
+#[derive(Debug, Default)]
+struct Words {
+    series: BTreeSet<String>,
+    labels: BTreeSet<String>,
+    shared: Option<(Arc<Vec<String>>, Arc<Vec<String>>)>,
+}
+
+impl Words {
+    fn add(set: &mut BTreeSet<String>, word: &str) -> bool {
+        let new = set.len() < MAX_NAMES && !set.contains(word);
+        new && set.insert(word.to_owned())
+    }
+
+    fn learn(&mut self, labels: &Labels) {
+        let mut new = Self::add(&mut self.series, labels.name());
+        for (name, _) in labels.iter().filter(|(n, _)| *n != NAME) {
+            new |= Self::add(&mut self.labels, name);
+        }
+        if new {
+            self.shared = None;
+        }
+    }
+}
+
 /// All targets.
 pub(super) struct Sources {
     list: Vec<One>,
+    /// Names of series and of labels, for completion.
+    words: Words,
     explored: Option<TargetIndex>,
     families: Option<Arc<Families>>,
 }
@@ -69,11 +96,26 @@ impl Sources {
             gone: None,
         };
         let list = targets.into_iter().enumerate().map(one).collect();
-        Sources { list, explored: None, families: None }
+        Sources { list, words: Words::default(), explored: None, families: None }
     }
 
     pub fn views(&self) -> Vec<TargetView> {
         self.list.iter().map(|o| o.view.clone()).collect()
+    }
+
+    /// Names of series and of labels that were seen, ascending.
+    pub fn words(&mut self) -> (Arc<Vec<String>>, Arc<Vec<String>>) {
+        let words = &mut self.words;
+        let share = || {
+            let list = |set: &BTreeSet<String>| Arc::new(set.iter().cloned().collect());
+            (list(&words.series), list(&words.labels))
+        };
+        words.shared.get_or_insert_with(share).clone()
+    }
+
+    /// Learns from samples that come from no target.
+    pub fn learn(&mut self, labels: &Labels) {
+        self.words.learn(labels);
     }
 
     pub fn families(&self) -> Option<Arc<Families>> {
@@ -118,6 +160,11 @@ impl Sources {
             one.gone = one.gone.or(Some(scraped.at.wall));
         }
         if self.explored == Some(scraped.target) && scraped.families.is_some() {
+            for family in scraped.families.iter().flat_map(|f| &f.list) {
+                if Words::add(&mut self.words.series, &family.name) {
+                    self.words.shared = None;
+                }
+            }
             self.families.clone_from(&scraped.families);
         }
     }

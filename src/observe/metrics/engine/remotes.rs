@@ -245,6 +245,9 @@ async fn name(prometheus: Arc<Prometheus>, tell: Teller) {
             (prometheus.label_values("__name__").await, prometheus.label_names().await)
         {
             names.extend(labels);
+            names.sort_unstable();
+            names.dedup();
+            let names = Arc::new(names);
             tell.tell(Message::Outside(Box::new(move |t| t.outside_mut().names = names)));
         }
         tokio::time::sleep(NAMES_EVERY).await;
