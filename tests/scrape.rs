@@ -8,7 +8,6 @@ mod harness;
 #[path = "harness/host.rs"]
 mod host;
 #[path = "harness/sshd.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod sshd;
 #[path = "harness/web.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]

@@ -231,8 +231,8 @@ fn a_scrape_that_is_given_up_leaves_the_collector_usable() {
         if count.fetch_add(1, Ordering::SeqCst) == 1 {
             return fake::silence(wire);
         }
-        let _ = wire.write_all(answer("200 OK", &[TEXT, "connection: close"], "a 1\n").as_bytes());
         fake::heard(wire);
+        let _ = wire.write_all(answer("200 OK", &[TEXT, "connection: close"], "a 1\n").as_bytes());
     });
     let bench = Bench::local();
     let mut collector = bench.collector(at(to));
