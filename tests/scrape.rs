@@ -13,6 +13,8 @@ mod sshd;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod web;
 
+#[path = "scrape/demo.rs"]
+mod demo;
 #[path = "scrape/figures.rs"]
 mod figures;
 #[path = "scrape/json.rs"]

@@ -59,7 +59,7 @@ fn a_real_prometheus_packs_its_own_page() {
         assert!(got.samples.iter().any(|(l, ..)| l.name() == "prometheus_build_info"));
     }
     // Its screens are for people.
-    let got = bench.once(page(http(&format!("http://127.0.0.1:{port}/graph/"))));
+    let got = bench.once(page(http(&format!("http://127.0.0.1:{port}/classic/graph"))));
     expect_down(&got, "expected metrics, got an HTML page");
 }
 
