@@ -14,7 +14,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use harness::fake::{self, Wire};
 use quarterdeck::stack::metrics::{Http, ScrapeKind};
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 
 /// What a target may send, in bytes.
@@ -35,12 +36,12 @@ fn peak() -> u64 {
 fn series(count: usize) -> SocketAddr {
     fake::tcp(move |wire: &mut dyn Wire| {
         fake::heard(wire);
-        if write!(wire, "{HEAD}connection: close\r\n\r\n").is_err() {
+        if wire.write_all(format!("{HEAD}connection: close\r\n\r\n").as_bytes()).is_err() {
             return;
         }
         let mut block = String::new();
         for i in 0..count {
-            block.push_str(&format!("a{{i=\"{i}\"}} 1\n"));
+            let _ = writeln!(block, "a{{i=\"{i}\"}} 1");
             if block.len() > 64 << 10 || i + 1 == count {
                 if wire.write_all(block.as_bytes()).is_err() {
                     return;
@@ -54,7 +55,7 @@ fn series(count: usize) -> SocketAddr {
 /// A gzip stream that unpacks to 2 GiB of comments.
 fn bomb() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    let block = [b"# ".as_slice(), &[b'x'; (1 << 20) - 3], b"\n"].concat();
+    let block = [b"# ".as_slice(), &vec![b'x'; (1 << 20) - 3], b"\n"].concat();
     for _ in 0..64 {
         encoder.write_all(&block).unwrap();
     }
@@ -70,7 +71,6 @@ fn what_would_fill_the_memory_does_not() {
     let bench = Bench::local();
     let kind = |to: SocketAddr| page(Http { max_body: MAX_BODY, ..http(&format!("http://{to}/")) });
     let bomb = bomb();
-    // A WebSocket frame that says it is 2 GiB long, after a handshake that is never checked.
     let before = peak();
     let table = [
         (fake::tcp(fake::flood(format!("{HEAD}\r\n"), b"a 1\n")), "a body of at most 16MiB, got more"),

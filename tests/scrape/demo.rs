@@ -5,6 +5,7 @@ use quarterdeck::clock::Clock;
 use quarterdeck::demo::{Demo, Options};
 use quarterdeck::domain::id::SecretId;
 use quarterdeck::observe::metrics::collect::{Collected, Collector};
+use quarterdeck::stack::kind::common::Tls;
 use quarterdeck::stack::kind::http::Auth;
 use quarterdeck::stack::metrics::{Http, Mapped, OnlyType, ScrapeKind};
 use quarterdeck::stack::spec::{Login, TokenFrom, TransportSpec};
@@ -31,7 +32,7 @@ fn page_document_and_websocket_tell_of_one_stack() {
         password: SecretId::new("p"),
         token: TokenFrom::Cookie("admin_token".into()),
         backoff: Duration::from_secs(60),
-        tls: Default::default(),
+        tls: Tls::default(),
     };
     // The demo's tasks and the collectors must run together.
     let mut bench = Bench::new(TransportSpec::Local, &[("p", password.trim())], &[login]);

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use quarterdeck::domain::id::SecretId;
 use quarterdeck::domain::series::{Matcher, Selection};
+use quarterdeck::stack::kind::common::Tls;
 use quarterdeck::stack::kind::http::Auth;
 use quarterdeck::stack::kind::http::target::Target;
 use quarterdeck::stack::metrics::{Http, ScrapeKind};
@@ -288,7 +289,7 @@ fn who_asks_is_proved_by_secret_or_by_login() {
         password: SecretId::new("s"),
         token: TokenFrom::Cookie("token".into()),
         backoff: Duration::from_secs(60),
-        tls: Default::default(),
+        tls: Tls::default(),
     };
     let bench = Bench::new(TransportSpec::Local, &[("s", "s3cret"), ("wrong", "wr0ng")], &[login]);
     let with = |auth: Auth| page(Http { auth, ..http(&format!("http://{to}/metrics")) });
