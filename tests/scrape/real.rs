@@ -1,4 +1,4 @@
-//! Real exporters: a node_exporter, and a Prometheus that packs its own page.
+//! Real exporters: a node exporter, and a Prometheus that packs its own page.
 
 use crate::bench::{Bench, expect_down, expect_up, http, page, report};
 use crate::harness::{Server, free_port, need};
@@ -34,7 +34,7 @@ fn a_real_node_exporter_is_read_and_its_end_is_the_end_of_its_series() {
     let got = bench.collect(&mut collector);
     expect_down(&got, "");
     assert_eq!(got.samples.iter().filter(|(.., v)| is_stale(*v)).count(), kept);
-    assert_eq!(report(&got, "scrape_samples_scraped"), 0.0);
+    assert!(report(&got, "scrape_samples_scraped").abs() < 0.5);
 }
 
 #[test]
