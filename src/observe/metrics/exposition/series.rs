@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What is put before a label's name when the target has a label of that name.
-const EXPORTED: &str = "exported_";
+pub const EXPORTED: &str = "exported_";
 
 /// A text with `\"`, `\\` and `\n` undone; any other backslash stands for itself.
 pub fn unescaped(raw: &str) -> Cow<'_, str> {
