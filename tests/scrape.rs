@@ -8,12 +8,13 @@ mod harness;
 #[path = "harness/host.rs"]
 mod host;
 #[path = "harness/sshd.rs"]
-#[expect(dead_code, reason = "other tests use the rest of it")]
 mod sshd;
 #[path = "harness/web.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod web;
 
+#[path = "scrape/demo.rs"]
+mod demo;
 #[path = "scrape/figures.rs"]
 mod figures;
 #[path = "scrape/json.rs"]

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use quarterdeck::domain::id::SecretId;
 use quarterdeck::domain::series::{Matcher, Selection};
+use quarterdeck::stack::kind::common::Tls;
 use quarterdeck::stack::kind::http::Auth;
 use quarterdeck::stack::kind::http::target::Target;
 use quarterdeck::stack::metrics::{Http, ScrapeKind};
@@ -143,7 +144,7 @@ fn what_is_no_page_of_metrics_is_called_what_it_is() {
     let html = "<!DOCTYPE html><html><title>Login</title></html>";
     let text = |body: &str| fake::tcp(fake::say(answer("200 OK", &[TEXT], body)));
     let bomb = packed(&gzip(&vec![b'#'; 64 << 20]));
-    let many: String = (0..200_001).map(|i| format!("a{{i=\"{i}\"}} 1\n")).collect();
+    let many = (0..200_001).map(|i| format!("a{{i=\"{i}\"}} 1")).collect::<Vec<_>>().join("\n") + "\n";
     let whole = packed(&gzip(b"a 1\n"));
     let cut = whole[..whole.len() - 4].to_vec();
     let table: Vec<(SocketAddr, &str)> = vec![
@@ -231,8 +232,8 @@ fn a_scrape_that_is_given_up_leaves_the_collector_usable() {
         if count.fetch_add(1, Ordering::SeqCst) == 1 {
             return fake::silence(wire);
         }
-        let _ = wire.write_all(answer("200 OK", &[TEXT, "connection: close"], "a 1\n").as_bytes());
         fake::heard(wire);
+        let _ = wire.write_all(answer("200 OK", &[TEXT, "connection: close"], "a 1\n").as_bytes());
     });
     let bench = Bench::local();
     let mut collector = bench.collector(at(to));
@@ -288,7 +289,7 @@ fn who_asks_is_proved_by_secret_or_by_login() {
         password: SecretId::new("s"),
         token: TokenFrom::Cookie("token".into()),
         backoff: Duration::from_secs(60),
-        tls: Default::default(),
+        tls: Tls::default(),
     };
     let bench = Bench::new(TransportSpec::Local, &[("s", "s3cret"), ("wrong", "wr0ng")], &[login]);
     let with = |auth: Auth| page(Http { auth, ..http(&format!("http://{to}/metrics")) });

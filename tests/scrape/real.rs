@@ -1,4 +1,4 @@
-//! Real exporters: a node_exporter, and a Prometheus that packs its own page.
+//! Real exporters: a node exporter, and a Prometheus that packs its own page.
 
 use crate::bench::{Bench, expect_down, expect_up, http, page, report};
 use crate::harness::{Server, free_port, need};
@@ -34,7 +34,7 @@ fn a_real_node_exporter_is_read_and_its_end_is_the_end_of_its_series() {
     let got = bench.collect(&mut collector);
     expect_down(&got, "");
     assert_eq!(got.samples.iter().filter(|(.., v)| is_stale(*v)).count(), kept);
-    assert_eq!(report(&got, "scrape_samples_scraped"), 0.0);
+    assert!(report(&got, "scrape_samples_scraped").abs() < 0.5);
 }
 
 #[test]
@@ -55,11 +55,11 @@ fn a_real_prometheus_packs_its_own_page() {
     for _ in 0..2 {
         let got = bench.collect(&mut collector);
         expect_up(&got);
-        assert!(got.seen > 300 && got.kept == got.seen, "{}", got.reason);
+        assert!(got.seen > 200 && got.kept == got.seen, "{}", got.reason);
         assert!(got.samples.iter().any(|(l, ..)| l.name() == "prometheus_build_info"));
     }
     // Its screens are for people.
-    let got = bench.once(page(http(&format!("http://127.0.0.1:{port}/graph"))));
+    let got = bench.once(page(http(&format!("http://127.0.0.1:{port}/classic/graph"))));
     expect_down(&got, "expected metrics, got an HTML page");
 }
 

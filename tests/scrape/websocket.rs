@@ -92,7 +92,7 @@ fn until(
         if is_so(&got) {
             return got;
         }
-        bench.rt.block_on(tokio::time::sleep(Duration::from_millis(20)));
+        bench.rt.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
     }
     panic!("waited too long for {what}: {}", bench.collect(collector).reason);
 }

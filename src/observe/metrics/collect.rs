@@ -41,7 +41,7 @@ pub struct Collector {
 
 enum Source {
     Page(Box<Page>),
-    Json(Json),
+    Json(Box<Json>),
     Host(HostFigures),
     Websocket(Box<Websocket>),
 }
@@ -105,7 +105,7 @@ impl Collector {
                 let page = Page::new(http, max_series, &labels, Arc::clone(&selection));
                 Source::Page(Box::new(page))
             }
-            ScrapeKind::Json { http, series } => Source::Json(Json::new(http, series)),
+            ScrapeKind::Json { http, series } => Source::Json(Box::new(Json::new(http, series))),
             ScrapeKind::Websocket { http, series, only } => {
                 let (interval, timeout) = (scrape.interval, scrape.timeout);
                 let (host, labels) = (scrape.host.clone(), labels.clone());

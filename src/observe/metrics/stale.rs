@@ -69,13 +69,13 @@ mod tests {
     fn stored(scrapes: &[&str]) -> Vec<String> {
         let mut tracker = Tracker::default();
         let mut all = Vec::new();
-        for (i, scrape) in scrapes.iter().enumerate() {
+        for (at, scrape) in (0..).step_by(10).zip(scrapes) {
             let found = scrape.split_whitespace().map(|word| match word.split_once('@') {
                 Some((name, t)) => Found { labels: series(name), t: Some(t.parse().unwrap()), v: 1.0 },
                 None => Found { labels: series(word), t: None, v: 1.0 },
             });
             let mut out = Vec::new();
-            tracker.take(found.collect(), Vec::new(), i as Millis * 10, &mut out);
+            tracker.take(found.collect(), Vec::new(), at, &mut out);
             let mut shown: Vec<_> = out
                 .iter()
                 .map(|(l, t, v)| format!("{l}{}{t}", if is_stale(*v) { "!" } else { "@" }))

@@ -241,7 +241,10 @@ fn read(bytes: &[u8], spec: &Spec) -> Result<Option<Mapping>, String> {
     if let Some(only) = &spec.only {
         let says = path(&doc, &only.path).is_some_and(|found| match found {
             Value::String(s) => *s == only.value,
-            other => other.to_string() == only.value,
+            other => {
+                let other = other.to_string();
+                other == only.value
+            }
         });
         if !says {
             return Ok(None);

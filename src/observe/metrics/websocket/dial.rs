@@ -100,25 +100,25 @@ fn request(http: &Http, credential: Option<&Credential>) -> Result<Request<()>, 
 
 /// What ended a websocket, as a reason.
 pub fn in_words(e: &Error) -> String {
-    match e {
-        Error::ConnectionClosed | Error::AlreadyClosed => {
-            "expected messages, got a closed connection".to_owned()
+    let closed = match e {
+        Error::ConnectionClosed | Error::AlreadyClosed => true,
+        Error::Io(io) => io.kind() == io::ErrorKind::UnexpectedEof,
+        Error::Protocol(e) => {
+            matches!(e, ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete)
         }
+        _ => false,
+    };
+    match e {
+        _ if closed => "expected messages, got a closed connection".to_owned(),
         Error::Capacity(CapacityError::MessageTooLong { size, max_size }) => format!(
-            "expected messages of at most {}, got one of {} or more",
+            "expected messages of at most {}, got one of {}",
             units::bytes(*max_size as f64),
             units::bytes(*size as f64)
         ),
-        Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => {
-            "expected messages, got a closed connection".to_owned()
-        }
         Error::Io(io)
             if io.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) =>
         {
             tls::describe_io(io, None)
-        }
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete) => {
-            "expected messages, got a closed connection".to_owned()
         }
         Error::AttackAttempt => "expected a websocket, got an endless head".to_owned(),
         other => format!("expected a websocket, got: {}", text::one_line(&other.to_string(), 120)),

@@ -173,6 +173,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as a message is given")]
     fn says(names: &[(&str, f64)]) -> Result<Mapping, String> {
         let found =
             names.iter().map(|(n, v)| Found { labels: Labels::new([("__name__", *n)]), t: None, v: *v });
