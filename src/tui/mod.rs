@@ -2,6 +2,8 @@
 
 pub mod alerts_keys;
 pub mod app;
+#[cfg(test)]
+mod board_fixture;
 pub mod command;
 #[cfg(test)]
 mod fixture;
