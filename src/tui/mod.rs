@@ -10,6 +10,8 @@ mod fixture;
 pub mod glyph;
 pub mod keymap;
 pub mod metrics_keys;
+#[cfg(test)]
+mod metrics_keys_tests;
 pub mod model;
 pub mod picture;
 pub mod stage;
