@@ -97,7 +97,7 @@ pub fn keep_in_view(app: &mut App, now: Now) {
     let line = lines.iter().position(|l| *l == view::alerts::Shown::Row(here)).unwrap_or(0);
     let height = view::alerts::page_height(app).max(1);
     // The heading above the first row of a section comes along.
-    let top = if line == 1 { 0 } else { line };
+    let top = if line == 1 && height > 1 { 0 } else { line };
     app.alerts.scroll = app
         .alerts
         .scroll

@@ -2,12 +2,16 @@
 
 pub mod alerts_keys;
 pub mod app;
+#[cfg(test)]
+mod board_fixture;
 pub mod command;
 #[cfg(test)]
 mod fixture;
 pub mod glyph;
 pub mod keymap;
 pub mod metrics_keys;
+#[cfg(test)]
+mod metrics_keys_tests;
 pub mod model;
 pub mod picture;
 pub mod stage;

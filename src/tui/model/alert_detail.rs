@@ -47,16 +47,23 @@ fn moment(then: Timestamp, at: Now) -> String {
     }
 }
 
+/// Whether a person is told, as an answer to the field's name.
+fn paged(alert: &AlertView, at: Now) -> String {
+    let words = alert.paged.words(at.wall);
+    let answers = [("not paged: ", "no: "), ("paged: ", "yes: "), ("paged? ", "not known: ")];
+    let found = answers.iter().find_map(|(from, to)| Some(format!("{to}{}", words.strip_prefix(from)?)));
+    found.unwrap_or(if words == "paged" { "yes".to_owned() } else { words })
+}
+
 fn of_alert(board: &Board, alert: &AlertView, at: Now) -> Vec<Line> {
     let mut out = vec![Line::Field(
         "state",
         format!("{} {} for {}", safe(&alert.severity), phase_word(alert.phase), long_age(age(alert, at))),
         tint(grade(alert)),
     )];
-    out.push(Line::Field("paged", safe(&alert.paged.words(at.wall)), None));
-    if let Some((words, late)) = acknowledge(alert, at) {
-        let by = alert.acknowledge_by.map(|t| moment(t, at)).unwrap_or_default();
-        out.push(Line::Field("acknowledge", format!("{words} (by {by})"), late.then_some(Health::Down)));
+    out.push(Line::Field("paged", safe(&paged(alert, at)), None));
+    if let (Some((_, late)), Some(by)) = (acknowledge(alert, at), alert.acknowledge_by) {
+        out.push(Line::Field("ack by", moment(by, at), late.then_some(Health::Down)));
     }
     if let (Phase::Keeping, Some(left)) = (alert.phase, alert.keep_left) {
         out.push(Line::Field(
@@ -137,14 +144,14 @@ fn of_slo(slo: &SloView) -> Vec<Line> {
     let (grade, words) = budget(slo);
     let good = slo.good.map_or_else(|| "no events".to_owned(), percent);
     let mut out = vec![
-        Line::Field("budget", words, tint(grade)),
+        Line::Field("budget", words.trim_start_matches("budget ").to_owned(), tint(grade)),
         Line::Field("objective", format!("{} over {}", percent(slo.objective), long_age(slo.window)), None),
         Line::Field("good", format!("{good} of {} events", value(slo.events, Unit::None)), None),
         Line::Field(
             "seen",
             format!(
                 "{}{}",
-                seen(slo),
+                seen(slo).trim_start_matches("seen "),
                 if slo.remote { "; from Prometheus" } else { "; from what is scraped here" }
             ),
             None,

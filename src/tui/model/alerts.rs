@@ -114,11 +114,12 @@ pub fn summary(board: &Board, at: Now) -> (Grade, String) {
     let mut worst = Grade::Fine;
     if firing.is_empty() {
         let rules = board.rules.iter().filter(|r| !r.recording).count();
+        let all = if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") };
         parts.push(if board.at.is_none() {
             worst = Grade::Unknown;
-            format!("{rules} rules not evaluated yet")
+            format!("{all} not evaluated yet")
         } else {
-            format!("none of {rules} rules fires")
+            format!("nothing fires, of {all}")
         });
     } else {
         worst = firing.iter().map(|a| grade(a)).max().unwrap_or(Grade::Fine);
@@ -144,7 +145,11 @@ pub fn summary(board: &Board, at: Now) -> (Grade, String) {
     }
     let failed = board.rules.iter().filter(|r| matches!(r.state, RuleState::Error { .. })).count();
     if failed > 0 {
-        parts.push(format!("{failed} rules in error"));
+        parts.push(if failed == 1 {
+            "1 rule in error".to_owned()
+        } else {
+            format!("{failed} rules in error")
+        });
         worst = worst.max(Grade::Unknown);
     }
     (worst, parts.join("; "))

@@ -3,7 +3,7 @@
 
 use super::paint::{Pen, columns, rule};
 use crate::clock::Now;
-use crate::domain::alert::view::AlertView;
+use crate::domain::alert::view::{AlertView, Phase};
 use crate::domain::board::{Board, SloView};
 use crate::domain::units::short_age;
 use crate::tui::app::App;
@@ -64,8 +64,20 @@ pub fn draw(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
         return;
     }
     let board = app.board();
-    let (worst, text) = summary(board, at);
-    heading(app, worst, &text, area, buf);
+    let (worst, mut text) = summary(board, at);
+    if area.height == 1 {
+        // In one line, what is silent comes last: it is said in full elsewhere.
+        text = std::iter::once(text).chain(troubles(board, at)).collect::<Vec<_>>().join("; ");
+    }
+    let key = app.keymap.key_of(Action::ShowAlerts);
+    let slos = board.slos.len().min(usize::from(area.height / 4).max(1));
+    let room = usize::from(area.height).saturating_sub(1 + usize::from(is_troubled(board)) + slos);
+    let hidden = if area.height == 1 { 0 } else { board.alerts.len().saturating_sub(room) };
+    let right = if hidden > 0 { format!("+{hidden} more: {key}") } else { key };
+    heading(app, worst, &text, if area.width >= 60 { &right } else { "" }, area, buf);
+    if area.height == 1 {
+        return;
+    }
     let ink = Ink::of(app);
     let mut line = 1;
     let mut next = || {
@@ -79,8 +91,6 @@ pub fn draw(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
         let style = app.theme.unknown;
         Pen::new(buf, place, 0, app.glyphs).skip(1).put("? ", style).put(&said, style);
     }
-    let slos = board.slos.len().min(usize::from(area.height / 4).max(1));
-    let room = usize::from(area.height - 1 - u16::from(is_troubled(board))).saturating_sub(slos);
     for alert in board.alerts.iter().take(room) {
         if let Some(place) = next() {
             alert_line(&ink, board, alert, at, place, buf);
@@ -91,21 +101,22 @@ pub fn draw(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
             slo_line(&ink, slo, place, buf);
         }
     }
-    let hidden = board.alerts.len().saturating_sub(room);
-    if hidden > 0 && area.height > 1 {
-        let text = format!(" +{hidden} more: {} ", app.keymap.key_of(Action::ShowAlerts));
-        Pen::new(buf, area, 0, app.glyphs).to_right(columns(&text) as u16 + 1).put(&text, app.theme.dim);
-    }
 }
 
-/// The summary in the rule above the alerts.
-pub fn heading(app: &App, worst: Grade, text: &str, area: Rect, buf: &mut Buffer) {
+/// The summary in the rule above the alerts, and on its right what else there is.
+pub fn heading(app: &App, worst: Grade, text: &str, right: &str, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
     rule(buf, area, 0, "", app.glyphs, theme.border, theme.border);
+    let wide = if right.is_empty() { 0 } else { columns(right) as u16 + 3 };
+    let left = Rect { width: area.width.saturating_sub(wide), ..area };
     let style = if worst == Grade::Fine { theme.title } else { Ink::of(app).style(worst) };
-    let mut pen = Pen::new(buf, area, 0, app.glyphs);
-    pen.skip(1).put(" alerts ", theme.title).put(app.glyphs.grade(worst), style).put(" ", style);
+    let mut pen = Pen::new(buf, left, 0, app.glyphs);
+    pen.skip(1).put(if area.width >= 60 { " alerts " } else { " " }, theme.title);
+    pen.put(app.glyphs.grade(worst), style).put(" ", style);
     pen.put(text, if worst == Grade::Fine { theme.dim } else { theme.text }).put(" ", theme.text);
+    if wide > 0 {
+        Pen::new(buf, area, 0, app.glyphs).to_right(wide).put(&format!(" {right} "), theme.dim);
+    }
 }
 
 /// One alert: sign, phase and age, severity, name, time left to acknowledge, whether it is paged.
@@ -116,14 +127,16 @@ pub fn alert_line(ink: &Ink<'_>, board: &Board, alert: &AlertView, at: Now, plac
     let mut pen = Pen::new(buf, place, 0, ink.glyphs);
     pen.skip(1).cell(ink.glyphs.grade(how), 2, style);
     let since = short_age(age(alert, at));
-    if place.width >= 60 {
+    if place.width >= 100 {
         pen.cell(&format!("{} {since}", phase_word(alert.phase)), 13, style);
-        pen.cell(&safe(&alert.severity), severity_width(board), style);
     } else {
         pen.cell(&since, 5, style);
     }
+    if place.width >= 60 {
+        pen.cell(&safe(&alert.severity), severity_width(board), style);
+    }
     let longest = board.alerts.iter().map(|a| columns(&a.name)).max().unwrap_or(0) as u16 + 1;
-    let most = if place.width >= 110 { 40 } else { place.width * 3 / 8 };
+    let most = if place.width >= 110 { 40 } else { place.width / 3 };
     let name_style = if how >= Grade::Serious { theme.text } else { theme.dim };
     pen.cell(&safe(&alert.name), longest.clamp(8, most.max(8)) - 1, name_style).skip(1);
     let any = board.alerts.iter().any(|a| a.acknowledge_by.is_some());
@@ -133,9 +146,14 @@ pub fn alert_line(ink: &Ink<'_>, board: &Board, alert: &AlertView, at: Now, plac
             None => pen.skip(9),
         };
     }
-    let words = alert.paged.words(at.wall);
+    let mut words = alert.paged.words(at.wall);
+    if place.width < 100 && alert.phase == Phase::Keeping {
+        words = format!("kept up; {words}");
+    }
     // `not paged: inhibited by …`: where there is no room, what stands behind it tells more.
-    let words = if place.width < 76 { words.replacen("not paged: ", "not: ", 1) } else { words };
+    if place.width < 76 {
+        words = words.replacen("not paged: ", "not: ", 1);
+    }
     pen.put(&safe(&words), theme.text);
 }
 

@@ -75,7 +75,15 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let here = position(app, &rows);
     if list.height > 0 {
         let (grade, text) = alerts::summary(board, at);
-        heading(app, grade, &text, list, buf);
+        let shown = usize::from(list.height.saturating_sub(above(app)));
+        let count = lines(&rows).len();
+        let first = app.alerts.scroll;
+        let right = if count > shown && shown > 0 {
+            format!("{}-{} of {count}", first + 1, (first + shown).min(count))
+        } else {
+            String::new()
+        };
+        heading(app, grade, &text, &right, list, buf);
         if above(app) > 1 {
             let said = alerts::troubles(board, at).join("; ");
             let style = app.theme.unknown;
@@ -107,15 +115,6 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
                 }
             }
         }
-    }
-    if all.len() > room && room > 0 {
-        let text = format!(
-            " {}-{} of {} ",
-            app.alerts.scroll + 1,
-            (app.alerts.scroll + room).min(all.len()),
-            all.len()
-        );
-        Pen::new(buf, list, 0, app.glyphs).to_right(text.len() as u16 + 1).put(&text, app.theme.dim);
     }
     if below > 0 {
         let place = Rect { y: area.y + list.height, height: below.min(area.height - list.height), ..area };

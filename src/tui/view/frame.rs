@@ -7,6 +7,7 @@ use crate::tui::app::{App, Mode, NOTICE_FOR, Screen};
 use crate::tui::command::{Action, COMMANDS};
 use crate::tui::model::alerts::nearest_acknowledge;
 use crate::tui::model::headline;
+use crate::tui::model::metrics::Page;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -164,7 +165,17 @@ fn applies(action: Action, app: &App) -> bool {
     }
     let of_lists = matches!(action, OnlyProblems | NextProblem);
     match app.screen {
-        Screen::Metrics => !of_lists && !matches!(action, PollNow | ShowAlerts),
+        Screen::Metrics => {
+            let page = app.metrics.page;
+            let filters = matches!(page, Page::Graphs | Page::Families);
+            let here = match action {
+                Filter => filters,
+                ToNow | Later => app.metrics.end.is_some(),
+                ZoomIn | ZoomOut | Earlier => matches!(page, Page::Graphs | Page::Graph | Page::Query),
+                _ => true,
+            };
+            here && !of_lists && !matches!(action, PollNow | ShowAlerts)
+        }
         _ if matches!(action, ZoomIn | ZoomOut | Earlier | Later | ToNow | Expression | NextPage) => false,
         Screen::Overview => true,
         Screen::Alerts => !matches!(action, PollNow | ShowAlerts),

@@ -63,4 +63,6 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
 }
 
 #[cfg(test)]
+mod metrics_tests;
+#[cfg(test)]
 mod tests;

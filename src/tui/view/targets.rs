@@ -52,11 +52,16 @@ pub fn draw(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
             pen.cell(&safe(&target.host), 8, theme.dim).skip(1);
             pen.right(&value(target.kept as f64, Unit::None), 7, theme.text);
             pen.right(&value(target.seen as f64, Unit::None), 7, theme.dim);
-            pen.right(&table_latency(target.took), 7, theme.dim);
+            let took = target.at.map(|_| table_latency(target.took)).unwrap_or_default();
+            pen.right(&took, 7, theme.dim);
         }
         let age = target.at.map_or_else(|| "-".to_owned(), |t| short_age(at.since(t)));
         pen.right(&age, 5, theme.dim).skip(2);
-        let reason = if target.reason.is_empty() { safe(&target.url) } else { safe(&target.reason) };
+        let reason = match (target.reason.is_empty(), target.up) {
+            (false, _) => safe(&target.reason),
+            (true, None) => format!("not looked at yet: {}", safe(&target.url)),
+            (true, Some(_)) => safe(&target.url),
+        };
         pen.put(&reason, if state == Health::Up { theme.dim } else { theme.text });
         if index == cursor {
             buf.set_style(row, theme.selected);

@@ -117,8 +117,8 @@ pub fn draw(scene: &Scene<'_>, look: &Look<'_>, area: Rect, buf: &mut Buffer) {
         taken: vec![false; usize::from(place.width) * usize::from(place.height)],
     };
     let marks = plot.trace();
-    plot.thresholds(buf);
     plot.changes(buf);
+    plot.thresholds(buf);
     plot.dots(buf);
     plot.signs(&marks, buf);
     plot.cursor(buf);
