@@ -11,6 +11,8 @@ pub mod kind;
 pub mod lint;
 pub mod load;
 pub mod metrics;
+pub mod rulefile;
 pub mod spec;
 pub mod validate;
 pub mod vars;
+pub mod yaml;
