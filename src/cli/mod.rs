@@ -9,6 +9,7 @@ pub mod init;
 pub mod lint;
 pub mod log;
 pub mod man;
+pub mod metrics;
 pub mod report;
 pub mod screen;
 pub mod setup;

@@ -1,10 +1,12 @@
 //! The loop of a full-screen program: waits, takes everything in that is ready, then draws once.
 
 use super::demo;
+use super::metrics;
 use super::setup::Ready;
 use crate::clock::Now;
 use crate::demo::DemoHandle;
 use crate::observe::mailbox::Mailbox;
+use crate::observe::metrics::engine::Engine;
 use crate::observe::scheduler::Scheduler;
 use crate::tui::app::{Effect, Event, Switch};
 use crate::tui::picture;
@@ -39,6 +41,7 @@ struct Screen<'a, S> {
     input: Input,
     mailbox: Arc<Mailbox>,
     scheduler: Option<Scheduler>,
+    engine: Option<Engine>,
     demo: Option<DemoHandle>,
     switches: Vec<Switch>,
     last_draw: Now,
@@ -75,6 +78,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
         input,
         mailbox,
         scheduler: None,
+        engine: None,
         demo,
         switches: Vec::new(),
         last_draw: ready.clock.now(),
@@ -85,8 +89,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     screen.look_at_switches();
     screen.draw();
     // The observers start once there is something to see: their start costs more than a frame.
-    let scheduler = Scheduler::start(ready.prober(), Arc::clone(&screen.mailbox));
-    screen.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
+    screen.start_observers()?;
     let status = screen.until_left().await;
     let last_frame = screen.last_frame();
     // A terminal that has stalled would hold up whoever prints to it.
@@ -95,10 +98,24 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     if let Some(scheduler) = screen.scheduler.take() {
         scheduler.abandon();
     }
+    if let Some(engine) = screen.engine.take() {
+        engine.abandon();
+    }
     Ok(Ended { status, last_frame })
 }
 
 impl<S: Stage> Screen<'_, S> {
+    fn start_observers(&mut self) -> Result<(), String> {
+        let prober = self.ready.prober();
+        // What a demonstration shows is over with it.
+        let keep = self.demo.is_none();
+        let metrics = metrics::start(self.ready, &prober, &self.mailbox, keep)?;
+        let scheduler = Scheduler::start(prober, Arc::clone(&self.mailbox), Some(metrics.tap), metrics.tasks);
+        self.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
+        self.engine = Some(metrics.engine);
+        Ok(())
+    }
+
     async fn until_left(&mut self) -> u8 {
         // Results wait in the mailbox until the last frame is old enough.
         let mut waiting = false;
@@ -230,6 +247,8 @@ impl<S: Stage> Screen<'_, S> {
                     }
                 }
                 Effect::Flip { switch, on } => self.flip(&switch, on),
+                // For whoever wires the metrics engine: hand it over; there is none to ask yet.
+                Effect::Ask(_) => {}
             }
         }
         Next::GoOn

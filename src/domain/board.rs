@@ -35,6 +35,9 @@ pub struct Board {
     pub query: Option<Arc<Answer>>,
     /// The answer to the last [`Ask::Explore`].
     pub families: Option<Arc<Families>>,
+    /// Names of metrics and of labels that are known, for completing what is typed; ascending.
+    pub names: Arc<Vec<String>>,
+    pub labels: Arc<Vec<String>>,
 }
 
 /// The engine itself.

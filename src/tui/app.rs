@@ -3,14 +3,20 @@
 use super::command::Action;
 use super::glyph::Glyphs;
 use super::keymap::Keymap;
+use super::model::alerts::{self, AlertsView};
+use super::model::metrics::{self, MetricsView};
+use super::model::prompt::Prompt;
 use super::model::rows::{self, RowId};
 use super::theme::Theme;
 use crate::clock::Now;
+use crate::domain::board::{Ask, Board};
 use crate::domain::health::Health;
 use crate::domain::matrix::Matrix;
 use crate::domain::observation::{Observation, ProbeIndex};
+use crate::stack::metrics::Graph;
 use crossterm::event::KeyEvent;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use tui_input::Input;
 
 /// Everything that a frame is drawn from.
@@ -18,8 +24,15 @@ pub struct App {
     pub title: String,
     pub environment: String,
     live: Matrix,
-    /// What is shown instead of the live matrix while the screen is frozen, and since when.
-    frozen: Option<(Matrix, Now)>,
+    live_board: Arc<Board>,
+    /// What is shown instead of what is live while the screen is frozen.
+    frozen: Option<Frozen>,
+    /// The graphs of the stack file, in its order.
+    pub graphs: Arc<Vec<Graph>>,
+    pub metrics: MetricsView,
+    pub alerts: AlertsView,
+    /// What the engine was last asked for, of each kind at most one.
+    pub asked: Vec<Ask>,
     pub screen: Screen,
     pub mode: Mode,
     pub selected: Option<RowId>,
@@ -45,10 +58,19 @@ pub struct App {
     pub dropped: u64,
 }
 
+/// What was true when the screen was frozen.
+struct Frozen {
+    matrix: Matrix,
+    board: Arc<Board>,
+    at: Now,
+}
+
 /// A page of the dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Screen {
     Overview,
+    Metrics,
+    Alerts,
     Switches,
     Log,
 }
@@ -66,6 +88,8 @@ pub enum Mode {
         input: Input,
         cursor: usize,
     },
+    /// An expression is being typed.
+    Prompt(Box<Prompt>),
 }
 
 /// Something that can be turned on and off from the screen of switches.
@@ -95,6 +119,8 @@ pub enum Event {
     Paste(String),
     Resize(u16, u16),
     Observed(VecDeque<Observation>),
+    /// The metrics engine has found something new.
+    Board(Arc<Board>),
     Switches(Vec<Switch>),
     /// Time has passed.
     Tick,
@@ -108,7 +134,12 @@ pub enum Effect {
     PollNow(Vec<ProbeIndex>),
     PollAll,
     Copy(String),
-    Flip { switch: String, on: bool },
+    Flip {
+        switch: String,
+        on: bool,
+    },
+    /// Something else of the metrics engine is on the screen now.
+    Ask(Ask),
     Redraw,
     Suspend,
     Quit,
@@ -127,7 +158,12 @@ impl App {
             title,
             environment,
             live: matrix,
+            live_board: Arc::default(),
             frozen: None,
+            graphs: Arc::default(),
+            metrics: MetricsView::default(),
+            alerts: AlertsView::default(),
+            asked: Vec::new(),
             screen: Screen::Overview,
             mode: Mode::Normal,
             selected: None,
@@ -151,23 +187,50 @@ impl App {
 
     /// What is shown: the live matrix, or the one that was frozen.
     pub fn matrix(&self) -> &Matrix {
-        self.frozen.as_ref().map_or(&self.live, |(m, _)| m)
+        self.frozen.as_ref().map_or(&self.live, |f| &f.matrix)
+    }
+
+    /// What is shown of metrics and alerts: the live board, or the one that was frozen.
+    pub fn board(&self) -> &Arc<Board> {
+        self.frozen.as_ref().map_or(&self.live_board, |f| &f.board)
+    }
+
+    /// Takes a board in; what is frozen stays as it is.
+    pub fn replace_board(&mut self, board: Arc<Board>) {
+        self.live_board = board;
     }
 
     /// The moment that ages are counted to: now, or when the screen was frozen.
     pub fn shown_at(&self, now: Now) -> Now {
-        self.frozen.as_ref().map_or(now, |(_, at)| *at)
+        self.frozen.as_ref().map_or(now, |f| f.at)
     }
 
     pub fn frozen_since(&self) -> Option<Now> {
-        self.frozen.as_ref().map(|(_, at)| *at)
+        self.frozen.as_ref().map(|f| f.at)
     }
 
     pub(super) fn toggle_frozen(&mut self, now: Now) {
         self.frozen = match self.frozen.take() {
             Some(_) => None,
-            None => Some((self.live.clone(), now)),
+            None => Some(Frozen { matrix: self.live.clone(), board: Arc::clone(&self.live_board), at: now }),
         };
+    }
+
+    /// The filter of the screen that is shown; that of the matrix where a screen has none.
+    pub fn filter_of_screen(&self) -> &Input {
+        match self.screen {
+            Screen::Metrics => &self.metrics.filter,
+            Screen::Alerts => &self.alerts.filter,
+            _ => &self.filter,
+        }
+    }
+
+    pub(super) fn filter_of_screen_mut(&mut self) -> &mut Input {
+        match self.screen {
+            Screen::Metrics => &mut self.metrics.filter,
+            Screen::Alerts => &mut self.alerts.filter,
+            _ => &mut self.filter,
+        }
     }
 
     /// Takes a matrix that was filled elsewhere.
@@ -188,9 +251,14 @@ impl App {
         }
     }
 
-    /// Whether a command means anything here: without switches their screen does not exist.
+    /// Whether a command means anything here: a screen without anything to show does not exist.
     pub fn offers(&self, action: Action) -> bool {
-        action != Action::ShowSwitches || !self.switches.is_empty()
+        match action {
+            Action::ShowSwitches => !self.switches.is_empty(),
+            Action::ShowAlerts => alerts::exists(self.board()),
+            action if action.is_of_metrics() => metrics::exists(self.board(), &self.graphs),
+            _ => true,
+        }
     }
 
     /// The rows of the overview, as the filter and the folds leave them.

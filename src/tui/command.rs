@@ -28,7 +28,20 @@ pub enum Action {
     Theme,
     Redraw,
     Suspend,
+    Left,
+    Right,
+    ZoomIn,
+    ZoomOut,
+    Earlier,
+    Later,
+    ToNow,
+    NextPage,
+    Targets,
+    Expression,
+    GraphForm,
     ShowOverview,
+    ShowMetrics,
+    ShowAlerts,
     ShowSwitches,
     ShowLog,
 }
@@ -57,6 +70,15 @@ pub const COMMANDS: &[Command] = &[
     c(Action::Back, "back", "close what is open; never acts", "", &["esc"]),
     c(Action::Filter, "filter", "show only rows that match", "filter", &["/"]),
     c(Action::Palette, "palette", "find a command by name", "commands", &[":"]),
+    c(Action::ZoomIn, "zoom-in", "graphs: a shorter time", "zoom", &["+", "="]),
+    c(Action::ZoomOut, "zoom-out", "graphs: a longer time", "wider", &["-"]),
+    c(Action::Earlier, "earlier", "graphs: earlier", "earlier", &["[", "<"]),
+    c(Action::Later, "later", "graphs: later", "later", &["]", ">"]),
+    c(Action::ToNow, "to-now", "graphs: follow the present again", "now", &["0"]),
+    c(Action::Expression, "expression", "type a PromQL expression", "expression", &["e"]),
+    c(Action::NextPage, "next-page", "metrics: graphs, targets, expression in turn", "next page", &["tab"]),
+    c(Action::Targets, "targets", "metrics: what is scraped, and all its families", "", &["s"]),
+    c(Action::GraphForm, "graph-form", "graphs: in Braille or in blocks", "", &["b"]),
     c(Action::PollNow, "poll-now", "look at the selected probe or layer now", "poll", &["p"]),
     c(Action::PollAll, "poll-all", "look at everything now", "", &["P"]),
     c(Action::OnlyProblems, "only-problems", "show only what is not up", "problems", &["!"]),
@@ -70,9 +92,19 @@ pub const COMMANDS: &[Command] = &[
     c(Action::PageDown, "page-down", "a page down", "", &["pagedown", "ctrl-d"]),
     c(Action::First, "first", "to the first row", "", &["home", "g"]),
     c(Action::Last, "last", "to the last row", "", &["end", "G"]),
-    c(Action::Fold, "fold", "fold or unfold the layer", "", &["space", "left", "right", "h", "l"]),
+    c(Action::Left, "left", "left; on a graph the cursor, in the matrix the fold", "", &["left", "h"]),
+    c(Action::Right, "right", "right, likewise", "", &["right", "l"]),
+    c(Action::Fold, "fold", "fold or unfold the layer", "", &["space"]),
     c(Action::FoldAll, "fold-all", "fold or unfold every layer", "", &["z"]),
     c(Action::ShowOverview, "overview", "screen: the health matrix", "", &["1"]),
+    c(Action::ShowMetrics, "metrics", "screen: graphs, targets, expressions", "", &["2"]),
+    c(
+        Action::ShowAlerts,
+        "alerts",
+        "screen: alerts, objectives, rules; why nobody is paged",
+        "alerts",
+        &["a"],
+    ),
     c(Action::ShowSwitches, "switches", "screen: what can be broken on purpose", "", &["8"]),
     c(Action::ShowLog, "log", "screen: the program's own log", "", &["9"]),
     c(Action::Redraw, "redraw", "draw everything anew", "", &["ctrl-l"]),
@@ -87,6 +119,28 @@ const fn c(
     keys: &'static [&'static str],
 ) -> Command {
     Command { action, name, doc, hint, keys }
+}
+
+impl Action {
+    /// Whether it belongs to the metrics screen, and means nothing without one.
+    pub fn is_of_metrics(self) -> bool {
+        use Action::{
+            Earlier, Expression, GraphForm, Later, NextPage, ShowMetrics, Targets, ToNow, ZoomIn, ZoomOut,
+        };
+        matches!(
+            self,
+            ShowMetrics
+                | ZoomIn
+                | ZoomOut
+                | Earlier
+                | Later
+                | ToNow
+                | Expression
+                | NextPage
+                | Targets
+                | GraphForm
+        )
+    }
 }
 
 /// The names that `[keys]` takes.

@@ -1,5 +1,6 @@
 //! Signs, in Unicode and in ASCII. Each state has its own sign, so that colour is never needed.
 
+use super::model::alerts::Grade;
 use crate::domain::health::Health;
 
 /// Which signs a terminal can show.
@@ -25,6 +26,17 @@ impl Glyphs {
             Health::Degraded => self.pick("▲", "!"),
             Health::Down => self.pick("✖", "X"),
             Health::Unknown => "?",
+        }
+    }
+
+    /// The sign of an alert's or rule's grade, one column wide.
+    pub fn grade(self, grade: Grade) -> &'static str {
+        match grade {
+            Grade::Fine => self.pick("·", "."),
+            Grade::Waiting => self.pick("○", "o"),
+            Grade::Unknown => "?",
+            Grade::Serious => self.pick("▲", "!"),
+            Grade::Severe => self.pick("✖", "X"),
         }
     }
 

@@ -1,18 +1,22 @@
 //! The full-screen terminal: events in, effects out, frames drawn because something changed.
 
+pub mod alerts_keys;
 pub mod app;
 pub mod command;
 #[cfg(test)]
 mod fixture;
 pub mod glyph;
 pub mod keymap;
+pub mod metrics_keys;
 pub mod model;
 pub mod picture;
 pub mod stage;
 pub mod terminal;
 pub mod theme;
+pub mod typing;
 pub mod update;
 #[cfg(test)]
 mod update_tests;
 pub mod view;
 pub mod wallboard;
+pub mod widget;

@@ -39,6 +39,7 @@ impl Stage for Wallboard {
                 Asked::Redraw | Asked::Nothing => {}
             },
             Event::Observed(all) => self.observe(all),
+            Event::Board(board) => self.board = board,
             Event::Tick => self.tick(now),
             Event::Trouble(text) => self.trouble = Some(text),
             Event::Act(_) | Event::Paste(_) | Event::Resize(..) | Event::Switches(_) => {}

@@ -39,6 +39,12 @@ roles! {
     unknown "not known",
     accent "what changes or asks for attention without being wrong",
     alarm "the line that says what is wrong",
+    line1 "the first line of a graph, and every sixth after it",
+    line2 "the second line of a graph",
+    line3 "the third line of a graph",
+    line4 "the fourth line of a graph",
+    line5 "the fifth line of a graph",
+    line6 "the sixth line of a graph",
 }
 
 /// The themes that come with the program; the first is the default.
@@ -83,6 +89,12 @@ impl Theme {
         let plain = style.bg.is_some() && style.bg == self.text.bg;
         let style = if plain { Style { fg: None, bg: None, ..style } } else { style };
         self.header.patch(style)
+    }
+
+    /// The style of a graph's line. Letters tell lines apart where these do not.
+    pub fn line(&self, index: usize) -> Style {
+        let all = [self.line1, self.line2, self.line3, self.line4, self.line5, self.line6];
+        all.get(index % all.len()).copied().unwrap_or_default()
     }
 
     /// The style of a state of health.

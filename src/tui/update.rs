@@ -2,17 +2,16 @@
 
 use super::app::{App, Effect, Event, Mode, Screen};
 use super::command::Action;
+use super::model::metrics::{Page, to_ask, wanted};
 use super::model::rows::{self, RowId};
 use super::model::{detail, palette};
 use super::theme::{self, Theme};
-use super::view;
+use super::typing::{MAX_EXPRESSION, MAX_TYPED, edit, insert};
+use super::{alerts_keys, metrics_keys, view};
 use crate::clock::Now;
 use crate::domain::observation::ProbeIndex;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tui_input::{Input, InputRequest};
-
-/// The longest filter or palette text, in characters.
-const MAX_TYPED: usize = 200;
+use tui_input::Input;
 
 /// Lines that one key scrolls the details by.
 const DETAIL_STEP: usize = 4;
@@ -20,7 +19,7 @@ const DETAIL_STEP: usize = 4;
 /// Takes one event in.
 #[must_use]
 pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
-    let effects = match event {
+    let mut effects = match event {
         Event::Key(key) => on_key(app, now, key),
         Event::Act(action) => act(app, now, action),
         Event::Paste(text) => {
@@ -35,6 +34,10 @@ pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
             app.observe(all);
             Vec::new()
         }
+        Event::Board(board) => {
+            app.replace_board(board);
+            Vec::new()
+        }
         Event::Switches(switches) => {
             app.switches = switches;
             Vec::new()
@@ -46,6 +49,11 @@ pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
         }
     };
     keep_in_view(app, now);
+    metrics_keys::keep_in_view(app);
+    alerts_keys::keep_in_view(app, now);
+    let wanted = wanted(app);
+    effects.extend(to_ask(&app.asked, &wanted).into_iter().map(Effect::Ask));
+    app.asked = wanted;
     effects
 }
 
@@ -53,18 +61,16 @@ pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
 fn paste(app: &mut App, text: &str) {
     let line = crate::domain::text::one_line(text, MAX_TYPED);
     match &mut app.mode {
-        Mode::Filter => line.chars().for_each(|c| insert(&mut app.filter, c)),
+        Mode::Filter => {
+            let filter = app.filter_of_screen_mut();
+            line.chars().for_each(|c| insert(filter, c, MAX_TYPED));
+        }
         Mode::Palette { input, cursor } => {
-            line.chars().for_each(|c| insert(input, c));
+            line.chars().for_each(|c| insert(input, c, MAX_TYPED));
             *cursor = 0;
         }
+        Mode::Prompt(prompt) => prompt.paste(&crate::domain::text::one_line(text, MAX_EXPRESSION)),
         Mode::Normal | Mode::Help { .. } => {}
-    }
-}
-
-fn insert(input: &mut Input, c: char) {
-    if input.value().chars().count() < MAX_TYPED {
-        input.handle(InputRequest::InsertChar(c));
     }
 }
 
@@ -77,6 +83,7 @@ fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
         Mode::Filter => on_filter_key(app, key),
         Mode::Palette { .. } => on_palette_key(app, now, key),
         Mode::Help { .. } => on_help_key(app, key),
+        Mode::Prompt(_) => metrics_keys::on_prompt_key(app, key),
         Mode::Normal => match app.keymap.action(key) {
             Some(action) => act(app, now, action),
             None => Vec::new(),
@@ -84,48 +91,24 @@ fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
     }
 }
 
-/// Edits a line of text; tells whether the key was for it.
-fn edit(input: &mut Input, key: KeyEvent) -> bool {
-    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-    let request = match key.code {
-        KeyCode::Char('u') if ctrl => InputRequest::DeleteLine,
-        KeyCode::Char('w') if ctrl => InputRequest::DeletePrevWord,
-        KeyCode::Char('a') if ctrl => InputRequest::GoToStart,
-        KeyCode::Char('e') if ctrl => InputRequest::GoToEnd,
-        KeyCode::Char(c) if !ctrl => {
-            insert(input, c);
-            return true;
-        }
-        KeyCode::Backspace => InputRequest::DeletePrevChar,
-        KeyCode::Delete => InputRequest::DeleteNextChar,
-        KeyCode::Left => InputRequest::GoToPrevChar,
-        KeyCode::Right => InputRequest::GoToNextChar,
-        KeyCode::Home => InputRequest::GoToStart,
-        KeyCode::End => InputRequest::GoToEnd,
-        _ => return false,
-    };
-    input.handle(request);
-    true
-}
-
 fn on_filter_key(app: &mut App, key: KeyEvent) -> Vec<Effect> {
     match key.code {
         KeyCode::Enter => app.mode = Mode::Normal,
         KeyCode::Esc => {
-            app.filter.reset();
+            app.filter_of_screen_mut().reset();
             app.mode = Mode::Normal;
         }
         _ => {
-            edit(&mut app.filter, key);
+            edit(app.filter_of_screen_mut(), key, MAX_TYPED);
         }
     }
     Vec::new()
 }
 
 fn on_palette_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
-    let offers = app.offers(Action::ShowSwitches);
+    let Mode::Palette { input, .. } = &app.mode else { return Vec::new() };
+    let found = palette::matching(input.value(), |a| app.offers(a));
     let Mode::Palette { input, cursor } = &mut app.mode else { return Vec::new() };
-    let found = palette::matching(input.value(), offers);
     match key.code {
         KeyCode::Esc => app.mode = Mode::Normal,
         KeyCode::Up => *cursor = cursor.saturating_sub(1),
@@ -138,7 +121,7 @@ fn on_palette_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
             }
         }
         _ => {
-            if edit(input, key) {
+            if edit(input, key, MAX_TYPED) {
                 *cursor = 0;
             }
         }
@@ -169,13 +152,30 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         Action::Help => app.mode = Mode::Help { scroll: 0 },
         Action::Palette => app.mode = Mode::Palette { input: Input::default(), cursor: 0 },
         Action::Filter => {
-            app.screen = Screen::Overview;
+            if matches!(app.screen, Screen::Switches | Screen::Log) {
+                app.screen = Screen::Overview;
+            }
+            // What has nothing to filter leads to where there is.
+            if app.screen == Screen::Metrics && app.metrics.page != Page::Families {
+                app.metrics.page = Page::Graphs;
+            }
             app.mode = Mode::Filter;
         }
         Action::ShowOverview => app.screen = Screen::Overview,
         Action::ShowLog => app.screen = Screen::Log,
         action if !app.offers(action) => {}
         Action::ShowSwitches => app.screen = Screen::Switches,
+        Action::ShowAlerts => app.screen = Screen::Alerts,
+        Action::ShowMetrics => {
+            // Once more goes back to the graphs.
+            if app.screen == Screen::Metrics {
+                app.metrics.page = Page::Graphs;
+            }
+            app.screen = Screen::Metrics;
+        }
+        Action::Targets => (app.screen, app.metrics.page) = (Screen::Metrics, Page::Targets),
+        Action::Expression => metrics_keys::open_prompt(app),
+        Action::GraphForm => metrics_keys::next_form(app),
         Action::Theme => next_theme(app, now),
         Action::Freeze => {
             app.toggle_frozen(now);
@@ -188,6 +188,8 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
             return vec![Effect::PollAll];
         }
         _ if app.screen == Screen::Switches => return act_on_switches(app, action),
+        _ if app.screen == Screen::Metrics => return metrics_keys::act(app, now, action),
+        _ if app.screen == Screen::Alerts => return alerts_keys::act(app, now, action),
         _ => return act_on_overview(app, now, action),
     }
     Vec::new()
@@ -251,7 +253,7 @@ fn act_on_overview(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
             app.only_problems = !app.only_problems;
             app.note(if app.only_problems { "only what is not up" } else { "everything" }, now);
         }
-        Action::Fold => fold(app, selected),
+        Action::Fold | Action::Left | Action::Right => fold(app, selected),
         Action::FoldAll => {
             let all = app.matrix().layers().len();
             app.folded = if app.folded.is_empty() { (0..all).collect() } else { [].into() };

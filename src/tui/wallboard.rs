@@ -1,14 +1,16 @@
 //! The wallboard: pages that turn by themselves, and three keys. It is built from parts that have
-//! no way to change anything: it knows a matrix and a clock.
+//! no way to change anything: it knows a matrix, a board and a clock.
 
 use super::glyph::Glyphs;
 use super::theme::Theme;
 use crate::clock::Now;
+use crate::domain::board::Board;
 use crate::domain::health::Health;
 use crate::domain::matrix::Matrix;
 use crate::domain::observation::{Observation, ProbeIndex};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that a wallboard frame is drawn from.
@@ -16,6 +18,7 @@ pub struct Wallboard {
     pub title: String,
     pub environment: String,
     pub matrix: Matrix,
+    pub board: Arc<Board>,
     pub theme: Theme,
     pub glyphs: Glyphs,
     pub rotate: Duration,
@@ -32,6 +35,8 @@ pub enum Page {
     Layers,
     /// What is not up, with its reason.
     Problems,
+    /// Alerts and objectives.
+    Alerts,
     /// The probes of one layer, large.
     Layer(usize),
 }
@@ -58,6 +63,7 @@ impl Wallboard {
             title,
             environment,
             matrix,
+            board: Arc::default(),
             theme,
             glyphs,
             rotate,
@@ -80,10 +86,12 @@ impl Wallboard {
         let layers = 0..self.matrix.layers().len();
         let failing: Vec<usize> =
             layers.clone().filter(|l| self.matrix.layer_tally(*l, now).worst() != Health::Up).collect();
+        let alerts = super::model::alerts::exists(&self.board).then_some(Page::Alerts);
         if failing.is_empty() {
-            return std::iter::once(Page::Layers).chain(layers.map(Page::Layer)).collect();
+            return std::iter::once(Page::Layers).chain(alerts).chain(layers.map(Page::Layer)).collect();
         }
-        [Page::Layers, Page::Problems].into_iter().chain(failing.into_iter().map(Page::Layer)).collect()
+        let first = [Page::Layers, Page::Problems].into_iter().chain(alerts);
+        first.chain(failing.into_iter().map(Page::Layer)).collect()
     }
 
     /// The page to show, and its place among all.

@@ -51,6 +51,24 @@ pub enum Step {
     Dropped,
 }
 
+impl Step {
+    /// Whether the alert began to fire.
+    pub fn is_firing(self) -> bool {
+        self == Step::Firing
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Step::Pending => "is pending",
+            Step::Firing => "fires",
+            Step::Keeping => "is over, and kept firing for a while",
+            Step::Again => "fires again",
+            Step::Resolved => "is over",
+            Step::Dropped => "did not last",
+        }
+    }
+}
+
 /// The alerts of one rule, by their labels.
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {

@@ -2,6 +2,7 @@
 
 use super::active::{Active, millis};
 use super::inhibit;
+use super::remote::Finder;
 use super::rule::Rule;
 use super::rules::{ALERTNAME, Rules};
 use super::view::{Paged, Phase, RuleIndex};
@@ -21,50 +22,10 @@ pub struct Facts<'a> {
 pub enum Courier<'a> {
     /// No Alertmanager is configured.
     Nobody,
-    /// Alertmanager answers; these are all of its alerts.
-    Answers(&'a [Told]),
+    /// Alertmanager answers, and this is what it says.
+    Answers(&'a Finder<'a>),
     /// Alertmanager does not answer, and why.
     Silent(&'a str),
-}
-
-/// An alert as Alertmanager has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    pub labels: Labels,
-    pub receivers: Vec<String>,
-    /// Names of the alerts that inhibit it.
-    pub inhibited_by: Vec<String>,
-    pub silenced: Option<Silenced>,
-}
-
-/// The silence that ends last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silenced {
-    pub until: Timestamp,
-    pub by: String,
-    pub comment: String,
-}
-
-impl Told {
-    /// What became of it there.
-    pub fn paged(&self) -> Paged {
-        if let Some(silence) = &self.silenced {
-            return Paged::Silenced {
-                until: silence.until,
-                by: silence.by.clone(),
-                comment: silence.comment.clone(),
-            };
-        }
-        if !self.inhibited_by.is_empty() {
-            return Paged::Inhibited { by: self.inhibited_by.join(", ") };
-        }
-        Paged::Yes { receivers: self.receivers.clone() }
-    }
-
-    /// Whether it is this alert: its labels and perhaps others, which Prometheus adds on the way.
-    pub fn is(&self, labels: &Labels) -> bool {
-        labels.iter().all(|(name, value)| self.labels.get(name) == value)
-    }
 }
 
 impl Rules {
@@ -83,11 +44,11 @@ impl Rules {
             return Paged::Pending { held, needs: rule.hold };
         }
         let told = match facts.courier {
-            Courier::Answers(told) => told.iter().find(|t| t.is(labels)),
+            Courier::Answers(finder) => finder.find(labels).map(|sent| finder.told().paged(sent)),
             Courier::Nobody | Courier::Silent(_) => None,
         };
         if let Some(told) = told {
-            return told.paged();
+            return told;
         }
         if let Some(by) = inhibit::inhibitor(&self.inhibitions, self.firing(), labels) {
             return Paged::Inhibited { by: short(by) };

@@ -5,7 +5,7 @@ use super::ask::{self, Memory};
 use super::rule::{Inhibition, Rule, RuleKind, Severity};
 use super::template::{Scope, Template};
 use super::view::RuleIndex;
-use crate::domain::promql::Point;
+use crate::domain::promql::{Options, Point};
 use crate::domain::series::labels::NAME;
 use crate::domain::series::{Labels, Millis, Source, stale};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,8 @@ pub struct Setup {
     pub severities: Vec<Severity>,
     /// How often a group is evaluated that does not say.
     pub interval: Duration,
+    /// How expressions are evaluated.
+    pub options: Options,
     /// For templates.
     pub external_labels: Labels,
     /// For templates.
@@ -36,6 +38,7 @@ impl Default for Setup {
             inhibitions: Vec::new(),
             severities: Vec::new(),
             interval: Duration::from_secs(15),
+            options: Options::default(),
             external_labels: Labels::empty(),
             external_url: String::new(),
         }
@@ -49,6 +52,7 @@ pub struct Rules {
     groups: Vec<Group>,
     pub(super) inhibitions: Vec<Inhibition>,
     pub(super) severities: Vec<Severity>,
+    pub(super) options: Options,
     external_labels: Labels,
     external_url: String,
 }
@@ -125,6 +129,7 @@ impl Rules {
             groups,
             inhibitions: setup.inhibitions,
             severities: setup.severities,
+            options: setup.options,
             external_labels: setup.external_labels,
             external_url: setup.external_url,
         }
@@ -172,7 +177,8 @@ impl Rules {
         all: bool,
     ) -> Evaluated {
         let mut done = Evaluated::default();
-        let context = Context { labels: &self.external_labels, url: &self.external_url };
+        let context =
+            Context { labels: &self.external_labels, url: &self.external_url, options: &self.options };
         for group in &mut self.groups {
             if !all && !group.is_due(at) {
                 continue;
@@ -224,6 +230,7 @@ impl Group {
 struct Context<'a> {
     labels: &'a Labels,
     url: &'a str,
+    options: &'a Options,
 }
 
 impl Entry {
@@ -267,7 +274,7 @@ impl Entry {
         if let Some(why) = &self.broken {
             return Err(why.clone());
         }
-        let points = ask::vector(&self.rule.expr, memory, at)?;
+        let points = ask::vector(&self.rule.expr, memory, at, context.options)?;
         self.points = points.len();
         let mut steps = Vec::new();
         let output = if self.rule.is_alert() {
@@ -324,6 +331,7 @@ impl Entry {
                 external_url: context.url,
                 source,
                 at,
+                options: context.options,
             };
             let set: Vec<(&str, String)> =
                 self.labels.iter().map(|(n, t)| (n.as_str(), t.expand_or_say(&scope))).collect();

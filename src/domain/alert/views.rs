@@ -6,6 +6,7 @@ use super::rule::Severity;
 use super::rules::{Entry, Rules};
 use super::view::{AlertView, Origin, Phase, RuleIndex, RuleState, RuleView};
 use super::why;
+use crate::domain::promql::Options;
 use crate::domain::series::{Labels, Millis, Source};
 use crate::domain::units::short_age;
 use jiff::Timestamp;
@@ -72,7 +73,7 @@ impl Rules {
     /// out from `source`, once for each evaluation.
     pub fn views(&mut self, source: &dyn Source, facts: &Facts<'_>) -> Vec<RuleView> {
         for entry in &mut self.entries {
-            entry.explain(source);
+            entry.explain(source, &self.options);
         }
         let entries = self.entries.iter().enumerate();
         entries.map(|(i, entry)| self.view(RuleIndex(i), entry, facts)).collect()
@@ -122,7 +123,7 @@ impl Entry {
             return RuleState::Stale { since, what };
         }
         if self.is_recording() {
-            return RuleState::Recorded { series: self.points };
+            return RuleState::Recorded { series: Some(self.points) };
         }
         if self.alerts.active.is_empty() {
             let because = self.because.as_ref().map_or_else(String::new, |(_, text)| text.clone());
@@ -132,13 +133,13 @@ impl Entry {
     }
 
     /// Works out why the rule is inactive, unless that is known for its last evaluation.
-    fn explain(&mut self, source: &dyn Source) {
+    fn explain(&mut self, source: &dyn Source, options: &Options) {
         let Some(at) = self.evaluated else { return };
         let is_needed = self.rule.is_alert() && self.alerts.active.is_empty() && self.error.is_none();
         if !is_needed {
             self.because = None;
         } else if self.because.as_ref().is_none_or(|(known, _)| *known != at) {
-            self.because = Some((at, why::inactive(&self.rule.expr, source, at)));
+            self.because = Some((at, why::inactive(&self.rule.expr, source, at, options)));
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn read_scrape(t: Table<'_>, names: Names<'_>) -> Option<Scrape> {
         let help = Some("a scrape that outlasts its interval is never on time".to_owned());
         t.reader.error(t.span_of("timeout"), "`timeout` is longer than `interval`", help);
     }
-    let mut labels = read_labels(&t, "labels");
+    let labels = read_labels(&t, "labels");
     let kind_name = if t.has("kind") { t.choice("kind", &KINDS) } else { Some("prometheus") };
     let kind = kind_name.and_then(|name| read_kind(&t, name, names));
     let help = t.str_or("help", "");
@@ -30,16 +30,7 @@ pub(super) fn read_scrape(t: Table<'_>, names: Names<'_>) -> Option<Scrape> {
     if kind_name.is_some() {
         t.finish();
     }
-    let (id, kind, host) = (id?.value, kind?, host?);
-    labels.entry("job".to_owned()).or_insert_with(|| id.clone());
-    let instance = match &kind {
-        ScrapeKind::Page { http, .. }
-        | ScrapeKind::Json { http, .. }
-        | ScrapeKind::Websocket { http, .. } => http.target.host.clone(),
-        ScrapeKind::Host => host.as_str().to_owned(),
-    };
-    labels.entry("instance".to_owned()).or_insert(instance);
-    Some(Scrape { id, host, interval, timeout, labels, kind, help, rows })
+    Some(Scrape { id: id?.value, host: host?, interval, timeout, labels, kind: kind?, help, rows })
 }
 
 fn read_kind(t: &Table<'_>, name: &str, names: Names<'_>) -> Option<ScrapeKind> {

@@ -1,6 +1,7 @@
 //! The few lines that answer first: what is wrong, since when, why; and what runs out next.
 
 use crate::clock::Now;
+use crate::domain::board::Board;
 use crate::domain::cause::Role;
 use crate::domain::fact::Fact;
 use crate::domain::health::Health;
@@ -50,6 +51,20 @@ pub fn headline(matrix: &Matrix, at: Now) -> Headline {
         more = format!("{more}; also failing: {}", others.join(", "));
     }
     Headline { health, text: format!("{what}{since} · {reason}{more}") }
+}
+
+/// The headline of the whole stack, alerts included: where every probe is content and an alert
+/// fires, calm would be a lie.
+pub fn with_alerts(matrix: &Matrix, board: &Board, at: Now) -> Headline {
+    let line = headline(matrix, at);
+    match super::alerts::headline(board, at) {
+        Some((grade, text))
+            if line.health == Health::Up || line.health.severity() < grade.health().severity() =>
+        {
+            Headline { health: grade.health(), text: format!("{text}; {}", line.text) }
+        }
+        _ => line,
+    }
 }
 
 fn layer_name(matrix: &Matrix, layer: usize) -> &str {

@@ -2,13 +2,13 @@
 
 use crate::tui::command::{Action, COMMANDS, Command};
 
-/// The commands that match, best first: every letter typed occurs in order. The screen of switches
-/// is only among them where there are any.
-pub fn matching(typed: &str, switches: bool) -> Vec<&'static Command> {
+/// The commands that match, best first: every letter typed occurs in order. What has no meaning
+/// here (`offered`) is not among them.
+pub fn matching(typed: &str, offered: impl Fn(Action) -> bool) -> Vec<&'static Command> {
     let typed = typed.trim().to_lowercase();
     let mut found: Vec<(usize, &'static Command)> = COMMANDS
         .iter()
-        .filter(|c| switches || c.action != Action::ShowSwitches)
+        .filter(|c| offered(c.action))
         .filter_map(|c| score(&typed, c).map(|s| (s, c)))
         .collect();
     found.sort_by_key(|(score, _)| *score);
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_few_letters_find_the_command() {
-        let first = |typed: &str| matching(typed, true).first().map(|c| c.name);
+        let first = |typed: &str| matching(typed, |_| true).first().map(|c| c.name);
         for (typed, want) in [
             ("fre", Some("freeze")),
             ("only", Some("only-problems")),
@@ -45,6 +45,6 @@ mod tests {
         ] {
             assert_eq!(first(typed), want, "{typed}");
         }
-        assert_eq!(matching("", true).len(), COMMANDS.len());
+        assert_eq!(matching("", |_| true).len(), COMMANDS.len());
     }
 }

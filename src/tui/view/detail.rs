@@ -31,23 +31,32 @@ fn content(app: &App, row: Option<RowId>, at: Now) -> Option<(String, Vec<Line>)
 pub fn last_scroll(app: &App, row: Option<RowId>, now: Now) -> usize {
     let lines = content(app, row, app.shown_at(now)).map(|(_, l)| l).unwrap_or_default();
     let room = super::overview::detail_height(app).saturating_sub(1);
-    lay_out(app, &lines, app.size.0.saturating_sub(2)).len().saturating_sub(room)
+    height_of(app, &lines).saturating_sub(room)
 }
 
 pub fn draw(app: &App, row: Option<RowId>, at: Now, area: Rect, buf: &mut Buffer) {
-    let (title, lines) = content(app, row, at).unwrap_or_default();
+    pane(app, &content(app, row, at).unwrap_or_default(), app.detail_scroll, area, buf);
+}
+
+/// Screen lines that lines take, on the terminal as it is.
+pub fn height_of(app: &App, lines: &[Line]) -> usize {
+    lay_out(app, lines, app.size.0.saturating_sub(2)).len()
+}
+
+/// A titled pane of lines, scrolled so far as there are lines.
+pub fn pane(app: &App, (title, lines): &(String, Vec<Line>), scrolled: usize, area: Rect, buf: &mut Buffer) {
     let heading = Rect { width: area.width.saturating_sub(12), ..area };
     rule(buf, area, 0, "", app.glyphs, app.theme.border, app.theme.border);
-    rule(buf, heading, 0, &title, app.glyphs, app.theme.border, app.theme.title);
+    rule(buf, heading, 0, title, app.glyphs, app.theme.border, app.theme.title);
     let inner = Rect {
         x: area.x + 1,
         y: area.y + 1,
         width: area.width.saturating_sub(2),
         height: area.height.saturating_sub(1),
     };
-    let laid = lay_out(app, &lines, inner.width);
+    let laid = lay_out(app, lines, inner.width);
     let last = laid.len().saturating_sub(usize::from(inner.height));
-    let scroll = app.detail_scroll.min(last);
+    let scroll = scrolled.min(last);
     for (y, (label, text, style)) in laid.iter().skip(scroll).take(usize::from(inner.height)).enumerate() {
         let mut pen = Pen::new(buf, inner, y as u16, app.glyphs);
         if let Some(label) = label {

@@ -5,6 +5,7 @@ use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::tui::app::{App, Mode, NOTICE_FOR, Screen};
 use crate::tui::command::{Action, COMMANDS};
+use crate::tui::model::alerts::nearest_acknowledge;
 use crate::tui::model::headline;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -90,7 +91,7 @@ fn mode_word(app: &App, now: Now) -> String {
 fn headline_row(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let line = match &app.trouble {
         Some(trouble) => headline::Headline { health: Health::Unknown, text: trouble.clone() },
-        None => headline::headline(app.matrix(), app.shown_at(now)),
+        None => headline::with_alerts(app.matrix(), app.board(), app.shown_at(now)),
     };
     let style = app.theme.health(line.health);
     let text_style =
@@ -103,7 +104,10 @@ fn clocks(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 2, app.glyphs);
     pen.skip(3);
     let mut first = true;
-    for (text, health) in headline::clocks(app.matrix(), app.shown_at(now)) {
+    let at = app.shown_at(now);
+    let acknowledge = nearest_acknowledge(app.board(), at)
+        .map(|(text, late)| (text, if late { Health::Down } else { Health::Degraded }));
+    for (text, health) in acknowledge.into_iter().chain(headline::clocks(app.matrix(), at)) {
         let style = if health == Health::Up { app.theme.dim } else { app.theme.health(health) };
         if !first {
             pen.put(" · ", app.theme.dim);
@@ -123,7 +127,7 @@ fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, line, app.glyphs);
     pen.skip(1);
     if let Mode::Filter = app.mode {
-        pen.put("filter: ", theme.key).put(app.filter.value(), theme.text).put("_", theme.accent);
+        pen.put("filter: ", theme.key).put(app.filter_of_screen().value(), theme.text).put("_", theme.accent);
         pen.put("   Enter keeps it, Esc clears it", theme.footer);
         return;
     }
@@ -132,10 +136,11 @@ fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         return;
     }
     let mut active = String::new();
-    if !app.filter.value().is_empty() {
-        active = format!("filter: {} (Esc clears) ", app.filter.value());
+    let filter = app.filter_of_screen().value();
+    if !filter.is_empty() {
+        active = format!("filter: {filter} (Esc clears) ");
     }
-    if app.only_problems {
+    if if app.screen == Screen::Alerts { app.alerts.only_problems } else { app.only_problems } {
         active.push_str("only problems (Esc shows all) ");
     }
     pen.put(&active, theme.accent);
@@ -150,9 +155,19 @@ fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
 
 /// Whether a command does anything on the screen that is shown.
 fn applies(action: Action, app: &App) -> bool {
-    use Action::{Copy, Filter, NextProblem, OnlyProblems, Open, PollNow};
+    use Action::{
+        Copy, Earlier, Expression, Filter, Later, NextPage, NextProblem, OnlyProblems, Open, PollNow,
+        ShowAlerts, ToNow, ZoomIn, ZoomOut,
+    };
+    if !app.offers(action) {
+        return false;
+    }
+    let of_lists = matches!(action, OnlyProblems | NextProblem);
     match app.screen {
+        Screen::Metrics => !of_lists && !matches!(action, PollNow | ShowAlerts),
+        _ if matches!(action, ZoomIn | ZoomOut | Earlier | Later | ToNow | Expression | NextPage) => false,
         Screen::Overview => true,
-        _ => !matches!(action, Copy | Filter | NextProblem | OnlyProblems | Open | PollNow),
+        Screen::Alerts => !matches!(action, PollNow | ShowAlerts),
+        _ => !of_lists && !matches!(action, Copy | Filter | Open | PollNow),
     }
 }

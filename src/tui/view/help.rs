@@ -9,7 +9,8 @@ use ratatui::layout::Rect;
 
 pub fn draw(app: &App, scroll: usize, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
-    let wanted = (COMMANDS.len() + 9) as u16 + 2;
+    let offered = COMMANDS.iter().filter(|c| app.offers(c.action));
+    let wanted = (offered.clone().count() + 10) as u16 + 2;
     let width = area.width.min(84);
     let height = area.height.saturating_sub(2).min(wanted);
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + 1, width, height };
@@ -22,9 +23,7 @@ pub fn draw(app: &App, scroll: usize, area: Rect, buf: &mut Buffer) {
         theme.title,
         theme.text,
     );
-    let mut lines: Vec<[(String, ratatui::style::Style); 3]> = COMMANDS
-        .iter()
-        .filter(|c| app.offers(c.action))
+    let mut lines: Vec<[(String, ratatui::style::Style); 3]> = offered
         .map(|c| {
             let keys = app.keymap.keys_of(c.action).join(" ");
             [(keys, theme.key), (c.name.to_owned(), theme.text), (c.doc.to_owned(), theme.dim)]

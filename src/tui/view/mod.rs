@@ -1,13 +1,19 @@
 //! From rows to cells. Every view draws into a buffer, so that a frame needs no terminal.
 
+pub mod alert_panel;
+pub mod alerts;
 pub mod detail;
+pub mod families;
 pub mod frame;
 pub mod help;
 pub mod log;
+pub mod metrics;
 pub mod overview;
 pub mod paint;
 pub mod palette;
+pub mod query;
 pub mod switches;
+pub mod targets;
 pub mod tiny;
 pub mod wallboard;
 
@@ -18,6 +24,11 @@ use ratatui::layout::Rect;
 
 /// The smallest terminal that gets the full layout; below it one line of words remains.
 pub const SMALLEST: (u16, u16) = (40, 8);
+
+/// Lines between the frame's lines, as the terminal is now.
+pub fn body_height(app: &App) -> usize {
+    usize::from(app.size.1.saturating_sub(frame::ABOVE + frame::BELOW))
+}
 
 /// Draws one frame.
 ///
@@ -39,13 +50,15 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let body = frame::draw(app, now, area, buf);
     match app.screen {
         Screen::Overview => overview::draw(app, now, body, buf),
+        Screen::Metrics => metrics::draw(app, now, body, buf),
+        Screen::Alerts => alerts::draw(app, now, body, buf),
         Screen::Switches => switches::draw(app, body, buf),
         Screen::Log => log::draw(app, body, buf),
     }
     match &app.mode {
         Mode::Help { scroll } => help::draw(app, *scroll, area, buf),
         Mode::Palette { input, cursor } => palette::draw(app, input, *cursor, area, buf),
-        Mode::Normal | Mode::Filter => {}
+        Mode::Normal | Mode::Filter | Mode::Prompt(_) => {}
     }
 }
 

@@ -1,8 +1,8 @@
 //! The health matrix, with the details of one row below it when they are open.
 
-use super::detail;
 use super::frame::{ABOVE, BELOW};
 use super::paint::{Pen, columns, fit};
+use super::{alert_panel, detail};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::matrix::{Matrix, ProbeState};
@@ -48,13 +48,46 @@ impl Columns {
 
 /// Rows of the matrix that fit, as the terminal is now.
 pub fn page_height(app: &App) -> usize {
-    let body = app.size.1.saturating_sub(ABOVE + BELOW);
-    usize::from(split(body, app.detail).0.saturating_sub(1))
+    usize::from(parts(app).matrix.saturating_sub(1))
 }
 
 /// The height of the detail pane with its heading, as the terminal is now.
 pub fn detail_height(app: &App) -> usize {
-    usize::from(split(app.size.1.saturating_sub(ABOVE + BELOW), true).1)
+    let body = app.size.1.saturating_sub(ABOVE + BELOW);
+    usize::from(split(body - alert_panel::height(app.board(), body, true).min(body), true).1)
+}
+
+/// The heights of what the overview is made of, from the top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parts {
+    /// With its heading.
+    matrix: u16,
+    detail: u16,
+    graphs: u16,
+    alerts: u16,
+}
+
+fn parts(app: &App) -> Parts {
+    let body = app.size.1.saturating_sub(ABOVE + BELOW);
+    let alerts = alert_panel::height(app.board(), body, app.detail).min(body);
+    let graphs = if !app.detail && body >= 30 && app.size.0 >= 76 && app.graphs.iter().any(|g| g.key) {
+        (body / 4).min(12)
+    } else {
+        0
+    };
+    let (matrix, detail) = split(body - alerts - graphs, app.detail);
+    Parts { matrix, detail, graphs, alerts }
+}
+
+/// The key graphs that the overview has room for, and the width of each.
+pub fn key_graphs(app: &App) -> (Vec<usize>, u16) {
+    if parts(app).graphs == 0 {
+        return (Vec::new(), 0);
+    }
+    let key = app.graphs.iter().enumerate().filter(|(_, g)| g.key).map(|(i, _)| i);
+    let shown: Vec<usize> = key.take(usize::from(app.size.0 / 38)).collect();
+    let width = app.size.0 / (shown.len().max(1) as u16);
+    (shown, width)
 }
 
 /// The heights of the matrix (with its heading) and of the detail pane.
@@ -68,15 +101,37 @@ fn split(body: u16, detail: bool) -> (u16, u16) {
 }
 
 pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
-    let (above, below) = split(area.height, app.detail);
-    let top = Rect { height: above, ..area };
+    let parts = parts(app);
+    let top = Rect { height: parts.matrix, ..area };
     let rows = app.rows(now);
     let at = app.shown_at(now);
-    let columns = Columns::for_matrix(area.width, app.matrix());
+    matrix(app, &rows, at, top, buf);
+    let mut y = area.y + parts.matrix;
+    if parts.detail > 0 {
+        let place = Rect { y, height: parts.detail, ..area };
+        detail::draw(app, rows.get(position(app, &rows)).copied(), at, place, buf);
+        y += parts.detail;
+    }
+    if parts.graphs > 0 {
+        let (shown, width) = key_graphs(app);
+        for (i, graph) in shown.into_iter().enumerate() {
+            let x = area.x + i as u16 * width;
+            let place = Rect { x, y, width: width.saturating_sub(1), height: parts.graphs };
+            super::metrics::small(app, graph, false, at, place.intersection(area), buf);
+        }
+        y += parts.graphs;
+    }
+    alert_panel::draw(app, at, Rect { y, height: parts.alerts, ..area }.intersection(area), buf);
+}
+
+/// The matrix: as many of its rows as there is room for, under a heading.
+fn matrix(app: &App, rows: &[RowId], at: Now, top: Rect, buf: &mut Buffer) {
+    let above = top.height;
+    let columns = Columns::for_matrix(top.width, app.matrix());
     if above > 0 {
         heading(app, columns, top, buf);
     }
-    let cursor = position(app, &rows);
+    let cursor = position(app, rows);
     if rows.is_empty() {
         let text =
             if app.filter.value().is_empty() { "nothing is failing" } else { "nothing matches the filter" };
@@ -98,10 +153,6 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         }
     }
     more_note(app, rows.len(), above, top, buf);
-    if below > 0 {
-        let place = Rect { y: area.y + above, height: below, ..area };
-        detail::draw(app, rows.get(cursor).copied(), at, place, buf);
-    }
 }
 
 /// How many rows are out of sight, at the right end of the heading.

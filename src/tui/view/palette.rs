@@ -9,7 +9,7 @@ use tui_input::Input;
 
 pub fn draw(app: &App, input: &Input, cursor: usize, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
-    let found = matching(input.value(), app.offers(crate::tui::command::Action::ShowSwitches));
+    let found = matching(input.value(), |a| app.offers(a));
     let width = area.width.min(70);
     let height = area.height.saturating_sub(2).min(found.len().max(1) as u16 + 3).min(16);
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + 1, width, height };

@@ -3,7 +3,7 @@
 use super::paint::{Pen, wrap};
 use crate::clock::Now;
 use crate::tui::app::App;
-use crate::tui::model::headline::headline;
+use crate::tui::model::headline::with_alerts;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -12,9 +12,10 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         return;
     }
     let at = app.shown_at(now);
-    let tally = app.matrix().tally(at);
-    let line = headline(app.matrix(), at);
-    let worst = if app.trouble.is_some() { crate::domain::health::Health::Unknown } else { tally.worst() };
+    let line = with_alerts(app.matrix(), app.board(), at);
+    let tally = app.matrix().tally(at).worst();
+    let worst = if line.health.severity() > tally.severity() { line.health } else { tally };
+    let worst = if app.trouble.is_some() { crate::domain::health::Health::Unknown } else { worst };
     let text = match &app.trouble {
         Some(trouble) => trouble.clone(),
         None => format!("{worst}: {}", line.text),

@@ -1,11 +1,13 @@
 //! The wallboard's pages, to be read from across the room.
 
+use super::alert_panel::{Ink, slo_line};
 use super::paint::{Pen, columns, fit, rule, wrap};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::observation::ProbeIndex;
 use crate::domain::units;
-use crate::tui::model::headline::{headline, role_note, worst_probe};
+use crate::tui::model::alerts;
+use crate::tui::model::headline::{role_note, with_alerts, worst_probe};
 use crate::tui::wallboard::{Page, Wallboard};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,7 +28,9 @@ pub fn draw(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 1, w.glyphs);
     pen.skip(1).put(w.glyphs.health(health), w.theme.health(health)).skip(1).put(&text, w.theme.title);
     let body = Rect { y: area.y + 2, height: area.height - 2, ..area };
+    let body = if page == Page::Alerts { body } else { alerts_line(w, now, body, buf) };
     match page {
+        Page::Alerts => alerts_page(w, now, body, buf),
         Page::Layers => layers(w, now, body, buf),
         Page::Problems => problems(w, now, body, buf),
         Page::Layer(layer) => layer_page(w, layer, now, body, buf),
@@ -38,7 +42,7 @@ fn state(w: &Wallboard, now: Now) -> (Health, String) {
     if let Some(trouble) = &w.trouble {
         return (Health::Unknown, trouble.clone());
     }
-    let line = headline(&w.matrix, now);
+    let line = with_alerts(&w.matrix, &w.board, now);
     (line.health, line.text)
 }
 
@@ -60,6 +64,63 @@ fn header(w: &Wallboard, now: Now, (at, of): (usize, usize), area: Rect, buf: &m
         pen.put(about, style);
     }
     Pen::new(buf, area, 0, w.glyphs).to_right(columns(right) as u16 + 1).put(right, style);
+}
+
+/// One line on how many alerts fire, above every other page; gives the place below it.
+fn alerts_line(w: &Wallboard, now: Now, body: Rect, buf: &mut Buffer) -> Rect {
+    if !alerts::exists(&w.board) || body.height < 4 {
+        return body;
+    }
+    let (grade, text) = alerts::summary(&w.board, now);
+    let ink = Ink { theme: &w.theme, glyphs: w.glyphs };
+    let style = ink.style(grade);
+    let mut pen = Pen::new(buf, body, 0, w.glyphs);
+    pen.skip(1).put(w.glyphs.grade(grade), style).put(" alerts: ", style).put(&text, style);
+    Rect { y: body.y + 1, height: body.height - 1, ..body }
+}
+
+/// Alerts in two lines each, then objectives; what does not fit is counted.
+fn alerts_page(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
+    let ink = Ink { theme: &w.theme, glyphs: w.glyphs };
+    let (grade, text) = alerts::summary(&w.board, now);
+    Pen::new(buf, area, 0, w.glyphs).skip(1).put("alerts: ", w.theme.title).put(&text, ink.style(grade));
+    let said = alerts::troubles(&w.board, now).join("; ");
+    let mut y = 1;
+    if !said.is_empty() {
+        Pen::new(buf, area, y, w.glyphs).skip(1).put("? ", w.theme.unknown).put(&said, w.theme.unknown);
+        y += 1;
+    }
+    let all = w.board.alerts.len();
+    for (i, alert) in w.board.alerts.iter().enumerate() {
+        if y + 1 + u16::from(i + 1 < all) > area.height {
+            let text = format!("+{} more alerts", all - i);
+            Pen::new(buf, area, area.height.saturating_sub(1), w.glyphs).skip(1).put(&text, w.theme.accent);
+            return;
+        }
+        let grade = alerts::grade(alert);
+        let style = ink.style(grade);
+        let mut pen = Pen::new(buf, area, y, w.glyphs);
+        let age = units::long_age(alerts::age(alert, now));
+        pen.skip(1).cell(w.glyphs.grade(grade), 2, style);
+        pen.cell(&alerts::safe(&alert.severity).to_uppercase(), 10, style);
+        let name = pen.room().saturating_sub(18).clamp(8, 44);
+        pen.cell(&alerts::safe(&alert.name), name, w.theme.title);
+        pen.put(&format!("{} {age}", alerts::phase_word(alert.phase)), w.theme.dim);
+        if y + 2 + u16::from(i + 1 < all) <= area.height {
+            let ack = alerts::acknowledge(alert, now).map(|(a, _)| format!("{a}; ")).unwrap_or_default();
+            let text = format!("{ack}{}", alerts::safe(&alert.paged.words(now.wall)));
+            Pen::new(buf, area, y + 1, w.glyphs).skip(3).put(&text, w.theme.text);
+            y += 1;
+        }
+        y += 1;
+    }
+    for slo in &w.board.slos {
+        let place = Rect { y: area.y + y, height: 1, ..area };
+        if y < area.height {
+            slo_line(&ink, slo, place, buf);
+        }
+        y += 1;
+    }
 }
 
 /// A cell of the grid: a coloured bar with the name, then words. Without room for words, the bar

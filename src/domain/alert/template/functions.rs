@@ -4,7 +4,7 @@ use super::Scope;
 use super::data::Data;
 use super::{gofmt, humane};
 use crate::domain::alert::ask;
-use crate::domain::promql::{Expr, Value};
+use crate::domain::promql::Expr;
 use regex::Regex;
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -134,16 +134,8 @@ pub fn call(name: &str, args: &[Data], scope: &Scope<'_>) -> Result<Data, String
 /// What a query gives: the points of a vector, or the one of a number.
 fn query(text: &str, scope: &Scope<'_>) -> Result<Data, String> {
     let expr = Expr::parse(text).map_err(|e| format!("query {text:?}: {e}"))?;
-    let value = ask::instant(&expr, scope.source, scope.at).map_err(|e| format!("query {text:?}: {e}"))?;
-    let points = match value {
-        Value::Vector(points) => points,
-        Value::Scalar(v) => {
-            vec![crate::domain::promql::Point { labels: crate::domain::series::Labels::empty(), v }]
-        }
-        Value::Text(_) | Value::Matrix(_) => {
-            return Err(format!("query {text:?}: the expression gives no vector and no number"));
-        }
-    };
+    let points = ask::vector(&expr, scope.source, scope.at, scope.options)
+        .map_err(|e| format!("query {text:?}: {e}"))?;
     let points = points.into_iter().take(MAX_POINTS);
     Ok(Data::Points(Rc::new(points.map(|p| Data::Point(Rc::new((p.labels, p.v)))).collect())))
 }

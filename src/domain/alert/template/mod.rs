@@ -17,6 +17,7 @@ mod tree;
 
 pub use legend::legend;
 
+use crate::domain::promql::Options;
 use crate::domain::series::{Labels, Millis, Source};
 use std::fmt;
 use std::ops::Range;
@@ -40,6 +41,7 @@ pub struct Scope<'a> {
     /// For `query`.
     pub source: &'a dyn Source,
     pub at: Millis,
+    pub options: &'a Options,
 }
 
 /// Why a text is no template that can be filled in.
