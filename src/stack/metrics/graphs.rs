@@ -83,7 +83,7 @@ pub(super) fn read_slo(t: Table<'_>) -> Option<Slo> {
     let name = t.str("name").map(|s| s.value);
     let percent = t.number("objective");
     let sound = percent.filter(|p| *p > 0.0 && *p < 100.0);
-    if sound.is_none() {
+    if sound.is_none() && (percent.is_some() || !t.has("objective")) {
         let help = Some("such as 99.9".to_owned());
         t.reader.error(t.span_of("objective"), "an slo needs an `objective` in per cent, below 100", help);
     }

@@ -5,6 +5,7 @@ pub mod read;
 pub mod remote;
 mod rules;
 pub mod scrapes;
+
 pub use crate::domain::alert::rule::{Inhibition, Rule, RuleKind, Severity};
 
 use super::kind::http::Auth;

@@ -29,9 +29,10 @@ pub struct Dangling {
     pub help: Option<String>,
 }
 
-/// Reads `[key]`. What is wrong is noted, and nothing is given then.
-pub fn read_draft<'a>(root: &Table<'a>, key: &'static str) -> Option<RemoteDraft> {
-    let t = root.table(key, key)?;
+/// Reads `[prometheus]` or `[alertmanager]`. What is wrong is noted, and nothing is given then.
+pub fn read_draft(root: &Table<'_>, key: &'static str) -> Option<RemoteDraft> {
+    let what = if key == "prometheus" { "[prometheus] table" } else { "[alertmanager] table" };
+    let t = root.table(key, what)?;
     let said = t.has("host");
     let host = t.str("host");
     let timeout = t.duration_or("timeout", Duration::from_secs(10), TIMEOUTS);

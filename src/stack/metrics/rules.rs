@@ -54,6 +54,10 @@ pub(super) fn read_rule(t: Table<'_>) -> Option<Rule> {
 fn read_kind(t: &Table<'_>) -> Option<RuleKind> {
     match (t.str("alert"), t.str("record")) {
         (Some(name), None) if !name.value.is_empty() => Some(RuleKind::Alert(name.value)),
+        (Some(name), None) => {
+            t.reader.error(name.span, "`alert` expects a name", None);
+            None
+        }
         (None, Some(name)) if is_metric(&name.value) => Some(RuleKind::Record(name.value)),
         (None, Some(name)) => {
             let shown = text::one_line(&name.value, 60);

@@ -86,7 +86,9 @@ fn read_mapped(t: &Table<'_>) -> Option<Vec<Mapped>> {
         t.reader.error(t.span.clone(), "this scrape names no `series`, so nothing comes of it", help);
         return None;
     }
-    tables.into_iter().map(read_one).collect()
+    // All are read before one that is wrong counts, so that each is told.
+    let read: Vec<_> = tables.into_iter().map(read_one).collect();
+    read.into_iter().collect()
 }
 
 fn read_one(t: Table<'_>) -> Option<Mapped> {
