@@ -349,3 +349,27 @@ fn odd_pages_are_bounded_and_disturb_nothing() {
     assert!(got.reason.contains("1 series stands on the page twice"), "{}", got.reason);
     expect_up(&bench.once(to(String::new())));
 }
+
+#[test]
+fn whoever_looks_at_a_target_sees_all_of_its_families() {
+    let text = "# HELP a_seconds How long.\n# TYPE a_seconds histogram\na_seconds_bucket{le=\"+Inf\"} 2\na_seconds_count 2\n\
+                # TYPE b counter\nb{x=\"1\"} 3\nb{x=\"2\"} 4\nc 5\n";
+    let to = web(move |_| answer("200 OK", &[TEXT], text));
+    let mut bench = Bench::local();
+    bench.selection = Selection::default();
+    let mut collector = bench.collector(at(to));
+    assert!(bench.collect(&mut collector).families.is_none(), "nobody looks");
+    collector.explore(true);
+    let got = bench.collect(&mut collector);
+    assert_eq!((got.kept, shown(&got).len()), (0, 0), "looking keeps nothing");
+    let (families, more) = got.families.unwrap();
+    let told: Vec<_> = families.iter().map(|f| (&*f.name, &*f.kind, &*f.help, f.series.len())).collect();
+    let want = [
+        ("a_seconds_bucket", "histogram", "How long.", 1),
+        ("a_seconds_count", "histogram", "How long.", 1),
+        ("b", "counter", "", 2),
+        ("c", "untyped", "", 1),
+    ];
+    assert_eq!((told.as_slice(), more), (want.as_slice(), 0));
+    assert_eq!(families[2].series[0], (r#"{x="1"}"#.to_owned(), "3".to_owned()));
+}
