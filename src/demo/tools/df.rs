@@ -12,7 +12,8 @@ pub fn run(m: &Model, args: &[String]) -> Outcome {
     let mut inodes = false;
     for arg in args.iter().filter(|a| a.starts_with('-')) {
         match arg.as_str() {
-            "-P" | "--portability" | "-k" | "-Pk" | "-kP" | "--" => {}
+            // Its one file system is a local one.
+            "-P" | "--portability" | "-k" | "-Pk" | "-kP" | "-l" | "--local" | "--" => {}
             "-B1" | "-PB1" | "-B1P" | "--block-size=1" => unit = 1,
             "-m" | "-Pm" | "-BM" | "-PBM" => unit = 1 << 20,
             "-i" | "-Pi" | "-iP" => inodes = true,
