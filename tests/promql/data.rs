@@ -53,6 +53,8 @@ pub fn data(seed: u64) -> Data {
     let clock = every(15_000).map(|t| Sample { t, v: t as f64 / 1000.0 - 8_000_000.0 }).collect();
     all.push((named("clock", &[]), clock));
     all.retain(|(_, samples): &(Labels, Vec<Sample>)| !samples.is_empty());
+    // Which of equal values topk keeps depends on this order in Prometheus.
+    all.sort_by(|a, b| a.0.cmp(&b.0));
     Data(all)
 }
 

@@ -9,8 +9,12 @@ use std::time::Duration;
 
 /// An expression and when it is evaluated.
 pub fn question() -> impl Strategy<Value = (String, When)> {
-    let at = (START - 60_000..END + 400_000).prop_map(When::At);
-    let over = (START - 60_000..END, 1_i64..40, 7_000_u64..200_000).prop_map(|(from, count, step)| {
+    // Eighths of a second: Prometheus reads times and steps as floats of seconds, and cuts off what
+    // it then misses of a millisecond.
+    let eighths = |from: i64, to: i64| (from / 125..to / 125).prop_map(|t| t * 125);
+    let at = eighths(START - 60_000, END + 400_000).prop_map(When::At);
+    let steps = (56_u64..1600).prop_map(|s| s * 125);
+    let over = (eighths(START - 60_000, END), 1_i64..40, steps).prop_map(|(from, count, step)| {
         When::Over(from, from + count * i64::try_from(step).unwrap(), Duration::from_millis(step))
     });
     let expr = prop_oneof![12 => vector(), 1 => scalar(vector().boxed())];
@@ -58,12 +62,15 @@ fn shift() -> impl Strategy<Value = String> {
         1 => Just(" @ start()".to_owned()),
         1 => Just(" @ end()".to_owned()),
     ];
-    let offset = prop_oneof![
+    (pin, offset()).prop_map(|(p, o)| p + &o)
+}
+
+fn offset() -> impl Strategy<Value = String> {
+    prop_oneof![
         6 => Just(String::new()),
         1 => span().prop_map(|s| format!(" offset {s}")),
         1 => span().prop_map(|s| format!(" offset -{s}")),
-    ];
-    (pin, offset).prop_map(|(p, o)| p + &o)
+    ]
 }
 
 const LABELS: &[&str] = &[
@@ -106,11 +113,11 @@ const DATES: &[&str] = &[
     "day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month", "year",
 ];
 
-fn matrix(inner: BoxedStrategy<String>) -> impl Strategy<Value = String> {
+fn matrix(inner: BoxedStrategy<String>, shift: BoxedStrategy<String>) -> impl Strategy<Value = String> {
     let step = pick(&["", "15s", "1m", "37s", "2m", "3m"]);
     prop_oneof![
-        6 => (selector(), span(), shift()).prop_map(|(s, d, shift)| format!("{s}[{d}]{shift}")),
-        2 => (inner, pick(&["5m", "2m", "12m", "30m", "61s"]), step, shift())
+        6 => (selector(), span(), shift.clone()).prop_map(|(s, d, shift)| format!("{s}[{d}]{shift}")),
+        2 => (inner, pick(&["5m", "2m", "12m", "30m", "61s"]), step, shift)
             .prop_map(|(v, d, step, shift)| format!("({v})[{d}:{step}]{shift}")),
     ]
 }
@@ -134,9 +141,12 @@ fn vector() -> impl Strategy<Value = String> {
 }
 
 fn over_time(inner: BoxedStrategy<String>) -> impl Strategy<Value = String> {
-    let m = matrix(inner.clone()).boxed();
+    let plain = (pick(OVER_TIME), matrix(inner.clone(), shift().boxed())).prop_map(|(f, m)| format!("{f}({m})"));
+    // Where another argument changes from step to step, Prometheus 2.42 moves a window with `@`,
+    // too, although it should stay.
+    let m = matrix(inner.clone(), offset().boxed()).boxed();
     prop_oneof![
-        8 => (pick(OVER_TIME), m.clone()).prop_map(|(f, m)| format!("{f}({m})")),
+        8 => plain,
         1 => (scalar(inner.clone()), m.clone()).prop_map(|(s, m)| format!("quantile_over_time({s}, {m})")),
         1 => (m.clone(), scalar(inner)).prop_map(|(m, s)| format!("predict_linear({m}, {s})")),
         1 => m.prop_map(|m| format!("holt_winters({m}, 0.3, 0.6)")),

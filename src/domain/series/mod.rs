@@ -2,6 +2,7 @@
 
 pub mod labels;
 pub mod matcher;
+pub mod regex;
 
 pub use labels::Labels;
 pub use matcher::{Matcher, Op};
