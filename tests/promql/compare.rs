@@ -41,10 +41,9 @@ type Table = BTreeMap<Labels, Vec<(Millis, f64)>>;
 fn table(value: &Value) -> Table {
     match value {
         Value::Vector(points) => points.iter().map(|p| (p.labels.clone(), vec![(0, p.v)])).collect(),
-        Value::Matrix(lines) => lines
-            .iter()
-            .map(|l| (l.labels.clone(), l.samples.iter().map(|s| (s.t, s.v)).collect()))
-            .collect(),
+        Value::Matrix(lines) => {
+            lines.iter().map(|l| (l.labels.clone(), l.samples.iter().map(|s| (s.t, s.v)).collect())).collect()
+        }
         Value::Scalar(v) => [(Labels::empty(), vec![(0, *v)])].into(),
         Value::Text(_) => Table::new(),
     }

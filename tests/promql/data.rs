@@ -111,12 +111,7 @@ fn flaky(dice: &mut Dice) -> Vec<Sample> {
     samples
 }
 
-fn histogram(
-    dice: &mut Dice,
-    name: &str,
-    labels: &[(&str, &str)],
-    all: &mut Vec<(Labels, Vec<Sample>)>,
-) {
+fn histogram(dice: &mut Dice, name: &str, labels: &[(&str, &str)], all: &mut Vec<(Labels, Vec<Sample>)>) {
     let bounds = ["-1", "0.1", "0.5", "1", "5", "+Inf"];
     let mut counts = [0.0; 6];
     let mut series: Vec<Vec<Sample>> = vec![Vec::new(); bounds.len()];

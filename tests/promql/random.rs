@@ -27,8 +27,19 @@ fn pick(list: &'static [&'static str]) -> impl Strategy<Value = &'static str> + 
 
 fn selector() -> impl Strategy<Value = String> {
     let name = pick(&[
-        "requests_total", "errors_total", "temp", "odd", "up", "limit", "flaky", "constant", "once",
-        "lat_bucket", "size_bucket", "clock", "nothing",
+        "requests_total",
+        "errors_total",
+        "temp",
+        "odd",
+        "up",
+        "limit",
+        "flaky",
+        "constant",
+        "once",
+        "lat_bucket",
+        "size_bucket",
+        "clock",
+        "nothing",
     ]);
     let matchers = pick(&[
         "",
@@ -74,8 +85,18 @@ fn offset() -> impl Strategy<Value = String> {
 }
 
 const LABELS: &[&str] = &[
-    "job", "", "instance", "job, instance", "code", "job, code", "le", "job, le", "tier", "__name__",
-    "job, __name__", "missing",
+    "job",
+    "",
+    "instance",
+    "job, instance",
+    "code",
+    "job, code",
+    "le",
+    "job, le",
+    "tier",
+    "__name__",
+    "job, __name__",
+    "missing",
 ];
 
 fn number() -> impl Strategy<Value = String> {
@@ -98,20 +119,62 @@ fn scalar(inner: BoxedStrategy<String>) -> BoxedStrategy<String> {
 }
 
 const OVER_TIME: &[&str] = &[
-    "rate", "increase", "delta", "irate", "idelta", "deriv", "resets", "changes", "sum_over_time",
-    "avg_over_time", "min_over_time", "max_over_time", "count_over_time", "last_over_time",
-    "present_over_time", "stddev_over_time", "stdvar_over_time", "absent_over_time",
+    "rate",
+    "increase",
+    "delta",
+    "irate",
+    "idelta",
+    "deriv",
+    "resets",
+    "changes",
+    "sum_over_time",
+    "avg_over_time",
+    "min_over_time",
+    "max_over_time",
+    "count_over_time",
+    "last_over_time",
+    "present_over_time",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "absent_over_time",
 ];
 
 const POINT: &[&str] = &[
-    "abs", "ceil", "floor", "round", "exp", "ln", "log2", "log10", "sqrt", "sgn", "sin", "cos", "tan",
-    "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "deg", "rad", "timestamp",
-    "absent", "sort", "sort_desc", "-", "+", "",
+    "abs",
+    "ceil",
+    "floor",
+    "round",
+    "exp",
+    "ln",
+    "log2",
+    "log10",
+    "sqrt",
+    "sgn",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "deg",
+    "rad",
+    "timestamp",
+    "absent",
+    "sort",
+    "sort_desc",
+    "-",
+    "+",
+    "",
 ];
 
-const DATES: &[&str] = &[
-    "day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month", "year",
-];
+const DATES: &[&str] =
+    &["day_of_month", "day_of_week", "day_of_year", "days_in_month", "hour", "minute", "month", "year"];
 
 fn matrix(inner: BoxedStrategy<String>, shift: BoxedStrategy<String>) -> impl Strategy<Value = String> {
     let step = pick(&["", "15s", "1m", "37s", "2m", "3m"]);
@@ -141,7 +204,8 @@ fn vector() -> impl Strategy<Value = String> {
 }
 
 fn over_time(inner: BoxedStrategy<String>) -> impl Strategy<Value = String> {
-    let plain = (pick(OVER_TIME), matrix(inner.clone(), shift().boxed())).prop_map(|(f, m)| format!("{f}({m})"));
+    let plain =
+        (pick(OVER_TIME), matrix(inner.clone(), shift().boxed())).prop_map(|(f, m)| format!("{f}({m})"));
     // Where another argument changes from step to step, Prometheus 2.42 moves a window with `@`,
     // too, although it should stay.
     let m = matrix(inner.clone(), offset().boxed()).boxed();
@@ -180,7 +244,8 @@ fn aggregate(inner: BoxedStrategy<String>) -> impl Strategy<Value = String> {
         2 => (pick(&["topk", "bottomk"]), by.clone(), 0..5, inner.clone())
             .prop_map(|(op, by, k, v)| format!("{op} {by} ({k}, {v})")),
         1 => (by.clone(), s.clone(), inner.clone()).prop_map(|(by, q, v)| format!("quantile {by} ({q}, {v})")),
-        1 => (by, inner.clone()).prop_map(|(by, v)| format!("count_values {by} (\"value\", {v})")),
+        // Whole numbers, because what is equal to one part in a billion is another label.
+        1 => (by, inner.clone()).prop_map(|(by, v)| format!("count_values {by} (\"value\", round(clamp({v}, -1e3, 1e3)))")),
         1 => (s, inner).prop_map(|(q, v)| format!("histogram_quantile({q}, {v})")),
     ]
 }
@@ -209,8 +274,9 @@ fn joined(inner: BoxedStrategy<String>) -> impl Strategy<Value = String> {
         2 => select(LABELS).prop_map(|l| format!("ignoring ({l})")),
     ]
     .boxed();
-    let group = (pick(&["group_left", "group_right"]), select(&["", "tier", "code", "job, tier", "__name__"][..]))
-        .prop_map(|(g, l)| format!("{g} ({l})"));
+    let group =
+        (pick(&["group_left", "group_right"]), select(&["", "tier", "code", "job, tier", "__name__"][..]))
+            .prop_map(|(g, l)| format!("{g} ({l})"));
     let with_group = (matching.clone(), group).prop_map(|(m, g)| if m.is_empty() { m } else { m + " " + &g });
     prop_oneof![
         3 => (inner.clone(), operator(), prop_oneof![matching.clone(), with_group], inner.clone())
@@ -228,8 +294,9 @@ fn labelled(inner: BoxedStrategy<String>) -> impl Strategy<Value = String> {
     let regex = pick(&["(.*)", "(a).*", "([a-z]+):(.)", "", "x"]);
     let with = pick(&["$1", "", "$2-$1", "fixed", "${1}x"]);
     prop_oneof![
-        (inner.clone(), to.clone(), with, from.clone(), regex)
-            .prop_map(|(v, to, with, from, re)| format!(r#"label_replace({v}, "{to}", "{with}", "{from}", "{re}")"#)),
+        (inner.clone(), to.clone(), with, from.clone(), regex).prop_map(|(v, to, with, from, re)| format!(
+            r#"label_replace({v}, "{to}", "{with}", "{from}", "{re}")"#
+        )),
         (inner, to, pick(&["-", "", ","]), from.clone(), from)
             .prop_map(|(v, to, sep, a, b)| format!(r#"label_join({v}, "{to}", "{sep}", "{a}", "{b}")"#)),
     ]

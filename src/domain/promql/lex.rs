@@ -113,8 +113,9 @@ fn word(rest: &str, in_braces: bool) -> Result<(Word, usize), String> {
     }
     // Inside braces a colon is no part of a name.
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == ':' && !in_braces);
-    let starts_name =
-        first.is_ascii_alphabetic() || first == '_' || (first == ':' && !in_braces && name_after_colon(second));
+    let starts_name = first.is_ascii_alphabetic()
+        || first == '_'
+        || (first == ':' && !in_braces && name_after_colon(second));
     if starts_name {
         let len = rest.find(|c| !part(c)).unwrap_or(rest.len());
         let name = rest.get(..len).unwrap_or("");
