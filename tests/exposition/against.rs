@@ -1,8 +1,10 @@
 //! A real Prometheus that scrapes the pages we serve, and what it made of them.
 
 use crate::harness::{Server, fake, free_port, need, until};
+use quarterdeck::clock::{Clock, SystemClock};
 use quarterdeck::domain::series::labels::NAME;
-use quarterdeck::domain::series::{Labels, Selection};
+use quarterdeck::domain::series::store::Limits as StoreLimits;
+use quarterdeck::domain::series::{Labels, Selection, Source, Store};
 use quarterdeck::observe::metrics::exposition::{Format, Lexer, Limits, PageError, Scraped, Seen};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,6 +13,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 pub const TEXT: &str = "text/plain; version=0.0.4";
@@ -154,10 +157,22 @@ pub fn compare(what: &str, n: usize, page: &Page, theirs: &Verdict) -> Result<()
         (Err(e), Ok(_)) => return Err(format!("{what}: we take it, Prometheus does not: {e}")),
         (Ok(theirs), Ok(ours)) => (theirs, ours),
     };
-    let mut mine: BTreeMap<Labels, Vec<(Option<i64>, f64)>> = BTreeMap::new();
-    for sample in samples {
-        mine.entry(sample.labels).or_default().push((sample.t, sample.v));
+    // What the store keeps of our samples is what counts; those without a time come last there.
+    let mut store = Store::new(StoreLimits {
+        max_series: 1 << 20,
+        max_bytes: 1 << 28,
+        max_samples: 1 << 20,
+        retention: Duration::from_secs(3600),
+    });
+    let now = SystemClock::new().now().wall.as_millisecond() + 3_600_000;
+    for sample in &samples {
+        store.append_labels(&sample.labels, sample.t.unwrap_or(now), sample.v);
     }
+    let mut mine: BTreeMap<Labels, Vec<(Option<i64>, f64)>> = BTreeMap::new();
+    store.select(&[], i64::MIN, i64::MAX, &mut |labels, samples| {
+        let values = samples.iter().map(|s| ((s.t != now).then_some(s.t), s.v));
+        mine.insert(labels.clone(), values.collect());
+    });
     let names = |l: Vec<&Labels>| l.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n    ");
     if !mine.keys().eq(theirs.keys()) {
         let (mine, theirs) = (names(mine.keys().collect()), names(theirs.keys().collect()));

@@ -1,8 +1,8 @@
 //! The pages that real exporters serve, live: each is read, and read as Prometheus reads it.
 
 use crate::against::{OPEN, Page, TEXT, compare, get, ours, prometheus};
-use crate::harness::{Server, free_port, need};
-use std::net::SocketAddr;
+use crate::harness::{Server, fake, free_port, need};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
 /// Starts a program that serves `/metrics` and gives its page.
@@ -26,7 +26,17 @@ fn live(program: &str, package: &str, args: &dyn Fn(SocketAddr, &str) -> Vec<Str
 
 fn pages() -> Vec<(&'static str, Vec<u8>)> {
     let listen = |a: SocketAddr| format!("--web.listen-address={a}");
-    let nobody = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let redis_port = free_port();
+    let redis = need("redis-server", "redis-server").map(|program| {
+        let mut command = Command::new(program);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port", &redis_port.to_string()]);
+        Server::start(command.stdout(Stdio::null()), || TcpStream::connect(("127.0.0.1", redis_port)).is_ok())
+    });
+    let status = "Active connections: 1 \nserver accepts handled requests\n 16 16 31 \nReading: 0 Writing: 1 Waiting: 0 \n";
+    let nginx = fake::tcp(fake::say_and_close(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{status}",
+        status.len()
+    )));
     let found = [
         (
             "node_exporter",
@@ -55,17 +65,21 @@ fn pages() -> Vec<(&'static str, Vec<u8>)> {
         (
             "redis_exporter",
             live("prometheus-redis-exporter", "prometheus-redis-exporter", &|a, _| {
-                vec![format!("-web.listen-address={a}"), format!("-redis.addr=redis://{nobody}")]
+                vec![
+                    format!("-web.listen-address={a}"),
+                    format!("-redis.addr=redis://127.0.0.1:{redis_port}"),
+                ]
             }),
         ),
         (
             "nginx_exporter",
             live("prometheus-nginx-exporter", "prometheus-nginx-exporter", &|a, _| {
-                vec![format!("-web.listen-address={a}"), format!("-nginx.scrape-uri=http://{nobody}/")]
+                vec![format!("-web.listen-address={a}"), format!("-nginx.scrape-uri=http://{nginx}/")]
             }),
         ),
         ("pushgateway", live("prometheus-pushgateway", "prometheus-pushgateway", &|a, _| vec![listen(a)])),
     ];
+    drop(redis);
     found.into_iter().filter_map(|(name, page)| Some((name, page?))).collect()
 }
 

@@ -81,7 +81,6 @@ const TEXTS: &[&[u8]] = &[
     b"a{job=\"x\",instance=\"y\"} 1\n",
     b"a{job=\"x\",exported_job=\"y\",exported_exported_job=\"z\"} 1\n",
     b"a{exported_job=\"y\"} 1\n",
-    b"a{exported_job=\"\",job=\"x\"} 1\n",
     b"a 1\r\n",
     b"\r\na 1\n",
     b"# comment\r\na 1\n",

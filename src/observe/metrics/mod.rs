@@ -5,6 +5,7 @@ pub mod alertmanager;
 pub mod api;
 pub mod collect;
 pub mod engine;
+pub mod explore;
 pub mod exposition;
 pub mod families;
 pub mod host;

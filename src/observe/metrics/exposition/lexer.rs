@@ -177,6 +177,10 @@ impl Lexer {
                 let message = format!("more than {} series", self.limits.max_series);
                 return Err(Fault::new(offset(body, line.series), message));
             }
+            if lines.has_label_twice() {
+                self.check_twice(line.series)
+                    .map_err(|message| Fault::new(offset(body, line.series), message))?;
+            }
             if line.name != name {
                 name = line.name;
                 wanted = self.of_name(&selection, name);
@@ -204,6 +208,11 @@ impl Lexer {
             self.names.insert(name.into(), !asked.is_never());
         }
         (!asked.is_never()).then_some(asked)
+    }
+
+    fn check_twice(&self, text: &[u8]) -> Result<(), String> {
+        let text = str::from_utf8(text).map_err(|_| "no valid UTF-8".to_owned())?;
+        series::labels(text, &self.target).map(drop)
     }
 
     /// Whether a matcher may hold for a series with these labels on its page: a quick look that

@@ -63,19 +63,36 @@ pub struct Lines<'a> {
     labels: Vec<(&'a [u8], &'a [u8])>,
     /// Whether a label's name has escapes.
     escaped: bool,
+    twice: bool,
     ended: bool,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(body: &'a [u8], format: Format, limits: LineLimits) -> Self {
         let utf8 = str::from_utf8(body).is_ok();
-        Lines { body, at: 0, format, limits, utf8, labels: Vec::new(), escaped: false, ended: false }
+        Lines {
+            body,
+            at: 0,
+            format,
+            limits,
+            utf8,
+            labels: Vec::new(),
+            escaped: false,
+            twice: false,
+            ended: false,
+        }
     }
 
     /// The labels of the last sample in the order of its text, as they stand there between their
     /// quotes; `None` when a name has escapes and so may not be what it looks like.
     pub fn labels(&self) -> Option<&[(&'a [u8], &'a [u8])]> {
         if self.escaped { None } else { Some(&self.labels) }
+    }
+
+    /// Whether the last sample has a label twice. That is wrong, unless one of them is empty or
+    /// the label is the target's: then Prometheus drops it before it looks.
+    pub fn has_label_twice(&self) -> bool {
+        self.twice
     }
 
     /// The next sample or metadata; `None` after the last.
@@ -268,7 +285,7 @@ impl<'a> Lines<'a> {
             t = Some(self.seconds("timestamp")?);
         }
         if self.at_exemplar() {
-            self.at += 3;
+            self.at += 4;
             let mut has_name = true;
             self.pairs::<true>(&mut has_name, true)?;
             self.value(self.space("a space and the exemplar's value")?)?;
@@ -336,7 +353,7 @@ impl<'a> Lines<'a> {
         if self.body.get(brace) != Some(&b'{') {
             self.at = name_end;
             self.labels.clear();
-            self.escaped = false;
+            (self.escaped, self.twice) = (false, false);
             self.check_length(begins, name)?;
             return Ok((name, name));
         }
@@ -366,7 +383,7 @@ impl<'a> Lines<'a> {
         let (mut found, mut seen) = (None, 0u64);
         if !exemplar {
             self.labels.clear();
-            self.escaped = false;
+            (self.escaped, self.twice) = (false, false);
         }
         loop {
             self.at = blank(self.at);
@@ -467,16 +484,13 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// That a label's name is new on its line. One bit for each name seen tells nearly always.
+    /// Whether a label's name is new on its line. One bit for each name seen tells nearly always.
     #[inline]
     fn check_twice(&mut self, at: usize, name: &'a [u8], seen: &mut u64) -> Result<(), Fault> {
         let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
         let mixed = name.len() + usize::from(first) * 7 + usize::from(last) * 13;
         let bit = 1u64 << (mixed & 63);
-        if *seen & bit != 0 && self.labels.iter().any(|(n, _)| *n == name) {
-            let name = crate::domain::text::one_line_bytes(name, 40);
-            return Err(Fault::new(at, format!("the label {name} stands there twice")));
-        }
+        self.twice |= *seen & bit != 0 && self.labels.iter().any(|(n, _)| *n == name);
         *seen |= bit;
         if self.labels.len() >= self.limits.max_labels {
             return Err(Fault::new(at, format!("more than {} labels", self.limits.max_labels)));
