@@ -94,6 +94,21 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "overview")]
         screen: snapshot::Shown,
     },
+    /// The value of a PromQL expression, from the stack's Prometheus or evaluated here
+    Query {
+        expr: String,
+        /// When: now, -5m, an RFC 3339 time or seconds since 1970
+        #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true, value_parser = super::moment::parse)]
+        at: super::moment::Moment,
+        /// All values of so long, up to `--at`
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        range: Option<Duration>,
+        /// How far apart the values of a range are
+        #[arg(long, value_name = "DURATION", value_parser = duration, requires = "range")]
+        step: Option<Duration>,
+        #[arg(long, value_enum, default_value = "table")]
+        output: super::values::Output,
+    },
     /// Check stack files and config files, and warn of what is legal and dangerous
     Lint {
         /// Files to check; without any, the config and its stack

@@ -10,11 +10,14 @@ pub mod lint;
 pub mod log;
 pub mod man;
 pub mod metrics;
+pub mod moment;
+pub mod query;
 pub mod report;
 pub mod rules;
 pub mod screen;
 pub mod setup;
 pub mod snapshot;
+pub mod values;
 pub mod wallboard;
 
 use crate::clock::{Clock, SystemClock};
@@ -47,6 +50,9 @@ pub fn run(cli: Cli) -> ExitCode {
             return checked.unwrap_or_else(|end| end.report_unknown(global.no_color, output));
         }
         Some(Command::Snapshot { output, size, screen }) => snapshot(global, output, size, screen),
+        Some(Command::Query { expr, at, range, step, output }) => {
+            query(global, &query::Question { expr, at, range, step }, output)
+        }
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
             lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
         }),
@@ -177,6 +183,18 @@ fn check(global: &Global, output: check::Output, layer: Option<&str>, wait: Opti
     let (code, text) = check::report(&matrix, &probes, &stack.name, &stack.environment, now, output);
     print(&text)?;
     Ok(ExitCode::from(code))
+}
+
+fn query(global: &Global, question: &query::Question, output: values::Output) -> Ended {
+    let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let backend = query::Backend::of(&loaded.stack, setup::prober(&loaded, &clock))?;
+    let found = block_on(query::ask(question, &backend, &loaded.stack, &clock))??;
+    for warning in &found.warnings {
+        // Standard output is for the values alone.
+        let _ = writeln!(std::io::stderr(), "quarterdeck: {warning}");
+    }
+    print(&values::print(&found, output))
 }
 
 fn snapshot(global: &Global, output: snapshot::Output, size: (u16, u16), shown: snapshot::Shown) -> Ended {
