@@ -63,7 +63,8 @@ fn run(count: usize, interval: &str, seconds: u64) -> Result<(), String> {
     let shared = Shared::for_stack(Secrets::default(), &loaded.stack);
     let prober = Prober::new(&loaded.stack, shared, Arc::clone(&clock));
     let mailbox = Arc::new(Mailbox::new(count));
-    let scheduler = Scheduler::start(prober, Arc::clone(&mailbox)).map_err(|e| e.to_string())?;
+    let scheduler =
+        Scheduler::start(prober, Arc::clone(&mailbox), None, Vec::new()).map_err(|e| e.to_string())?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|e| e.to_string())?;
     let pause = |d| runtime.block_on(async { tokio::time::sleep(d).await });

@@ -2,20 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests may stop at once")]
 
-use std::io::{BufRead, BufReader};
+#[path = "harness/demo.rs"]
+mod demo;
+
+use demo::{Demo, program};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
-
-/// The program with an empty home, so that no config of this machine is found.
-fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(args).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("HOME", "/nonexistent").env("LANG", "C.UTF-8").stdin(Stdio::null());
-    command
-}
 
 fn run(args: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = program(args).output().expect("the program runs");
@@ -23,35 +18,11 @@ fn run(args: &[&str]) -> (i32, String, String) {
     (status.code().unwrap_or(-1), text(stdout), text(stderr))
 }
 
-/// A demo stack in a process of its own, stopped when dropped.
-struct Demo {
-    child: Child,
-    config: PathBuf,
-}
-
 impl Demo {
-    fn start(args: &[&str]) -> Demo {
-        let mut child =
-            program(&["demo", "--serve"]).args(args).stdout(Stdio::piped()).spawn().expect("the demo starts");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("it has an output");
-        BufReader::new(out).read_line(&mut line).expect("it prints its addresses");
-        let addresses: serde_json::Value = serde_json::from_str(&line).expect("one JSON object");
-        let config = PathBuf::from(addresses["config"].as_str().expect("where its config is"));
-        Demo { child, config }
-    }
-
     fn run(&self, args: &[&str]) -> (i32, String, String) {
         let mut all = vec!["--config", self.config.to_str().expect("a plain path")];
         all.extend(args);
         run(&all)
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
     }
 }
 

@@ -7,10 +7,13 @@
 #![cfg(test)] // tells clippy that helpers, too, may unwrap
 
 use proptest::prelude::*;
+use quarterdeck::domain::id::SecretId;
 use quarterdeck::stack::diag::{Problems, Source};
-use quarterdeck::stack::load::{Loaded, load_texts};
+use quarterdeck::stack::kind::http::Auth;
+use quarterdeck::stack::load::{self, Loaded, load_texts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn cases(sort: &str) -> Vec<PathBuf> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs").join(sort);
@@ -45,6 +48,40 @@ fn sound_files_load_without_a_word() {
             Err(problems) => panic!("{}:\n{problems}", path.display()),
         }
     }
+}
+
+/// config.toml names the Prometheus of this place, and leaves what it does not name.
+#[test]
+fn a_config_replaces_the_stacks_prometheus_and_keeps_its_alertmanager() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid");
+    let loaded = load(&dir.join("metrics.toml")).unwrap();
+    let metrics = &loaded.stack.metrics;
+    let prometheus = metrics.prometheus.as_ref().unwrap();
+    let alertmanager = metrics.alertmanager.as_ref().unwrap();
+    assert_eq!(prometheus.target.url, "https://prometheus.example");
+    // Its host is the stack's first, not that of the table it replaces.
+    assert_eq!(prometheus.host.as_str(), "app");
+    assert_eq!(prometheus.timeout, Duration::from_secs(10));
+    assert_eq!(prometheus.auth, Auth::Bearer(SecretId::new("token")));
+    assert_eq!(alertmanager.target.url, "http://127.0.0.1:9093");
+    // What suppresses is told from what only stands beside it.
+    assert_eq!((metrics.inhibitions.len(), metrics.suppressions.len()), (1, 2));
+    assert_eq!(metrics.inhibitions[0], metrics.suppressions[0].inhibition);
+}
+
+/// What a config says of one stack's Prometheus is not taken for another's.
+#[test]
+fn another_stack_does_not_inherit_the_prometheus_of_a_config() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    std::fs::write(&config, "stack = \"a.toml\"\n[prometheus]\nurl = \"http://127.0.0.1:9090\"\n").unwrap();
+    let smallest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid/smallest.toml");
+    let stack = Some(smallest.display().to_string());
+    let loaded = load::load(&load::Flags { config: Some(config), stack }, &|_| None);
+    let loaded = loaded.unwrap_or_else(|e| panic!("{e:?}"));
+    assert!(loaded.stack.metrics.prometheus.is_none());
+    let told: Vec<String> = loaded.problems.0.iter().map(|p| p.message.clone()).collect();
+    assert!(told.iter().any(|m| m.contains("prometheus and alertmanager of this config")), "{told:?}");
 }
 
 #[test]
@@ -86,6 +123,14 @@ fn texts() -> impl Strategy<Value = String> {
         Just("[secrets.a]".to_owned()),
         Just("[hosts.a]".to_owned()),
         Just("conditions = [\"[EXIT] == 0\", 3]".to_owned()),
+        Just("[[rules]]".to_owned()),
+        Just("[[scrapes]]".to_owned()),
+        Just("[[graphs]]".to_owned()),
+        Just("[[slos]]".to_owned()),
+        Just("[[inhibitions]]".to_owned()),
+        Just("[prometheus]".to_owned()),
+        Just("expr = \"sum(rate(a_total[5m])) > 1\"".to_owned()),
+        Just("source_matchers = ['a=\"b\"']".to_owned()),
     ];
     proptest::collection::vec(line, 0..25).prop_map(|lines| lines.join("\n"))
 }
@@ -122,10 +167,12 @@ proptest! {
     #[test]
     fn a_sound_file_with_one_change_is_loaded_or_refused(
         at in any::<proptest::sample::Index>(), cut in 0usize..9, put in "\\PC{0,4}|[\\x00-\\x7f]{0,3}",
+        metrics in any::<bool>(),
     ) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid");
         let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
-        let (stack, config) = (read("overridden.toml"), read("overridden.config.toml"));
+        let name = if metrics { "metrics" } else { "overridden" };
+        let (stack, config) = (read(&format!("{name}.toml")), read(&format!("{name}.config.toml")));
         let change = |text: &str| {
             let chars: Vec<char> = text.chars().collect();
             let at = at.index(chars.len());

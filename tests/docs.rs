@@ -147,14 +147,22 @@ fn every_kind_can_answer_its_own_conditions() {
 
 #[test]
 fn every_table_of_a_stack_file_is_documented() {
-    let text = "[stack]\n[defaults]\n[vars]\nx = {}\n[logins.a]\n[[layers]]\n[[hosts]]\n[[probes]]\nkind = 'memory'\n";
+    let text = "[stack]\n[defaults]\n[vars]\nx = {}\n[logins.a]\n[[layers]]\n[[hosts]]\n[[probes]]\nkind = 'memory'\n\
+        [metrics]\n[prometheus]\n[alertmanager]\n[[scrapes]]\nid = 'a'\n[[scrapes]]\nkind = 'json'\nseries = [{}]\n\
+        [[scrapes]]\nkind = 'websocket'\nonly = {}\n[[rules]]\n[[inhibitions]]\n[[severities]]\n[[slos]]\n[[graphs]]\n\
+        lines = [{}]\nthresholds = [{}]\n";
     let docs = read("docs/stack-files.md");
     let tables = docs.split_once("\n## Tables\n").unwrap().1.split("\n## Conditions\n").next().unwrap();
-    for asked in draft::asked(&source("x", text)) {
+    let all = draft::asked(&source("x", text));
+    for what in ["scrape", "series", "only table", "rule", "inhibition", "severity", "slo", "graph", "line"] {
+        assert!(all.iter().any(|a| a.what == what), "the text above has no {what}");
+    }
+    for asked in all {
         for key in asked.asked {
             assert!(
                 tables.contains(&format!("`{key}`"))
-                    || tables.contains(&format!("### [{key}]"))
+                    || tables.contains(&format!("[{key}]"))
+                    || tables.contains(&format!("\n### {key}\n"))
                     || tables.contains(&format!("[[{key}]]"))
                     || tables.contains(&format!("### [{key}.")),
                 "docs/stack-files.md: the {} lacks `{key}`",
@@ -207,6 +215,10 @@ fn the_example_has_every_key_that_a_config_is_asked_for() {
             left.remove(key);
         });
     }
+    // Ways to log in exclude each other, so that they can only be named.
+    let ways = missing.remove("auth table").unwrap_or_default();
+    let text = read("config.toml.example");
+    assert!(ways.iter().all(|way| text.contains(&format!("{{ {way} = "))), "config.toml.example: {ways:?}");
     missing.retain(|_, keys| !keys.is_empty());
     assert!(missing.is_empty(), "config.toml.example lacks {missing:?}");
 }
@@ -248,6 +260,16 @@ fn the_defaults_that_the_example_names_are_the_defaults() {
     for probe in &given.config.probes {
         let of = |all: &[Probe]| all.iter().find(|p| p.id.as_str() == probe.id.value).map(shown);
         assert_eq!(of(&given.stack.probes), of(&plain.stack.probes));
+    }
+    let urls = "[prometheus]\nurl = 'http://x'\n[alertmanager]\nurl = 'http://x'\n";
+    let bare =
+        example(&format!("stack = \"tornado\"\n[secrets.admin_password]\nenv = \"X\"\n{urls}")).stack.metrics;
+    let given_metrics = &given.stack.metrics;
+    for (given, bare) in
+        [(&given_metrics.prometheus, bare.prometheus), (&given_metrics.alertmanager, bare.alertmanager)]
+    {
+        let (given, bare) = (given.as_ref().unwrap(), bare.unwrap());
+        assert_eq!((&given.host, given.timeout), (&bare.host, bare.timeout));
     }
     for (name, at) in &given.config.vars {
         let declared = given.vars.iter().find(|v| v.name == *name).unwrap();

@@ -3,10 +3,15 @@
 
 #![cfg(test)] // tells clippy that helpers, too, may unwrap
 
+mod harness;
+#[path = "stacks/metrics.rs"]
+mod metrics;
+
 use quarterdeck::domain::id::LayerId;
 use quarterdeck::stack::diag::Problems;
 use quarterdeck::stack::kind::Kind;
 use quarterdeck::stack::load::{Loaded, load_texts};
+use quarterdeck::stack::metrics::ScrapeKind;
 use quarterdeck::stack::spec::{Probe, Stack};
 use quarterdeck::stack::{builtin, lint};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,15 +67,27 @@ fn a_stacks_name_stands_only_where_it_is_embedded() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// Everything that goes to one route, and how often a minute.
+/// Everything that goes to one route, and how often a minute. A websocket counts once, when it is
+/// opened, and at worst every 30 s when it is refused again and again.
 fn per_minute(stack: &Stack) -> BTreeMap<String, f64> {
     let mut out = BTreeMap::new();
+    // NGINX hands its requests on to the admin API, which counts them together.
+    let mut add = |target: &str, every: Duration| {
+        let route = target.replace("127.0.0.1:80/", "127.0.0.1:8000/");
+        *out.entry(route).or_insert(0.0) += 60.0 / every.as_secs_f64();
+    };
     for probe in &stack.probes {
         if let Kind::Http(_) = &probe.kind {
-            let target = probe.kind.target();
-            // NGINX hands its requests on to the admin API, which counts them together.
-            let route = target.replace("127.0.0.1:80/", "127.0.0.1:8000/");
-            *out.entry(route).or_insert(0.0) += 60.0 / probe.interval.as_secs_f64();
+            add(&probe.kind.target(), probe.interval);
+        }
+    }
+    for scrape in &stack.metrics.scrapes {
+        match &scrape.kind {
+            ScrapeKind::Page { http, .. } | ScrapeKind::Json { http, .. } => {
+                add(&http.target.url, scrape.interval)
+            }
+            ScrapeKind::Websocket { http, .. } => add(&http.target.url, Duration::from_secs(30)),
+            ScrapeKind::Host => {}
         }
     }
     out
@@ -83,6 +100,9 @@ fn tornados_admin_routes_are_asked_far_below_their_limit() {
     for probe in stack.probes.iter().filter(admin) {
         assert!(probe.interval >= Duration::from_secs(10), "{} is asked too often", probe.id);
     }
+    for scrape in &stack.metrics.scrapes {
+        assert!(scrape.interval >= Duration::from_secs(10), "{} is asked too often", scrape.id);
+    }
     // 200 a minute is the limit; api_manager itself asks /health 4 times.
     for (route, often) in per_minute(&stack) {
         assert!(often <= 20.0, "{route}: {often} a minute");
@@ -93,21 +113,20 @@ fn tornados_admin_routes_are_asked_far_below_their_limit() {
 }
 
 #[test]
-fn tornados_rows_are_all_there() {
-    let stack = tornado();
-    let rows: BTreeSet<&str> = stack.probes.iter().flat_map(|p| &p.rows).map(String::as_str).collect();
-    for row in 1..=12 {
-        let row = format!("T-{row:02}");
-        assert!(rows.contains(row.as_str()), "no probe stands for {row}");
+fn layers_are_in_the_order_of_recovery() {
+    let table: &[(&str, &[&str])] = &[
+        ("tornado", &["postgres", "redis", "services", "admin-api", "edge"]),
+        ("pqmsg", &["postgres", "redis", "server", "prometheus", "alertmanager"]),
+        ("edgesentry", &["postgres", "objects", "ingest", "devices"]),
+    ];
+    for (name, order) in table {
+        recovers_in(&load(name).stack, order);
     }
 }
 
-#[test]
-fn tornados_layers_are_in_the_order_of_recovery() {
-    let stack = tornado();
+fn recovers_in(stack: &Stack, order: &[&str]) {
     let place = |id: &str| stack.layers.iter().position(|l| l.id.as_str() == id).unwrap();
-    let order = ["postgres", "redis", "services", "admin-api", "edge"];
-    assert!(order.windows(2).all(|w| place(w[0]) < place(w[1])));
+    assert!(order.windows(2).all(|w| place(w[0]) < place(w[1])), "{}", stack.name);
     for (i, layer) in stack.layers.iter().enumerate() {
         for needed in &layer.needs {
             assert!(place(needed.as_str()) < i, "{} stands before {needed}, which it needs", layer.id);

@@ -1,10 +1,13 @@
 //! The loop of a full-screen program: waits, takes everything in that is ready, then draws once.
 
 use super::demo;
+use super::metrics;
 use super::setup::Ready;
 use crate::clock::Now;
 use crate::demo::DemoHandle;
+use crate::domain::board::Ask;
 use crate::observe::mailbox::Mailbox;
+use crate::observe::metrics::engine::Engine;
 use crate::observe::scheduler::Scheduler;
 use crate::tui::app::{Effect, Event, Switch};
 use crate::tui::picture;
@@ -39,6 +42,9 @@ struct Screen<'a, S> {
     input: Input,
     mailbox: Arc<Mailbox>,
     scheduler: Option<Scheduler>,
+    engine: Option<Engine>,
+    /// What was asked of the engine before it ran.
+    asks: Vec<Ask>,
     demo: Option<DemoHandle>,
     switches: Vec<Switch>,
     last_draw: Now,
@@ -75,6 +81,8 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
         input,
         mailbox,
         scheduler: None,
+        engine: None,
+        asks: Vec::new(),
         demo,
         switches: Vec::new(),
         last_draw: ready.clock.now(),
@@ -85,8 +93,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     screen.look_at_switches();
     screen.draw();
     // The observers start once there is something to see: their start costs more than a frame.
-    let scheduler = Scheduler::start(ready.prober(), Arc::clone(&screen.mailbox));
-    screen.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
+    screen.start_observers()?;
     let status = screen.until_left().await;
     let last_frame = screen.last_frame();
     // A terminal that has stalled would hold up whoever prints to it.
@@ -95,10 +102,25 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     if let Some(scheduler) = screen.scheduler.take() {
         scheduler.abandon();
     }
+    if let Some(engine) = screen.engine.take() {
+        engine.abandon();
+    }
     Ok(Ended { status, last_frame })
 }
 
 impl<S: Stage> Screen<'_, S> {
+    fn start_observers(&mut self) -> Result<(), String> {
+        let prober = self.ready.prober();
+        // What a demonstration shows is over with it.
+        let keep = self.demo.is_none();
+        let metrics = metrics::start(self.ready, &prober, &self.mailbox, keep)?;
+        let scheduler = Scheduler::start(prober, Arc::clone(&self.mailbox), Some(metrics.tap), metrics.tasks);
+        self.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
+        self.asks.drain(..).for_each(|ask| metrics.engine.ask(ask));
+        self.engine = Some(metrics.engine);
+        Ok(())
+    }
+
     async fn until_left(&mut self) -> u8 {
         // Results wait in the mailbox until the last frame is old enough.
         let mut waiting = false;
@@ -230,11 +252,28 @@ impl<S: Stage> Screen<'_, S> {
                     }
                 }
                 Effect::Flip { switch, on } => self.flip(&switch, on),
-                // For whoever wires the metrics engine: hand it over; there is none to ask yet.
-                Effect::Ask(_) => {}
+                Effect::Ask(ask) => self.ask(ask),
             }
         }
         Next::GoOn
+    }
+
+    /// Before the engine runs, what is asked of it waits.
+    fn ask(&mut self, ask: Ask) {
+        match &self.engine {
+            Some(engine) => engine.ask(ask),
+            None => self.asks.push(ask),
+        }
+    }
+
+    /// Gives the stage what nobody typed: it can only ask for other figures.
+    fn feed(&mut self, event: Event) {
+        for effect in self.stage.event(self.ready.clock.now(), event) {
+            if let Effect::Ask(ask) = effect {
+                self.ask(ask);
+            }
+        }
+        self.dirty = true;
     }
 
     fn flip(&mut self, switch: &str, on: bool) {
@@ -253,21 +292,20 @@ impl<S: Stage> Screen<'_, S> {
         let switches = demo::switches(demo);
         if switches != self.switches {
             self.switches.clone_from(&switches);
-            let now = self.ready.clock.now();
-            let _ = self.stage.event(now, Event::Switches(switches));
-            self.dirty = true;
+            self.feed(Event::Switches(switches));
         }
     }
 
     fn take_results(&mut self) {
-        let now = self.ready.clock.now();
-        let _ = self.stage.event(now, Event::Observed(self.mailbox.drain()));
+        self.feed(Event::Observed(self.mailbox.drain()));
+        if let Some(board) = self.mailbox.take_board() {
+            self.feed(Event::Board(board));
+        }
         self.stage.dropped(self.mailbox.dropped());
         if self.mailbox.is_closed() {
             let text = "the observers have stopped: nothing here is watched any more; leave and start again";
-            let _ = self.stage.event(now, Event::Trouble(text.to_owned()));
+            self.feed(Event::Trouble(text.to_owned()));
         }
-        self.dirty = true;
     }
 
     fn tell_of_panics(&mut self) {
@@ -275,8 +313,7 @@ impl<S: Stage> Screen<'_, S> {
         if let Some(panic) = panics.last() {
             let message = crate::domain::text::one_line(&panic.message, 120);
             let text = format!("a part of this program failed ({}): {message}; see the log", panic.place);
-            let _ = self.stage.event(self.ready.clock.now(), Event::Trouble(text));
-            self.dirty = true;
+            self.feed(Event::Trouble(text));
         }
     }
 
@@ -288,8 +325,7 @@ impl<S: Stage> Screen<'_, S> {
 
     fn resized(&mut self) {
         let size = self.terminal.size();
-        let _ = self.stage.event(self.ready.clock.now(), Event::Resize(size.width, size.height));
-        self.dirty = true;
+        self.feed(Event::Resize(size.width, size.height));
     }
 }
 

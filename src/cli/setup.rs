@@ -35,6 +35,8 @@ pub struct Ready {
     pub glyphs: Glyphs,
     /// What the terminal can show, and what was asked for.
     pub capability: Capability,
+    /// Where this program keeps what outlives it.
+    pub state_dir: PathBuf,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -68,7 +70,8 @@ impl Ready {
                 let full = capability.glyphs == terminal::Glyphs::Full;
                 let glyphs = if full { Glyphs::Unicode } else { Glyphs::Ascii };
                 let clock = Arc::new(SystemClock::new());
-                Ok(Ready { loaded, theme, keymap, glyphs, capability, clock })
+                let state_dir = options.state_dir.clone().unwrap_or_else(|| loaded.config.state_dir.clone());
+                Ok(Ready { loaded, theme, keymap, glyphs, capability, state_dir, clock })
             }
             _ => Err(Failure::Problems(problems)),
         }
@@ -82,14 +85,16 @@ impl Ready {
     /// The dashboard before anything has been seen.
     pub fn app(&self) -> App {
         let stack = &self.loaded.stack;
-        App::new(
+        let mut app = App::new(
             stack.title.clone(),
             stack.environment.clone(),
             stack.matrix(),
             self.theme.clone(),
             self.glyphs,
             self.keymap.clone(),
-        )
+        );
+        app.graphs = Arc::new(stack.metrics.graphs.clone());
+        app
     }
 }
 

@@ -13,5 +13,7 @@ pub mod matrix;
 pub mod observation;
 pub mod promql;
 pub mod series;
+pub mod slo;
+pub mod telemetry;
 pub mod text;
 pub mod units;

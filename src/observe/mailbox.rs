@@ -4,9 +4,10 @@
 //! oldest result of that probe is dropped and counted. So a storm of one probe never delays or
 //! displaces another's result, and memory is bounded by the stack's size.
 
+use crate::domain::board::Board;
 use crate::domain::observation::{Observation, ProbeIndex};
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// Results waiting for each probe, at most.
@@ -24,7 +25,9 @@ struct Inner {
     queue: VecDeque<Observation>,
     /// Results in the queue, by probe.
     waiting: Vec<usize>,
-    /// Something in the queue should be seen at once.
+    /// The latest board, until it is taken: of these only the last one counts.
+    board: Option<Arc<Board>>,
+    /// Something should be seen at once.
     urgent: bool,
     dropped: u64,
     closed: bool,
@@ -35,6 +38,7 @@ impl Mailbox {
         let inner = Inner {
             queue: VecDeque::new(),
             waiting: vec![0; probes],
+            board: None,
             urgent: false,
             dropped: 0,
             closed: false,
@@ -78,7 +82,24 @@ impl Mailbox {
         }
     }
 
-    /// Takes everything that waits.
+    /// Puts a new board in the place of the one before; `urgent` as in [`Mailbox::post`].
+    pub fn post_board(&self, board: Arc<Board>, urgent: bool) {
+        {
+            let mut inner = self.lock();
+            inner.board = Some(board);
+            inner.urgent |= urgent;
+        }
+        if urgent {
+            self.ready.notify_one();
+        }
+    }
+
+    /// Takes the board that was posted last, once.
+    pub fn take_board(&self) -> Option<Arc<Board>> {
+        self.lock().board.take()
+    }
+
+    /// Takes every observation that waits.
     pub fn drain(&self) -> VecDeque<Observation> {
         let mut inner = self.lock();
         inner.waiting.fill(0);

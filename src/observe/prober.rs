@@ -1,10 +1,12 @@
 //! A stack's probes, ready to run: the way to each host, shared answers, the clock.
 
+use super::fetch::access::Access;
 use super::probe::shared::Shared;
 use super::probe::{self, Context};
 use crate::clock::Clock;
 use crate::domain::fact::Facts;
 use crate::domain::health::Health;
+use crate::domain::id::HostId;
 use crate::domain::observation::{ProbeIndex, Reading};
 use crate::domain::text;
 use crate::stack::spec::{Probe, Stack};
@@ -14,6 +16,8 @@ use std::sync::Arc;
 /// Everything needed to run the probes of one stack.
 pub struct Prober {
     probes: Vec<Ready>,
+    /// One way to each host, for all who go there.
+    ways: Vec<(HostId, Result<Arc<Transport>, String>)>,
     shared: Shared,
     clock: Arc<dyn Clock>,
 }
@@ -28,12 +32,24 @@ impl Prober {
     pub fn new(stack: &Stack, shared: Shared, clock: Arc<dyn Clock>) -> Self {
         let ways: Vec<_> =
             stack.hosts.iter().map(|h| (h.id.clone(), Transport::new(h).map(Arc::new))).collect();
-        let way_to = |probe: &Probe| {
-            let way = ways.iter().find(|(id, _)| *id == probe.host);
-            way.map_or_else(|| Err(format!("no host is called {}", probe.host)), |(_, way)| way.clone())
-        };
-        let probes = stack.probes.iter().map(|p| Ready { transport: way_to(p), probe: p.clone() }).collect();
-        Prober { probes, shared, clock }
+        let mut prober = Prober { probes: Vec::new(), ways, shared, clock };
+        let ready = |p: &Probe| Ready { transport: prober.way_to(&p.host), probe: p.clone() };
+        prober.probes = stack.probes.iter().map(ready).collect();
+        prober
+    }
+
+    /// The way to a host, which scrapes share with the probes.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn way_to(&self, host: &HostId) -> Result<Arc<Transport>, String> {
+        let way = self.ways.iter().find(|(id, _)| id == host);
+        way.map_or_else(|| Err(format!("no host is called {host}")), |(_, way)| way.clone())
+    }
+
+    /// Secrets and sessions, which scrapes share with the probes.
+    pub fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.shared.access)
     }
 
     pub fn len(&self) -> usize {

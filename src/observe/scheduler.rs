@@ -10,7 +10,7 @@ use super::mailbox::Mailbox;
 use super::prober::Prober;
 use crate::clock::Now;
 use crate::domain::health::Health;
-use crate::domain::observation::{Observation, ProbeIndex};
+use crate::domain::observation::{Observation, ProbeIndex, Reading};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
@@ -19,6 +19,13 @@ use tokio::sync::{Notify, Semaphore};
 pub const MAX_RUNNING: usize = 64;
 /// The least time between two runs of a probe that fails, so that a look never becomes a load.
 pub const MIN_RETRY: Duration = Duration::from_secs(1);
+
+/// Who else is told of every result, before the screen: what turns them into series. Called on the
+/// observers' thread; must not wait.
+pub type Tap = Arc<dyn Fn(ProbeIndex, &Reading) + Send + Sync>;
+
+/// Something else that runs on the observers' thread until they stop.
+pub type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The running observers. Dropping it stops them.
 pub struct Scheduler {
@@ -33,7 +40,12 @@ impl Scheduler {
     ///
     /// # Errors
     /// When the thread or its runtime cannot be made.
-    pub fn start(prober: Prober, mailbox: Arc<Mailbox>) -> std::io::Result<Self> {
+    pub fn start(
+        prober: Prober,
+        mailbox: Arc<Mailbox>,
+        tap: Option<Tap>,
+        beside: Vec<Task>,
+    ) -> std::io::Result<Self> {
         let pokes: Arc<Vec<Notify>> = Arc::new((0..prober.len()).map(|_| Notify::new()).collect());
         let stop = Arc::new(Notify::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -41,7 +53,7 @@ impl Scheduler {
             let (pokes, stop) = (Arc::clone(&pokes), Arc::clone(&stop));
             move || {
                 let closer = CloseOnDrop(Arc::clone(&mailbox));
-                runtime.block_on(observe(Arc::new(prober), &mailbox, &pokes, &stop));
+                runtime.block_on(observe(Arc::new(prober), &mailbox, tap.as_ref(), beside, &pokes, &stop));
                 runtime.shutdown_background();
                 drop(closer);
             }
@@ -90,13 +102,25 @@ impl Drop for CloseOnDrop {
     }
 }
 
-async fn observe(prober: Arc<Prober>, mailbox: &Arc<Mailbox>, pokes: &Arc<Vec<Notify>>, stop: &Notify) {
+async fn observe(
+    prober: Arc<Prober>,
+    mailbox: &Arc<Mailbox>,
+    tap: Option<&Tap>,
+    beside: Vec<Task>,
+    pokes: &Arc<Vec<Notify>>,
+    stop: &Notify,
+) {
     let running = Arc::new(Semaphore::new(MAX_RUNNING));
     let mut tasks = tokio::task::JoinSet::new();
     for index in (0..prober.len()).map(ProbeIndex) {
         let (prober, mailbox) = (Arc::clone(&prober), Arc::clone(mailbox));
-        let (pokes, running) = (Arc::clone(pokes), Arc::clone(&running));
-        tasks.spawn(async move { keep_probing(&prober, index, &mailbox, &pokes, &running).await });
+        let (pokes, running, tap) = (Arc::clone(pokes), Arc::clone(&running), tap.cloned());
+        tasks.spawn(async move {
+            keep_probing(&prober, index, &mailbox, tap.as_ref(), &pokes, &running).await;
+        });
+    }
+    for task in beside {
+        tasks.spawn(task);
     }
     tokio::select! {
         () = stop.notified() => {}
@@ -108,6 +132,7 @@ async fn keep_probing(
     prober: &Prober,
     index: ProbeIndex,
     mailbox: &Mailbox,
+    tap: Option<&Tap>,
     pokes: &[Notify],
     running: &Semaphore,
 ) {
@@ -129,6 +154,9 @@ async fn keep_probing(
         // Whoever asked for a look waits for its result, also when it says the same again.
         let urgent = announce || before != Some(reading.health);
         before = Some(reading.health);
+        if let Some(tap) = tap {
+            tap(index, &reading);
+        }
         mailbox.post(Observation::Probed { probe: index, reading: Box::new(reading), next }, urgent);
         tokio::select! {
             () = tokio::time::sleep(next.since(now)) => announce = false,

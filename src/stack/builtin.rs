@@ -21,7 +21,7 @@ macro_rules! built_in {
 }
 
 // One line a stack.
-const ALL: &[BuiltIn] = built_in!["tornado.toml"];
+const ALL: &[BuiltIn] = built_in!["tornado.toml", "pqmsg.toml", "edgesentry.toml"];
 
 /// The part of a file's name before `.toml`.
 const fn stem(file: &'static str) -> &'static str {

@@ -4,6 +4,7 @@
 use super::decode::{Asked, At, Reader, Table};
 use super::diag::{Problems, Source};
 use super::draft::{INTERVALS, THRESHOLDS, TIMEOUTS, is_var_name};
+use super::metrics::remote::{self, RemoteDraft};
 use super::spec::{SecretSource, SecretSources, TransportSpec};
 use crate::domain::condition::Condition;
 use crate::domain::id::{self, SecretId};
@@ -56,7 +57,13 @@ pub struct Config {
     pub vars: BTreeMap<String, At<String>>,
     pub hosts: Vec<HostConfig>,
     pub probes: Vec<ProbeConfig>,
+    /// Instead of the stack file's.
+    pub prometheus: Option<RemoteDraft>,
+    /// Instead of the stack file's.
+    pub alertmanager: Option<RemoteDraft>,
     pub secrets: SecretSources,
+    /// Every reference to a secret from this file.
+    pub secret_refs: Vec<At<SecretId>>,
     pub keys: Vec<KeyBinding>,
     /// How long the wallboard stays on one screen.
     pub wallboard_rotate: Duration,
@@ -111,7 +118,10 @@ impl Config {
             vars: BTreeMap::new(),
             hosts: Vec::new(),
             probes: Vec::new(),
+            prometheus: None,
+            alertmanager: None,
             secrets: SecretSources::new(),
+            secret_refs: Vec::new(),
             keys: Vec::new(),
             wallboard_rotate: Duration::from_secs(15),
             operators_group: None,
@@ -200,6 +210,9 @@ fn read_root(root: &Table<'_>, source: &Arc<Source>, env: Environment<'_>) -> Co
     config.vars = read_vars(root);
     config.hosts = named(root, "hosts", "host", |id, t| read_host(id, t, paths));
     config.probes = named(root, "probes", "probe override", |id, t| Some(read_probe(id, t)));
+    config.prometheus = remote::read_draft(root, "prometheus");
+    config.alertmanager = remote::read_draft(root, "alertmanager");
+    config.secret_refs = root.reader.secrets();
     config.secrets =
         named(root, "secrets", "secret", |id, t| read_secret(&id, t, paths)).into_iter().collect();
     config.keys = read_keys(root);

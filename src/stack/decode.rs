@@ -140,6 +140,22 @@ impl<'a> Table<'a> {
         self.int(key, bounds).unwrap_or(default)
     }
 
+    /// A finite number, whole or not. A text is accepted too, so that a `${variable}` can give it.
+    pub fn number(&self, key: &'a str) -> Option<f64> {
+        let (value, span) = self.get(key)?;
+        let number: Option<f64> = match value {
+            DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).ok().map(|n| n as f64),
+            DeValue::Float(n) => n.as_str().replace('_', "").parse().ok(),
+            DeValue::String(s) => self.reader.fill(s, &span).parse().ok(),
+            _ => None,
+        };
+        if let Some(n) = number.filter(|n| n.is_finite()) {
+            return Some(n);
+        }
+        self.wrong(key, span, "a number", value);
+        None
+    }
+
     /// A duration with its unit, within bounds.
     pub fn duration(&self, key: &'a str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
         let (value, span) = self.get(key)?;

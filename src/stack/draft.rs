@@ -7,6 +7,7 @@ use super::diag::{Problems, Source};
 use super::kind::common::Tls;
 use super::kind::http::target::Target;
 use super::kind::{self, Kind};
+use super::metrics;
 use super::spec::{Login, TokenFrom};
 use super::vars::Vars;
 use crate::domain::condition::Condition;
@@ -55,6 +56,7 @@ pub struct Draft {
     /// The ids of all logins, also of those that are wrong.
     pub login_ids: Vec<String>,
     pub probes: Vec<ProbeDraft>,
+    pub metrics: metrics::read::Draft,
     /// Every reference to a secret.
     pub secrets: Vec<At<SecretId>>,
 }
@@ -152,9 +154,11 @@ fn read_root<'a>(
         hosts.push(At { value: "local".to_owned(), span: 0..0 });
     }
     let logins = root.named_tables("logins", "login");
-    let login_ids = logins.iter().map(|(id, _)| id.value.clone()).collect();
+    let login_ids: Vec<String> = logins.iter().map(|(id, _)| id.value.clone()).collect();
     let logins = logins.into_iter().filter_map(read_login).collect();
     let probes = root.tables("probes", "probe").into_iter().map(|t| read_probe(t, defaults)).collect();
+    let names = metrics::read::Names { hosts: &hosts, logins: &login_ids };
+    let metrics = metrics::read::read(root, names);
     root.check_keys();
     let source = Arc::clone(reader.source());
     Draft {
@@ -168,6 +172,7 @@ fn read_root<'a>(
         logins,
         login_ids,
         probes,
+        metrics,
         secrets: reader.secrets(),
     }
 }

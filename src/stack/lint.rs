@@ -1,6 +1,8 @@
 //! What is legal in a file and dangerous all the same. Each warning has an id, so that it can be
 //! looked up in the documentation.
 
+mod metrics;
+
 use super::diag::{Problem, Problems, Source};
 use super::draft::{self, Draft};
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Every lint of a file's own text and what it is about.
 pub const LINTS: &[(&str, &str)] = &[
+    ("alert-without-severity", "an alert without the label `severity` in a stack that declares severities"),
     (
         "curl-in-exec",
         "a command that fetches a URL where the kind `http` would tell status, body and latency apart",
@@ -36,7 +39,12 @@ pub const LINTS: &[(&str, &str)] = &[
     ("secret-in-request", "a secret in a request or body of a stack file"),
     ("secret-in-url", "a secret in a URL, which ends up in logs and on screens"),
     ("secret-in-vars", "a secret among the variables, which are shown and are not redacted"),
+    (
+        "short-for",
+        "an alert whose `for` is shorter than the interval of its evaluation: it fires as if it held for longer",
+    ),
     ("sleep-as-check", "a command that waits instead of looking"),
+    ("unknown-severity", "an alert whose severity is none of the stack's: it comes last"),
 ];
 
 /// The id of the one lint that is about another file than the one it stands in.
@@ -60,6 +68,7 @@ pub fn stack_file(source: &Arc<Source>, problems: &mut Problems) {
     let (table, _) = DeTable::parse_recoverable(&source.text);
     let table = table.into_inner();
     lint.vars(&table);
+    lint.metrics(&table, &draft.metrics.metrics);
     if let Some(DeValue::Array(probes)) = table.get("probes").map(Spanned::get_ref) {
         for probe in probes.iter().take(super::validate::MAX_PROBES) {
             if let DeValue::Table(probe) = probe.get_ref() {
@@ -75,6 +84,7 @@ pub fn config_file(source: &Arc<Source>, problems: &mut Problems) {
     let table = table.into_inner();
     let mut lint = Lint { source, problems };
     lint.vars(&table);
+    lint.remotes(&table);
     if let Some(DeValue::Table(secrets)) = table.get("secrets").map(Spanned::get_ref) {
         for (_, secret) in secrets {
             if let DeValue::Table(secret) = secret.get_ref() {
@@ -171,13 +181,7 @@ impl Lint<'_> {
             let help = "keep a count or a set for it, or ask SCARD, HLEN or DBSIZE, which do not walk";
             self.warn("redis-keys", span.clone(), "KEYS holds Redis up while it walks every key", help);
         }
-        for (url, span) in texts_of(probe.get("url")) {
-            if has_userinfo(url) || has_secret_query(url) || looks_secret(url) {
-                let help =
-                    "use auth = { user = …, password = { secret = \"NAME\" } } or auth = { bearer = … }";
-                self.warn_hiding("secret-in-url", span, "this URL seems to hold a secret", help);
-            }
-        }
+        self.secret_url(probe);
         if let Some(DeValue::Table(headers)) = probe.get("headers").map(Spanned::get_ref) {
             for (name, value) in headers {
                 for (text, span) in texts_of(Some(value)) {
@@ -199,6 +203,16 @@ impl Lint<'_> {
                     let help = "what is sent here is shown on screen; use the kind's own keys for secrets";
                     self.warn_hiding("secret-in-request", span, "this request seems to hold a secret", help);
                 }
+            }
+        }
+    }
+
+    fn secret_url(&mut self, table: &DeTable<'_>) {
+        for (url, span) in texts_of(table.get("url")) {
+            if has_userinfo(url) || has_secret_query(url) || looks_secret(url) {
+                let help =
+                    "use auth = { user = …, password = { secret = \"NAME\" } } or auth = { bearer = … }";
+                self.warn_hiding("secret-in-url", span, "this URL seems to hold a secret", help);
             }
         }
     }

@@ -7,6 +7,7 @@ use super::decode::At;
 use super::diag::{Problem, Problems, Source};
 use super::draft::{self, Draft, Place, Placed, ProbeDraft, VarDecl};
 use super::files;
+use super::metrics::read::Names;
 use super::spec::{Host, Layer, Probe, Stack, TransportSpec};
 use super::validate;
 use crate::domain::id::{HostId, LayerId, ProbeId, SecretId};
@@ -141,14 +142,17 @@ fn choose_stack(flags: &Flags, config: &mut Config, problems: &mut Problems) -> 
 
 fn set_aside(config: &mut Config, problems: &mut Problems) {
     let (Some(source), Some(stack)) = (config.source.clone(), config.stack.clone()) else { return };
-    if !(config.vars.is_empty() && config.hosts.is_empty() && config.probes.is_empty()) {
-        let message =
-            "the vars, hosts and probes of this config are not applied: --stack names another stack";
+    let remote = config.prometheus.is_some() || config.alertmanager.is_some();
+    if remote || !(config.vars.is_empty() && config.hosts.is_empty() && config.probes.is_empty()) {
+        let message = "the vars, hosts, probes, prometheus and alertmanager of this config are not applied: \
+            --stack names another stack";
         problems.push(Problem::warning(&source, stack.span, message));
     }
     config.vars.clear();
     config.hosts.clear();
     config.probes.clear();
+    (config.prometheus, config.alertmanager) = (None, None);
+    config.secret_refs.clear();
 }
 
 fn open_stack(wanted: &StackRef, place: &Place, problems: &mut Problems) -> Option<Arc<Source>> {
@@ -227,18 +231,17 @@ fn blame(problem: Problem, place: &Place) -> Problem {
 }
 
 fn secrets_are_defined(draft: &Draft, config: &Config, problems: &mut Problems) {
-    if config.source.is_none() {
-        return;
-    }
+    let Some(source) = &config.source else { return };
     let mut told: Vec<&SecretId> = Vec::new();
-    for secret in &draft.secrets {
+    let here = draft.secrets.iter().map(|s| (&draft.source, s));
+    for (source, secret) in here.chain(config.secret_refs.iter().map(|s| (source, s))) {
         if config.secrets.contains_key(&secret.value) || told.contains(&&secret.value) {
             continue;
         }
         told.push(&secret.value);
         let message = format!("the secret `{}` is not defined: what needs it stays unknown", secret.value);
         let help = format!("add [secrets.{}] with env, file or command to config.toml", secret.value);
-        problems.push(Problem::warning(&draft.source, secret.span.clone(), message).help(Some(help)));
+        problems.push(Problem::warning(source, secret.span.clone(), message).help(Some(help)));
     }
 }
 
@@ -264,6 +267,29 @@ impl Overrides<'_> {
         for probe in &self.config.probes {
             if self.known("probe", &probe.id, &ids) {
                 self.probe(probe);
+            }
+        }
+        self.remotes();
+    }
+
+    /// A Prometheus or Alertmanager of config.toml stands in place of the stack file's.
+    fn remotes(&mut self) {
+        let Some(source) = &self.config.source else { return };
+        let names = Names { hosts: &self.draft.hosts, logins: &self.draft.login_ids };
+        let metrics = &mut self.draft.metrics.metrics;
+        let places = [
+            (&self.config.prometheus, &mut metrics.prometheus),
+            (&self.config.alertmanager, &mut metrics.alertmanager),
+        ];
+        for (said, place) in places {
+            match said.as_ref().map(|draft| draft.resolve(names)) {
+                Some(Ok(remote)) => *place = Some(remote),
+                Some(Err(wrong)) => {
+                    for w in wrong {
+                        self.problems.push(Problem::error(source, w.span, w.message).help(w.help));
+                    }
+                }
+                None => {}
             }
         }
     }
@@ -330,7 +356,8 @@ fn finish(draft: Draft, config: Config, problems: Problems) -> Loaded {
         name: l.name,
         needs: l.needs.iter().map(|n| LayerId::new(&n.value)).collect(),
     });
-    let mut secrets: Vec<SecretId> = draft.secrets.into_iter().map(|s| s.value).collect();
+    let refs = draft.secrets.into_iter().chain(config.secret_refs.iter().cloned());
+    let mut secrets: Vec<SecretId> = refs.map(|s| s.value).collect();
     secrets.sort();
     secrets.dedup();
     let stack = Stack {
@@ -341,6 +368,7 @@ fn finish(draft: Draft, config: Config, problems: Problems) -> Loaded {
         hosts,
         logins: draft.logins.into_iter().map(|l| l.value).collect(),
         probes: probes.collect(),
+        metrics: draft.metrics.metrics,
     };
     Loaded { stack, source: draft.source, about: draft.about, vars: draft.vars, secrets, config, problems }
 }

@@ -18,6 +18,7 @@ pub struct Stack {
     pub hosts: Vec<Host>,
     pub logins: Vec<Login>,
     pub probes: Vec<Probe>,
+    pub metrics: super::metrics::Metrics,
 }
 
 #[derive(Clone, Debug)]

@@ -150,7 +150,7 @@ pub(crate) fn stat_now(path: &Path) -> Result<FileStat, FileError> {
 }
 
 /// Sorts an error into "it said no" and "no way there".
-pub(super) fn connect_error(to: &Endpoint, e: &io::Error) -> ConnectError {
+pub(crate) fn connect_error(to: &Endpoint, e: &io::Error) -> ConnectError {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound, PermissionDenied,
         WouldBlock,

@@ -1,5 +1,6 @@
 //! Where a command or a connection runs: on this machine, or through ssh on another.
 
+pub mod bridge;
 mod child;
 pub mod files;
 pub mod limited;

@@ -228,7 +228,7 @@ fn rules() -> Vec<RuleView> {
             1,
             RuleState::Error { why: "more than 10000 series".to_owned() },
         ),
-        rule(7, "relay:errors:ratio5m", "", 9, RuleState::Recorded { series: 3 }),
+        rule(7, "relay:errors:ratio5m", "", 9, RuleState::Recorded { series: Some(3) }),
         rule(8, "RelayBackupOld", "high", 1, RuleState::Waiting),
     ]
 }

@@ -91,6 +91,7 @@ impl Bench {
             hosts: vec![host],
             logins: Vec::new(),
             probes: probes.to_vec(),
+            metrics: Default::default(),
         };
         Bench {
             rt,

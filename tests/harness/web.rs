@@ -157,7 +157,7 @@ impl Watch {
         let sources = secrets.iter().map(|(name, source)| (SecretId::new(name), source.clone()));
         Watch {
             clock: Arc::new(ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())),
-            shared: Shared::new(Secrets::new(sources.collect())).with_logins(logins),
+            shared: Shared::with_logins(Secrets::new(sources.collect()), logins),
             transport: Transport::new(&here).unwrap(),
             runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
         }

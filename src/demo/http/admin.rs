@@ -331,7 +331,7 @@ fn users(m: &Model, call: &Call) -> Reply {
     ok(&json!({"status": "ok", "users": page, "pagination": pagination}))
 }
 
-fn live(m: &Model) -> Value {
+pub fn live(m: &Model) -> Value {
     let p = m.host.now;
     json!({
         "status": "running", "uptime_sec": m.now - m.services.get(Svc::ApiPublic).since,

@@ -6,6 +6,7 @@ mod client;
 mod edge;
 mod logs;
 mod metrics;
+mod ws;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -39,9 +40,10 @@ pub enum Site {
 }
 
 pub async fn serve(demo: DemoHandle, site: Site, stream: TcpStream, peer: SocketAddr) {
-    let service = service_fn(move |request| {
-        let demo = demo.clone();
-        async move { Ok::<_, Infallible>(answer(&demo, site, peer, request).await) }
+    let pending = ws::Pending::default();
+    let (of_service, waiting) = (&demo, &pending);
+    let service = service_fn(move |request| async move {
+        Ok::<_, Infallible>(answer(of_service, site, peer, request, waiting).await)
     });
     // A broken connection is the client's business.
     let _ = http1::Builder::new()
@@ -49,10 +51,22 @@ pub async fn serve(demo: DemoHandle, site: Site, stream: TcpStream, peer: Socket
         .header_read_timeout(HEAD)
         .max_buf_size(BODY)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
+    // Here and not in a task of its own, so that it ends when the door closes.
+    ws::go_on(&demo, &pending).await;
 }
 
-async fn answer(demo: &DemoHandle, site: Site, peer: SocketAddr, request: Request<Incoming>) -> Reply {
+async fn answer(
+    demo: &DemoHandle,
+    site: Site,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+    pending: &ws::Pending,
+) -> Reply {
+    if let Some(reply) = ws::answer(demo, site, &mut request, pending) {
+        return reply;
+    }
     let Ok(call) = Call::read(request, peer).await else {
         return json_reply(StatusCode::PAYLOAD_TOO_LARGE, &json!({"detail": "Request body too large"}));
     };

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod log;
 pub mod services;
 mod step;
+mod traffic;
 pub mod units;
 
 use std::time::Duration;
@@ -117,6 +118,7 @@ pub struct Model {
     pub client_requests: u64,
     /// Requests nginx has answered since it started.
     pub edge_requests: u64,
+    traffic: traffic::Traffic,
     admin_secret_changed: bool,
     /// The auth service missed a rotation: every token it makes is refused.
     signs_with_old_key: bool,
@@ -163,6 +165,7 @@ impl Model {
             database_password: format!("demo-{:016x}", rng.next()),
             client_requests: 0,
             edge_requests: 0,
+            traffic: traffic::Traffic::new(seed),
             admin_secret_changed: false,
             signs_with_old_key: false,
             rng,

@@ -37,6 +37,7 @@ impl Model {
         self.client_requests += after.heartbeats - before.heartbeats + after.logins - before.logins;
         self.step_tor();
         self.pings();
+        self.step_traffic();
         let (online, peers) = (self.clients.online(), self.clients.peers());
         self.host.step(now, online, peers, self.has(Fault::DiskFull), &mut self.rng);
     }

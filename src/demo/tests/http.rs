@@ -16,10 +16,47 @@ async fn token(demo: &Demo) -> String {
     cookie.split(['=', ';']).nth(1).unwrap().to_owned()
 }
 
+/// The value of a series on a page.
+fn sample(page: &str, series: &str) -> Option<f64> {
+    page.lines().find_map(|l| l.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[tokio::test]
+async fn counters_count_what_others_ask_and_begin_anew_with_the_process() {
+    let (demo, clock) = start(&[]).await;
+    let base = &demo.addresses.admin_api;
+    let of = async |status: &str| {
+        let page = get(base, "/metrics").await.text;
+        let series = format!("http_requests_total{{handler=\"/users\",method=\"GET\",status=\"{status}\"}}");
+        let sum = "http_request_duration_highr_seconds_sum";
+        (sample(&page, &series).unwrap_or(0.0), sample(&page, sum).unwrap())
+    };
+    let (count, seconds) = of("2xx").await;
+    clock.forward(300);
+    let (later, more) = of("2xx").await;
+    assert!(later >= count + 10.0 && more > seconds + 1.0, "{count} {later}, {seconds} {more}");
+    demo.set_fault("postgres-down", true).unwrap();
+    let (before, _) = of("5xx").await;
+    clock.forward(120);
+    let (after, _) = of("5xx").await;
+    assert!(before == 0.0 && after >= 4.0, "{before} {after}");
+    demo.set_fault("admin-api-down", true).unwrap();
+    clock.forward(5);
+    demo.set_fault("admin-api-down", false).unwrap();
+    clock.forward(5);
+    until(|| async {
+        demo.faults();
+        TcpStream::connect(host(base)).await.is_ok()
+    })
+    .await;
+    assert!(of("2xx").await.0 < count, "a new process counts from nought");
+}
+
 #[tokio::test]
 async fn every_admin_route_has_its_shape() {
     let (demo, _) = start(&[]).await;
     let base = &demo.addresses.admin_api;
+    let before = get(base, "/metrics").await.text;
     for (path, field) in
         [("/health", "/data/healthy"), ("/ready", "/data/log_service"), ("/status/log", "/data/levels")]
     {
@@ -51,15 +88,11 @@ async fn every_admin_route_has_its_shape() {
         assert_eq!(reply.status, 200, "{path}: {}", reply.text);
         assert!(reply.json().pointer(field).is_some(), "{path}: {}", reply.text);
     }
-    let metrics = get(base, "/metrics").await.text;
-    assert!(metrics.contains(
-        "http_requests_total{handler=\"/services/{name}/status\",method=\"GET\",status=\"4xx\"} 1.0"
-    ));
-    assert!(
-        metrics.contains(
-            "http_request_duration_seconds_bucket{handler=\"/users\",method=\"GET\",le=\"+Inf\"} 2.0"
-        )
-    );
+    let after = get(base, "/metrics").await.text;
+    let errors = "http_requests_total{handler=\"/services/{name}/status\",method=\"GET\",status=\"4xx\"}";
+    assert_eq!(sample(&after, errors), Some(1.0));
+    let users = "http_request_duration_seconds_bucket{handler=\"/users\",method=\"GET\",le=\"+Inf\"}";
+    assert_eq!(sample(&after, users), sample(&before, users).map(|n| n + 2.0));
     demo.shutdown().await.unwrap();
 }
 

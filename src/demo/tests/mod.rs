@@ -15,6 +15,7 @@ use crate::clock::Now;
 
 mod http;
 mod stores;
+mod ws;
 
 /// A clock that the test moves.
 pub(super) struct HandClock(Mutex<Duration>);

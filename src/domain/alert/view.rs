@@ -125,7 +125,7 @@ pub enum RuleState {
     Firing,
     /// A recording rule that gave this many series.
     Recorded {
-        series: usize,
+        series: Option<usize>,
     },
     /// It cannot be evaluated.
     Error {

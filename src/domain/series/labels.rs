@@ -78,6 +78,15 @@ impl Labels {
         Labels(Arc::from(block))
     }
 
+    /// Writes the labels for which `keep` holds as [`Self::filtered`] would hold them: equal texts
+    /// for equal labels, without an allocation of their own.
+    pub fn write_filtered(&self, block: &mut String, keep: impl Fn(&str) -> bool) {
+        for (name, value) in self.iter().filter(|(n, _)| keep(n)) {
+            put(block, name);
+            put(block, value);
+        }
+    }
+
     /// All but the metric's name.
     #[must_use]
     pub fn without_name(&self) -> Self {

@@ -49,6 +49,31 @@ impl Matcher {
         Matcher { name: name.into(), op: Op::Equal, value: value.into(), regex: None }
     }
 
+    /// Reads one in Alertmanager's form: `severity="critical"`, the quotes optional.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        let end = text.find(|c| !is_name(c)).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        let rest = rest.trim_start();
+        let shown = crate::domain::text::one_line(text, 80);
+        let ops = [("=~", Op::Match), ("!~", Op::NoMatch), ("!=", Op::NotEqual), ("=", Op::Equal)];
+        let found = ops.iter().find_map(|(sign, op)| Some((rest.strip_prefix(sign)?.trim(), *op)));
+        let (value, op) = match found {
+            Some(found) if !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) => found,
+            _ => return Err(format!("expected name=\"value\", got `{shown}`")),
+        };
+        let value = match value.strip_prefix('"') {
+            Some(quoted) => unquote(quoted).ok_or_else(|| format!("a quote of `{shown}` is never closed"))?,
+            None if value.contains('"') => return Err(format!("a quote of `{shown}` is never opened")),
+            None => value.to_owned(),
+        };
+        Self::new(name, op, value)
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -70,6 +95,24 @@ impl Matcher {
     /// Whether a series is chosen by this matcher.
     pub fn selects(&self, labels: &Labels) -> bool {
         self.matches(labels.get(&self.name))
+    }
+}
+
+/// What stands before a closing quote that ends the text, with its escapes undone.
+fn unquote(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    loop {
+        match chars.next()? {
+            '"' => return chars.next().is_none().then_some(out),
+            '\\' => match chars.next()? {
+                'n' => out.push('\n'),
+                c @ ('"' | '\\') => out.push(c),
+                // As Alertmanager reads it: what is no escape stands for itself.
+                c => out.extend(['\\', c]),
+            },
+            c => out.push(c),
+        }
     }
 }
 
@@ -124,5 +167,28 @@ mod tests {
             assert_eq!(matcher.selects(&labels), chosen, "{matcher}");
         }
         assert!(Matcher::new("job", Op::Match, "(").is_err());
+    }
+
+    #[test]
+    fn matchers_are_read_as_alertmanager_writes_them() {
+        let table = [
+            ("severity=critical", Some(r#"severity="critical""#)),
+            (r#" severity = "critical" "#, Some(r#"severity="critical""#)),
+            (r#"severity=~"high|low""#, Some(r#"severity=~"high|low""#)),
+            (r#"a!="x \"y\"""#, Some(r#"a!="x \"y\"""#)),
+            ("a!~b.*", Some(r#"a!~"b.*""#)),
+            (r#"a="""#, Some(r#"a="""#)),
+            ("a=", Some(r#"a="""#)),
+            ("=b", None),
+            ("a", None),
+            ("1a=b", None),
+            (r#"a="b"#, None),
+            (r#"a="b"c"#, None),
+            ("a=~(", None),
+        ];
+        for (text, shown) in table {
+            let read = Matcher::parse(text);
+            assert_eq!(read.as_ref().map(ToString::to_string).ok().as_deref(), shown, "{text}: {read:?}");
+        }
     }
 }

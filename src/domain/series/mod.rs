@@ -1,10 +1,17 @@
 //! Series: labels and their (time, value) points, in Prometheus' data model.
 
+pub mod bits;
+pub mod chunk;
+pub mod index;
 pub mod labels;
 pub mod matcher;
+pub mod selection;
+pub mod store;
 
 pub use labels::Labels;
 pub use matcher::{Matcher, Op};
+pub use selection::Selection;
+pub use store::Store;
 
 /// Milliseconds since the Unix epoch, as Prometheus counts time.
 pub type Millis = i64;
@@ -48,4 +55,20 @@ pub trait Source {
         to: Millis,
         visit: &mut dyn FnMut(&Labels, &[Sample]),
     );
+
+    /// The same with the last of those samples only, which a source may have at hand: all that an
+    /// instant selector needs.
+    fn select_last(
+        &self,
+        matchers: &[Matcher],
+        from: Millis,
+        to: Millis,
+        visit: &mut dyn FnMut(&Labels, Sample),
+    ) {
+        self.select(matchers, from, to, &mut |labels, samples| {
+            if let Some(last) = samples.last() {
+                visit(labels, *last);
+            }
+        });
+    }
 }

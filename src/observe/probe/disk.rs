@@ -24,10 +24,19 @@ pub struct Usage {
     pub mounted_on: String,
 }
 
-/// Reads `df -P PATH`. Names of devices and of mount points may hold blanks, so the five columns
-/// between them are looked for from the percentage, which is the only word to end in `%`.
+/// Reads `df -P PATH`: the line after the heading.
 pub fn parse_df(output: &str) -> Option<Usage> {
-    let line = output.lines().nth(1)?;
+    parse_line(output.lines().nth(1)?)
+}
+
+/// Reads `df -P`: every line after the heading that is one.
+pub fn parse_df_all(output: &str) -> Vec<Usage> {
+    output.lines().skip(1).filter_map(parse_line).collect()
+}
+
+/// Names of devices and of mount points may hold blanks, so the five columns between them are
+/// looked for from the percentage, which is the only word to end in `%`.
+fn parse_line(line: &str) -> Option<Usage> {
     let words: Vec<&str> = line.split(' ').filter(|w| !w.is_empty()).collect();
     let count = |w: &str| w.parse::<u64>().ok();
     let counted = |w: &str| w == "-" || count(w).is_some();

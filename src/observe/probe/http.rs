@@ -1,18 +1,16 @@
 //! Looks at an HTTP endpoint with one request: status, headers, body.
 
-pub mod auth;
-pub mod fetch;
-
-use super::{Context, Fault, Found, login};
+use super::{Context, Fault, Found};
 use crate::domain::fact::Fact;
 use crate::domain::text;
 use crate::domain::units::{self, Unit};
-use crate::stack::kind::http::{Auth, Spec};
-use auth::Credential;
-use fetch::{Answer, Call, fetch, plain_headers, unsendable};
+use crate::observe::fetch::ask::ask;
+use crate::observe::fetch::auth::{Credential, REDACTED};
+use crate::observe::fetch::http::{Answer, Call, plain_headers, unsendable};
+use crate::stack::kind::http::Spec;
+use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, StatusCode};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -23,27 +21,15 @@ const MAX_EVIDENCE: usize = 8 << 10;
 const MAX_SUMMARY: usize = 60;
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    if let Auth::Login(id) = &spec.auth {
-        return look_as(id, spec, cx).await;
+    let mut kept = if spec.keep_alive { cx.shared.kept.take(&cx.probe.id) } else { None };
+    let (answer, credential) = ask(&cx.way, &spec.auth, call(spec)?, &mut kept).await?;
+    if let Some(open) = kept {
+        cx.shared.kept.put(&cx.probe.id, open);
     }
-    let credential = auth::fixed(&spec.auth, cx).await?;
-    let answer = ask(spec, credential.as_ref(), cx).await?;
-    Ok(report(&answer, credential.as_ref(), cx))
+    Ok(report(&answer, credential.as_deref(), cx))
 }
 
-/// Looks with a login's session, which is renewed once when it is refused.
-async fn look_as(id: &str, spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    let mut session = login::session(cx, id).await?;
-    let mut answer = ask(spec, Some(&session.credential), cx).await?;
-    let refused = matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    if refused && let Some(newer) = login::renew(cx, id, &session).await? {
-        session = newer;
-        answer = ask(spec, Some(&session.credential), cx).await?;
-    }
-    Ok(report(&answer, Some(&session.credential), cx))
-}
-
-async fn ask(spec: &Spec, credential: Option<&Credential>, cx: &Context<'_>) -> Result<Answer, Fault> {
+fn call(spec: &Spec) -> Result<Call<'_>, Fault> {
     let mut headers = plain_headers(&spec.target)?;
     if spec.keep_alive {
         headers.remove(header::CONNECTION);
@@ -55,18 +41,15 @@ async fn ask(spec: &Spec, credential: Option<&Credential>, cx: &Context<'_>) -> 
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(unsendable)?;
         headers.insert(name, HeaderValue::from_str(value).map_err(unsendable)?);
     }
-    if let Some(credential) = credential {
-        headers.insert(credential.header.clone(), credential.value.clone());
-    }
-    let call = Call {
+    Ok(Call {
         target: &spec.target,
         method: Method::from_bytes(spec.method.as_bytes()).map_err(unsendable)?,
         headers,
         body: spec.body.as_ref().map_or_else(Bytes::new, |b| Bytes::copy_from_slice(b.as_bytes())),
         max_body: spec.max_body,
         keep: spec.keep_alive,
-    };
-    fetch(cx, call).await
+        gzip: false,
+    })
 }
 
 /// The facts of an answer. What no condition speaks of is not worked out.
@@ -97,7 +80,7 @@ fn report(answer: &Answer, credential: Option<&Credential>, cx: &Context<'_>) ->
 fn shown_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
     headers.iter().map(|(name, value)| {
         let shown = if *name == header::SET_COOKIE {
-            Cow::Borrowed(auth::REDACTED)
+            Cow::Borrowed(REDACTED)
         } else {
             String::from_utf8_lossy(value.as_bytes())
         };

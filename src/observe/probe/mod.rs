@@ -4,7 +4,7 @@
 //! decided here, in one place.
 
 pub mod host;
-pub mod login;
+pub mod kept;
 pub mod procfs;
 pub mod reply;
 pub mod shared;
@@ -16,14 +16,14 @@ use crate::domain::health::Health;
 use crate::domain::observation::Reading;
 use crate::domain::text;
 use crate::domain::units;
+use crate::observe::fetch::Way;
+pub use crate::observe::fetch::{Fault, Phase};
 use crate::stack::kind::Kind;
 use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::Probe;
+use crate::transport::Transport;
 use crate::transport::stream::Stream;
-use crate::transport::tls::TlsError;
-use crate::transport::{ConnectError, RunError, Transport};
 use shared::Shared;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 macro_rules! kinds {
@@ -67,29 +67,19 @@ pub struct Context<'a> {
     pub shared: &'a Shared,
     pub clock: &'a dyn Clock,
     pub probe: &'a Probe,
-    phase: AtomicU8,
-}
-
-/// How far a look has come: it decides what a deadline that passes means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Phase {
-    /// Something of our own: a file, a command, a lock. Running out of time says nothing of the target.
-    Ours = 0,
-    /// On the way to the target; silence means that there may be no way.
-    Connecting = 1,
-    /// The target took the connection, so silence is its own.
-    Waiting = 2,
+    /// The way to the probe's host.
+    pub way: Way<'a>,
 }
 
 impl<'a> Context<'a> {
     pub fn new(transport: &'a Transport, shared: &'a Shared, clock: &'a dyn Clock, probe: &'a Probe) -> Self {
-        Context { transport, shared, clock, probe, phase: AtomicU8::new(Phase::Ours as u8) }
+        let way = Way::new(transport, &shared.access, clock, &probe.host);
+        Context { transport, shared, clock, probe, way }
     }
 
     /// Says what is being waited for from now on.
     pub fn phase(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.way.phase(phase);
     }
 
     /// Whether any condition speaks of a fact: what nobody asks about need not be worked out.
@@ -97,21 +87,9 @@ impl<'a> Context<'a> {
         self.probe.conditions.iter().chain(&self.probe.degraded_unless).any(|c| c.name() == fact)
     }
 
-    /// Connects, and says so: silence before this returns means that there may be no way to the
-    /// target, silence after it is the target's own. Cancel-safe.
+    /// See [`Way::connect`].
     pub async fn connect(&self, to: &Endpoint) -> Result<Stream, Fault> {
-        self.phase(Phase::Connecting);
-        let stream = self.transport.connect(to).await?;
-        self.phase(Phase::Waiting);
-        Ok(stream)
-    }
-
-    fn current_phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            1 => Phase::Connecting,
-            2 => Phase::Waiting,
-            _ => Phase::Ours,
-        }
+        self.way.connect(to).await
     }
 }
 
@@ -130,45 +108,6 @@ pub struct Found {
     pub missing: Option<String>,
 }
 
-/// Why a look found nothing.
-#[derive(Debug)]
-pub enum Fault {
-    /// The target's own doing: refused, closed, nonsense. It is down.
-    Down(String),
-    /// We could not learn it: no privilege, no tool, no secret. It is unknown.
-    Unknown(String),
-    /// There is no way to it from here. It is unknown, and perhaps it is us.
-    Unreachable(String),
-}
-
-impl From<ConnectError> for Fault {
-    fn from(e: ConnectError) -> Self {
-        match e {
-            ConnectError::Refused(why) => Fault::Down(why),
-            ConnectError::Unreachable(why) => Fault::Unreachable(why),
-            ConnectError::NotAllowed(why) => Fault::Unknown(format!("needs permission: {why}")),
-        }
-    }
-}
-
-impl From<TlsError> for Fault {
-    fn from(e: TlsError) -> Self {
-        match e {
-            TlsError::Target(why) => Fault::Down(why),
-            TlsError::Ours(why) => Fault::Unknown(why),
-        }
-    }
-}
-
-impl From<RunError> for Fault {
-    fn from(e: RunError) -> Self {
-        match e {
-            RunError::Unreachable(why) => Fault::Unreachable(why),
-            other => Fault::Unknown(other.to_string()),
-        }
-    }
-}
-
 /// Runs a probe once, within its timeout. Never panics, never takes longer (a little scheduling
 /// aside). Cancel-safe: dropping it abandons the look.
 pub async fn run(cx: &Context<'_>) -> Reading {
@@ -179,23 +118,7 @@ pub async fn run(cx: &Context<'_>) -> Reading {
     match result {
         Ok(Ok(found)) => judge(cx.probe, found, latency, end),
         Ok(Err(fault)) => of_fault(fault, Some(latency), end),
-        Err(_) => of_fault(late(cx), Some(latency), end),
-    }
-}
-
-fn late(cx: &Context<'_>) -> Fault {
-    let within = units::exact(cx.probe.timeout);
-    if let Some(why) = cx.transport.trouble() {
-        return Fault::Unreachable(format!("expected a result within {within}, but {why}"));
-    }
-    match cx.current_phase() {
-        Phase::Ours => Fault::Unknown(format!("expected a result within {within}, gave up here")),
-        Phase::Connecting => Fault::Unreachable(format!(
-            "expected a connection within {within}, got no answer: unreachable from here"
-        )),
-        Phase::Waiting => {
-            Fault::Down(format!("expected an answer within {within}, got silence after connecting"))
-        }
+        Err(_) => of_fault(cx.way.late(cx.probe.timeout), Some(latency), end),
     }
 }
 

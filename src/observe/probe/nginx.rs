@@ -1,9 +1,9 @@
 //! Looks at nginx's `stub_status` page; anything that is not exactly that page is a failure.
 
-use super::http::fetch::{Call, fetch, plain_headers};
 use super::{Context, Fault, Found};
 use crate::domain::text;
 use crate::domain::units::Unit;
+use crate::observe::fetch::http::{Call, fetch, plain_headers};
 use crate::stack::kind::nginx::Spec;
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
@@ -19,8 +19,9 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         body: Bytes::new(),
         max_body: MAX_PAGE,
         keep: false,
+        gzip: false,
     };
-    let answer = fetch(cx, call).await?;
+    let answer = fetch(&cx.way, call, &mut None).await?;
     if answer.status != StatusCode::OK {
         return Err(Fault::Down(format!("expected status 200, got {}", answer.status)));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Clock ticks a second in `/proc`: the kernel gives the same to every program on every Linux
 /// that this one runs on, whatever its own timer does.
-const TICKS: f64 = 100.0;
+pub const TICKS: f64 = 100.0;
 /// Kept of one command line, in bytes.
 pub const MAX_COMMAND: usize = 4 << 10;
 /// Processes looked at on one host at most.

@@ -2,10 +2,10 @@
 
 use super::Fault;
 use super::host::HostShared;
-use super::http::fetch::Kept;
-use super::login::Logins;
+use super::kept::Kept;
 use crate::clock::{Clock, Now};
 use crate::domain::id::{HostId, SecretId};
+use crate::observe::fetch::access::Access;
 use crate::stack::spec::{Login, Stack};
 use crate::transport::secret::Secrets;
 use crate::transport::{Command, Output, Transport};
@@ -21,14 +21,10 @@ const MAX_SHARED_COMMANDS: usize = 256;
 /// One for all probes of a run of the program.
 #[derive(Debug, Default)]
 pub struct Shared {
-    pub secrets: Arc<Secrets>,
+    /// Secrets and sessions; scrapes use the same.
+    pub access: Arc<Access>,
     /// What the probes of one host share.
     pub host: HostShared,
-    /// Held by the one fetch of a secret that runs: a command that hangs holds one thread, not
-    /// one more at every poll.
-    fetching: Arc<Mutex<()>>,
-    /// The sessions of HTTP APIs.
-    pub(super) logins: Logins,
     /// Connections that HTTP probes keep between their runs.
     pub(super) kept: Kept,
     commands: Mutex<HashMap<(HostId, Command), Arc<Slot>>>,
@@ -47,44 +43,27 @@ pub struct Answer {
 
 impl Shared {
     pub fn new(secrets: Secrets) -> Self {
-        Shared { secrets: Arc::new(secrets), ..Shared::default() }
+        Shared { access: Arc::new(Access::new(secrets, &[])), ..Shared::default() }
     }
 
-    /// The value of a secret. The first time it may run a command, on a thread of its own.
-    /// Cancel-safe: a fetch that nobody waits for any more still fills the store.
+    /// For probes outside of a stack that log in.
+    pub fn with_logins(secrets: Secrets, logins: &[Login]) -> Self {
+        Shared { access: Arc::new(Access::new(secrets, logins)), ..Shared::default() }
+    }
+
+    /// The value of a secret; see [`Access::secret`].
     ///
     /// # Errors
-    /// `Unknown`: we lack the secret, which says nothing of the target.
+    /// As there.
     pub async fn secret(&self, id: &SecretId) -> Result<SecretString, Fault> {
-        if let Some(value) = self.secrets.at_hand(id) {
-            return Ok(value);
-        }
-        let turn = Arc::clone(&self.fetching).lock_owned().await;
-        let (secrets, id) = (Arc::clone(&self.secrets), id.clone());
-        let fetched = tokio::task::spawn_blocking(move || {
-            let value = secrets.get(&id);
-            drop(turn);
-            value
-        });
-        fetched
-            .await
-            .map_err(|e| Fault::Unknown(format!("cannot fetch a secret: {e}")))?
-            .map_err(Fault::Unknown)
-    }
-
-    /// With logins, for probes outside of a stack.
-    #[must_use]
-    pub fn with_logins(mut self, logins: &[Login]) -> Self {
-        self.logins = Logins::new(logins);
-        self
+        self.access.secret(id).await
     }
 
     /// For the probes of one stack: what they ask for together is known from the start.
     pub fn for_stack(secrets: Secrets, stack: &Stack) -> Self {
         Shared {
-            secrets: Arc::new(secrets),
+            access: Arc::new(Access::new(secrets, &stack.logins)),
             host: HostShared::for_stack(stack),
-            logins: Logins::new(&stack.logins),
             ..Shared::default()
         }
     }

@@ -105,7 +105,7 @@ impl Spec {
 }
 
 /// Reads `url`, `tls` and `unix`; also for other kinds that speak HTTP.
-pub(super) fn decode_target(t: &Table<'_>) -> Option<Target> {
+pub(in crate::stack) fn decode_target(t: &Table<'_>) -> Option<Target> {
     let url = t.need_str("url");
     let tls = Tls::decode(t);
     let unix = t.str("unix");
@@ -125,7 +125,8 @@ pub(super) fn decode_target(t: &Table<'_>) -> Option<Target> {
     }
 }
 
-fn decode_auth(t: &Table<'_>) -> Option<Auth> {
+/// Reads `auth`: how a request says who asks.
+pub(in crate::stack) fn decode_auth(t: &Table<'_>) -> Option<Auth> {
     if !t.has("auth") {
         return Some(Auth::None);
     }

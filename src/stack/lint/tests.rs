@@ -68,6 +68,37 @@ fn secrets_that_stand_in_a_file() {
 }
 
 #[test]
+fn metrics_that_mislead_or_tell_secrets() {
+    let rule = |more: &str| format!("[[rules]]\nalert = \"A\"\nexpr = \"up == 0\"\n{more}\n");
+    let declared = |more: &str| format!("{}[[severities]]\nname = \"P0\"\nrank = 0\n", rule(more));
+    let table: &[(String, &[&str])] = &[
+        (rule(""), &[]),
+        (declared(""), &["alert-without-severity"]),
+        (declared("labels = { team = \"x\" }"), &["alert-without-severity"]),
+        (declared("labels = { severity = \"P0\" }"), &[]),
+        (declared("labels = { severity = \"PO\" }"), &["unknown-severity"]),
+        (declared("labels = { severity = \"{{ $labels.x }}\" }"), &[]),
+        (declared("labels = { severity = \"P0\" }\nfor = \"5s\""), &["short-for"]),
+        (declared("labels = { severity = \"P0\" }\nfor = \"15s\""), &[]),
+        (declared("labels = { severity = \"P0\" }\nfor = \"0s\""), &[]),
+        (declared("labels = { severity = \"P0\" }\nfor = \"5s\"\ninterval = \"5s\""), &[]),
+        (format!("{}[metrics]\nevaluation_interval = \"1m\"\n", rule("for = \"30s\"")), &["short-for"]),
+        (
+            "[[rules]]\nrecord = \"a\"\nexpr = \"up\"\n[[severities]]\nname = \"P0\"\nrank = 0\n".to_owned(),
+            &[],
+        ),
+        ("[[scrapes]]\nid = \"a\"\nurl = \"http://x/?token=hunter2\"\n".to_owned(), &["secret-in-url"]),
+        ("[[scrapes]]\nid = \"a\"\nurl = \"http://x/\"\ninterval = \"1s\"\n".to_owned(), &["fast-http"]),
+        ("[[scrapes]]\nid = \"a\"\nkind = \"host\"\ninterval = \"1s\"\n".to_owned(), &[]),
+        ("[prometheus]\nurl = \"http://u:hunter2@x/\"\n".to_owned(), &["secret-in-url"]),
+    ];
+    for (text, want) in table {
+        assert_eq!(ids(&format!("[stack]\nname = \"s\"\n{text}")), *want, "{text}");
+    }
+    assert_eq!(ids("[alertmanager]\nurl = \"http://x/?api_key=hunter2\"\n"), ["secret-in-url"]);
+}
+
+#[test]
 fn a_probe_that_says_nothing_is_pointed_out() {
     let text = "[[probes]]\nid = \"p\"\nlayer = \"l\"\nkind = \"tcp\"\naddress = \"a:1\"\n";
     assert_eq!(ids(text), [""; 0]);

@@ -1,10 +1,17 @@
 //! What a stack file says of metrics: what is scraped, which rules hold, what is drawn.
 
+mod graphs;
+pub mod read;
+pub mod remote;
+mod rules;
+pub mod scrapes;
+
+pub use crate::domain::alert::rule::{Inhibition, Rule, RuleKind, Severity};
+
 use super::kind::http::Auth;
 use super::kind::http::target::Target;
 use crate::domain::id::HostId;
 use crate::domain::promql::Expr;
-use crate::domain::series::Matcher;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,7 +23,10 @@ pub struct Metrics {
     pub alertmanager: Option<Remote>,
     pub scrapes: Vec<Scrape>,
     pub rules: Vec<Rule>,
+    /// Those that suppress.
     pub inhibitions: Vec<Inhibition>,
+    /// All of them as they were written, those for comparison included.
+    pub suppressions: Vec<Suppression>,
     pub slos: Vec<Slo>,
     pub graphs: Vec<Graph>,
     pub severities: Vec<Severity>,
@@ -114,42 +124,14 @@ pub struct OnlyType {
     pub value: String,
 }
 
-/// An alerting or recording rule, with Prometheus' names.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    pub kind: RuleKind,
-    /// The group it is evaluated in, in order.
-    pub group: String,
-    pub expr: Expr,
-    /// Zero for a recording rule.
-    pub hold: Duration,
-    pub keep_firing_for: Duration,
-    /// Values are templates.
-    pub labels: BTreeMap<String, String>,
-    /// Values are templates.
-    pub annotations: BTreeMap<String, String>,
-    /// Of its group, where the group says; the stack's otherwise.
-    pub interval: Option<Duration>,
-    pub limit: usize,
-    /// What to do about it.
+/// An inhibition and why it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    pub inhibition: Inhibition,
+    /// Off, it only stands beside the one that replaces it: nothing is suppressed by it.
+    pub active: bool,
     pub help: String,
     pub rows: Vec<String>,
-    /// Where it was written, for messages: `stack.toml:12`.
-    pub place: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RuleKind {
-    Alert(String),
-    Record(String),
-}
-
-/// As Alertmanager's `inhibit_rules`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inhibition {
-    pub source: Vec<Matcher>,
-    pub target: Vec<Matcher>,
-    pub equal: Vec<String>,
 }
 
 /// A service level objective.
@@ -220,18 +202,4 @@ pub enum Unit {
     /// 0 to 1.
     Ratio,
     PerSecond,
-}
-
-/// A severity in the stack's own words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Severity {
-    /// As the label `severity` has it.
-    pub name: String,
-    /// How severe, shared by all stacks: 0 wakes people up.
-    pub rank: u8,
-    pub about: String,
-    /// By when somebody must have acknowledged.
-    pub acknowledge: Option<Duration>,
-    /// Who hears of it: the runbook's receiver.
-    pub receiver: String,
 }

@@ -253,7 +253,9 @@ pub fn rule_state(rule: &RuleView, at: Now) -> (Grade, &'static str, String) {
             let grade = if rule.rank == 0 { Grade::Severe } else { Grade::Serious };
             (grade, "firing", String::new())
         }
-        RuleState::Recorded { series } => (Grade::Fine, "recorded", format!("{series} series")),
+        RuleState::Recorded { series } => {
+            (Grade::Fine, "recorded", series.map_or_else(String::new, |n| format!("{n} series")))
+        }
         RuleState::Error { why } => (Grade::Unknown, "error", safe(why)),
         RuleState::Stale { since, what } => {
             (Grade::Unknown, "stale", format!("{} for {}", safe(what), long_age(between(*since, at.wall))))

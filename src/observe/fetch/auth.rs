@@ -1,6 +1,7 @@
 //! What proves who asks, and keeping it out of everything that is shown.
 
-use crate::observe::probe::{Context, Fault};
+use super::Fault;
+use super::access::Access;
 use crate::stack::kind::http::Auth;
 use hyper::header::{self, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -77,15 +78,15 @@ impl Credential {
     }
 }
 
-/// What a probe without a login proves itself with.
+/// What a request without a login proves itself with.
 ///
 /// # Errors
 /// `Unknown`: we lack the secret, or cannot send it.
-pub async fn fixed(auth: &Auth, cx: &Context<'_>) -> Result<Option<Credential>, Fault> {
+pub async fn fixed(auth: &Auth, access: &Access) -> Result<Option<Credential>, Fault> {
     let made = match auth {
         Auth::None | Auth::Login(_) => return Ok(None),
-        Auth::Bearer(id) => Credential::bearer(&cx.shared.secret(id).await?),
-        Auth::Basic { user, password } => Credential::basic(user, &cx.shared.secret(password).await?),
+        Auth::Bearer(id) => Credential::bearer(&access.secret(id).await?),
+        Auth::Basic { user, password } => Credential::basic(user, &access.secret(password).await?),
     };
     made.map(Some).map_err(Fault::Unknown)
 }

@@ -1,12 +1,12 @@
 //! One HTTP/1.1 request over a connection of its own, or over one kept from the run before.
 //!
-//! The protocol runs inside the probe's own task: no pool, no task for each connection, and
+//! The protocol runs inside the asker's own task: no pool, no task for each connection, and
 //! dropping the future closes everything.
 
-use crate::domain::id::ProbeId;
+use super::body::Growing;
+use super::{Fault, Phase, Way};
 use crate::domain::text;
 use crate::domain::units;
-use crate::observe::probe::{Context, Fault, Phase};
 use crate::stack::kind::http::target::Target;
 use crate::transport::tls::{self, Wire};
 use http_body_util::{BodyExt, Full};
@@ -15,24 +15,15 @@ use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri, Version};
 use hyper_util::rt::TokioIo;
-use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 /// The longest head of an answer, in bytes. The number of headers is bounded by hyper's own 100.
 pub const MAX_HEAD: usize = 64 << 10;
-/// A body may come in this many pieces, and in more only if they are not tiny: each costs as much
-/// work as a large one, and a hostile server could send a million.
-const FREE_PIECES: usize = 1024;
-/// The least average of more pieces than that, in bytes.
-const LEAST_PIECE: usize = 16;
-/// Connections kept at most; a probe beyond them opens a fresh one each time.
-const MAX_KEPT: usize = 8192;
-
 /// What to ask, and within which bounds.
+#[derive(Clone)]
 pub struct Call<'a> {
     pub target: &'a Target,
     pub method: Method,
@@ -40,8 +31,10 @@ pub struct Call<'a> {
     pub body: Bytes,
     /// A longer body is the target's failure, in bytes.
     pub max_body: usize,
-    /// Take a kept connection and keep it afterwards.
+    /// Keep the connection afterwards.
     pub keep: bool,
+    /// Ask for a packed body, and unpack it.
+    pub gzip: bool,
 }
 
 /// The headers of a request that nobody configured, over a connection of its own.
@@ -73,31 +66,14 @@ pub struct Answer {
 }
 
 /// An open connection and the protocol on it.
-struct Open {
+pub struct Open {
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<TokioIo<Wire>, Full<Bytes>>,
 }
 
-/// The connections that probes keep between their runs.
-#[derive(Default)]
-pub struct Kept(Mutex<HashMap<ProbeId, Box<Open>>>);
-
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for Open {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept").finish_non_exhaustive()
-    }
-}
-
-impl Kept {
-    fn take(&self, probe: &ProbeId) -> Option<Box<Open>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(probe)
-    }
-
-    fn put(&self, probe: &ProbeId, open: Box<Open>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MAX_KEPT {
-            kept.insert(probe.clone(), open);
-        }
+        f.debug_struct("Open").finish_non_exhaustive()
     }
 }
 
@@ -109,44 +85,50 @@ struct Sending {
     headers: HeaderMap,
     body: Bytes,
     max_body: usize,
+    gzip: bool,
 }
 
-/// Sends one request and reads its answer. A kept connection that turns out to be dead is
-/// replaced once, so that a server which closes idle connections does not look down.
+/// Sends one request and reads its answer, on the connection in `kept` if there is one; it is left
+/// there again if the call asks for that and the server does not close it. A kept connection that
+/// turns out to be dead is replaced once, so that a server which closes idle connections does not
+/// look down. Cancel-safe: dropping it closes the connection.
 ///
 /// # Errors
 /// `Down` for what the target did wrong; see [`Fault`].
-pub async fn fetch(cx: &Context<'_>, call: Call<'_>) -> Result<Answer, Fault> {
+pub async fn fetch(way: &Way<'_>, call: Call<'_>, kept: &mut Option<Box<Open>>) -> Result<Answer, Fault> {
+    let mut headers = call.headers;
+    if call.gzip {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    }
     let request = Sending {
         path: call.target.path.parse().map_err(unsendable)?,
         method: call.method,
-        headers: call.headers,
+        headers,
         body: call.body,
         max_body: call.max_body,
+        gzip: call.gzip,
     };
-    if call.keep
-        && let Some(mut open) = cx.shared.kept.take(&cx.probe.id)
-    {
-        cx.phase(Phase::Waiting);
+    if let Some(mut open) = kept.take() {
+        way.phase(Phase::Waiting);
         match open.exchange(request.clone()).await {
             Ok(answer) => {
-                keep(cx, open).await;
+                *kept = if call.keep { still_open(open).await } else { None };
                 return Ok(answer);
             }
             Err(Failure::Broken(_)) => {} // perhaps only idle for too long: ask afresh
             Err(Failure::Judged(fault)) => return Err(fault),
         }
     }
-    let mut open = open(cx, call.target).await?;
+    let mut open = open(way, call.target).await?;
     let answer = open.exchange(request).await.map_err(Failure::into_fault)?;
     if call.keep {
-        keep(cx, open).await;
+        *kept = still_open(open).await;
     }
     Ok(answer)
 }
 
-async fn open(cx: &Context<'_>, target: &Target) -> Result<Box<Open>, Fault> {
-    let stream = cx.connect(&target.endpoint).await?;
+async fn open(way: &Way<'_>, target: &Target) -> Result<Box<Open>, Fault> {
+    let stream = way.connect(&target.endpoint).await?;
     let wire = tls::wrap(stream, &target.endpoint, target.tls.as_ref()).await?;
     let (sender, connection) = Builder::new()
         .max_buf_size(MAX_HEAD)
@@ -156,14 +138,12 @@ async fn open(cx: &Context<'_>, target: &Target) -> Result<Box<Open>, Fault> {
     Ok(Box::new(Open { sender, connection }))
 }
 
-/// Puts a connection aside for the next run, unless the server wants it closed.
-async fn keep(cx: &Context<'_>, mut open: Box<Open>) {
+/// The connection, unless the server wants it closed.
+async fn still_open(mut open: Box<Open>) -> Option<Box<Open>> {
     let alive = std::future::poll_fn(|task| {
         Poll::Ready(Pin::new(&mut open.connection).poll(task).is_pending() && open.sender.is_ready())
     });
-    if alive.await {
-        cx.shared.kept.put(&cx.probe.id, open);
-    }
+    if alive.await { Some(open) } else { None }
 }
 
 enum Failure {
@@ -192,7 +172,8 @@ impl Open {
         let asked = sender.send_request(request);
         let work = async {
             let (head, body) = asked.await.map_err(Failure::Broken)?.into_parts();
-            let body = read_body(body, what.max_body).await?;
+            let gzip = what.gzip && is_gzip(&head.headers);
+            let body = read_body(body, what.max_body, gzip).await?;
             Ok(Answer { status: head.status, version: head.version, headers: head.headers, body })
         };
         drive(work, connection).await
@@ -228,34 +209,18 @@ async fn drive<T>(
     .await
 }
 
-async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, Failure> {
-    let too_long = || {
-        let max = units::bytes(max as f64);
-        Failure::Judged(Fault::Down(format!("expected a body of at most {max}, got more")))
-    };
-    if body.size_hint().lower() > max as u64 {
-        return Err(too_long());
-    }
-    let mut first = Bytes::new();
-    let mut rest: Vec<u8> = Vec::new();
-    let mut pieces = 0;
+async fn read_body(mut body: Incoming, max: usize, gzip: bool) -> Result<Bytes, Failure> {
+    let mut growing = Growing::new(max, Some(body.size_hint().lower()), gzip).map_err(Failure::Judged)?;
     while let Some(frame) = body.frame().await {
-        pieces += 1;
-        if pieces > FREE_PIECES && (first.len() + rest.len()) / pieces < LEAST_PIECE {
-            let why = format!("expected a body, got {pieces} pieces of a few bytes");
-            return Err(Failure::Judged(Fault::Down(why)));
-        }
         let Ok(data) = frame.map_err(Failure::Broken)?.into_data() else { continue };
-        if first.len() + rest.len() + data.len() > max {
-            return Err(too_long());
-        }
-        if first.is_empty() {
-            first = data; // nearly always the whole of it, taken without a copy
-        } else {
-            rest.extend_from_slice(&data);
-        }
+        growing.push(data).map_err(Failure::Judged)?;
     }
-    if rest.is_empty() { Ok(first) } else { Ok([&first, rest.as_slice()].concat().into()) }
+    growing.finish().map_err(Failure::Judged)
+}
+
+/// Whether a body is packed in the one way that we ask for.
+fn is_gzip(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"gzip"))
 }
 
 /// What went wrong on the connection, as a reason.

@@ -1,11 +1,11 @@
-//! Logging in to HTTP APIs once for all probes: tokens kept by login and host, renewed when they
+//! Logging in to HTTP APIs once for all who ask: tokens kept by login and host, renewed when they
 //! are refused, and never tried so often that a server would ban us.
 
 pub mod gate;
 
-use super::http::auth::Credential;
-use super::http::fetch::{Answer, Call, fetch, plain_headers};
-use super::{Context, Fault, Phase};
+use super::auth::Credential;
+use super::http::{Answer, Call, fetch, plain_headers};
+use super::{Fault, Phase, Way};
 use crate::domain::id::HostId;
 use crate::domain::text;
 use crate::domain::units;
@@ -77,26 +77,26 @@ impl Logins {
 /// # Errors
 /// `Unknown` while logging in fails, is refused or is not allowed yet, with the reason of the last
 /// attempt; `Unreachable` when there was no way to the server.
-pub async fn session(cx: &Context<'_>, id: &str) -> Result<Session, Fault> {
-    let slot = cx.shared.logins.slot(id)?;
-    if let Some(session) = slot.at_hand(cx) {
+pub async fn session(way: &Way<'_>, id: &str) -> Result<Session, Fault> {
+    let slot = way.access.logins.slot(id)?;
+    if let Some(session) = slot.at_hand(way) {
         return Ok(session);
     }
-    cx.phase(Phase::Ours);
+    way.phase(Phase::Ours);
     let mut gate = slot.gate.lock().await;
-    if let Some(session) = slot.at_hand(cx) {
+    if let Some(session) = slot.at_hand(way) {
         return Ok(session);
     }
-    gate.may_try(cx.clock.now().mono).map_err(|early| Fault::Unknown(slot.too_early(&early)))?;
+    gate.may_try(way.clock.now().mono).map_err(|early| Fault::Unknown(slot.too_early(&early)))?;
     let target = slot.target.as_ref().map_err(|why| Fault::Unknown(format!("login {id}: {why}")))?;
     // Fetched before the attempt begins, so that a missing secret costs no attempt.
-    let password = cx.shared.secret(&slot.login.password).await?;
-    let mut attempt = Attempt { gate: &mut gate, cx, settled: false };
-    match slot.attempt(cx, target, &password).await {
+    let password = way.access.secret(&slot.login.password).await?;
+    let mut attempt = Attempt { gate: &mut gate, way, settled: false };
+    match slot.attempt(way, target, &password).await {
         Ok(credential) => {
-            let session = Session { credential: Arc::new(credential), since: cx.clock.now().mono };
+            let session = Session { credential: Arc::new(credential), since: way.clock.now().mono };
             attempt.settle(Outcome::Accepted, "");
-            slot.sessions().insert(cx.probe.host.clone(), session.clone());
+            slot.sessions().insert(way.host.clone(), session.clone());
             Ok(session)
         }
         Err(Refusal { outcome, fault }) => {
@@ -109,11 +109,11 @@ pub async fn session(cx: &Context<'_>, id: &str) -> Result<Session, Fault> {
             let why = text::one_line(&why, MAX_WHY);
             if outcome == Outcome::Refused {
                 // The next attempt reads it again: perhaps it has been put right by then.
-                cx.shared.secrets.forget(&slot.login.password);
+                way.access.secrets.forget(&slot.login.password);
             }
             attempt.settle(outcome, &why);
             drop(attempt);
-            let why = match gate.may_try(cx.clock.now().mono) {
+            let why = match gate.may_try(way.clock.now().mono) {
                 Err(early) => slot.too_early(&early),
                 Ok(()) => format!("login {id}: {why}"),
             };
@@ -127,48 +127,48 @@ pub async fn session(cx: &Context<'_>, id: &str) -> Result<Session, Fault> {
 ///
 /// # Errors
 /// As [`session`].
-pub async fn renew(cx: &Context<'_>, id: &str, old: &Session) -> Result<Option<Session>, Fault> {
-    let slot = cx.shared.logins.slot(id)?;
+pub async fn renew(way: &Way<'_>, id: &str, old: &Session) -> Result<Option<Session>, Fault> {
+    let slot = way.access.logins.slot(id)?;
     {
         let mut sessions = slot.sessions();
-        let current = sessions.get(&cx.probe.host);
+        let current = sessions.get(way.host);
         if current.is_some_and(|now| Arc::ptr_eq(&now.credential, &old.credential)) {
-            if cx.clock.now().mono.saturating_sub(old.since) < slot.login.backoff {
+            if way.clock.now().mono.saturating_sub(old.since) < slot.login.backoff {
                 return Ok(None);
             }
-            sessions.remove(&cx.probe.host);
+            sessions.remove(way.host);
         }
     }
-    session(cx, id).await.map(Some)
+    session(way, id).await.map(Some)
 }
 
 /// An attempt under way. One that is dropped before it has been settled may still have been
 /// counted by the server, once there was a connection.
 struct Attempt<'a> {
     gate: &'a mut Gate,
-    cx: &'a Context<'a>,
+    way: &'a Way<'a>,
     settled: bool,
 }
 
 impl Attempt<'_> {
     fn settle(&mut self, outcome: Outcome, why: &str) {
         self.settled = true;
-        self.gate.settle(self.cx.clock.now().mono, outcome, why);
+        self.gate.settle(self.way.clock.now().mono, outcome, why);
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.settled {
-            let outcome = unanswered(self.cx);
+            let outcome = unanswered(self.way);
             self.settle(outcome, "the server did not answer a login in time");
         }
     }
 }
 
 /// What an attempt without an answer counts as.
-fn unanswered(cx: &Context<'_>) -> Outcome {
-    if cx.current_phase() == Phase::Waiting { Outcome::Unsettled } else { Outcome::Trouble }
+fn unanswered(way: &Way<'_>) -> Outcome {
+    if way.current_phase() == Phase::Waiting { Outcome::Unsettled } else { Outcome::Trouble }
 }
 
 struct Refusal {
@@ -181,8 +181,8 @@ impl Slot {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at_hand(&self, cx: &Context<'_>) -> Option<Session> {
-        self.sessions().get(&cx.probe.host).cloned()
+    fn at_hand(&self, way: &Way<'_>) -> Option<Session> {
+        self.sessions().get(way.host).cloned()
     }
 
     fn too_early(&self, early: &TooEarly) -> String {
@@ -194,7 +194,7 @@ impl Slot {
     /// One attempt. What the server says in its body is not quoted: it may echo the password.
     async fn attempt(
         &self,
-        cx: &Context<'_>,
+        way: &Way<'_>,
         target: &Target,
         password: &SecretString,
     ) -> Result<Credential, Refusal> {
@@ -210,15 +210,17 @@ impl Slot {
             body: Bytes::from(ask.to_string()),
             max_body: MAX_ANSWER,
             keep: false,
+            gzip: false,
         };
-        let answer = fetch(cx, call).await.map_err(|fault| Refusal { outcome: unanswered(cx), fault })?;
+        let answer =
+            fetch(way, call, &mut None).await.map_err(|fault| Refusal { outcome: unanswered(way), fault })?;
         let no = |outcome, why: String| Refusal { outcome, fault: Fault::Unknown(why) };
         let (status, user) = (answer.status, &self.login.username);
         match status.as_u16() {
             // A form's login answers with a redirection; the token is what counts.
             200..=399 => {}
             429 => {
-                let told = retry_after(&answer.headers, cx.clock.now().wall);
+                let told = retry_after(&answer.headers, way.clock.now().wall);
                 return Err(no(Outcome::Limited(told), format!("refused for now with {status}")));
             }
             400..=499 => return Err(no(Outcome::Refused, format!("refused as {user} with {status}"))),

@@ -1,0 +1,3 @@
+//! What is kept across runs of the program, in the state directory.
+
+pub mod keep;
