@@ -83,7 +83,7 @@ fn data() -> Vec<Arc<GraphData>> {
         vec![
             ("200", line(&[("status", "200")], |x| Some(180.0 + 40.0 * wave(x, 3.0)))),
             ("429", line(&[("status", "429")], |x| Some(if x > 0.6 { 60.0 * (x - 0.6) } else { 0.0 }))),
-            ("503", line(&[("status", "503")], |x| (x > 0.7).then(|| 90.0 * (x - 0.7)))),
+            ("503", line(&[("status", "503")], |x| (x > 0.7).then_some(90.0 * (x - 0.7)))),
             ("404", line(&[("status", "404")], |x| Some(12.0 + 4.0 * wave(x, 7.0)))),
         ],
         vec![("errors", line(&[], |x| Some(if x > 0.7 { 0.15 * (x - 0.7) } else { 0.002 })))],
@@ -317,7 +317,7 @@ pub fn answer(expr: &str) -> Answer {
         step: 15_000,
         lines: vec![
             line(&[("status", "200"), ("job", "relay")], |x| Some(180.0 + 40.0 * wave(x, 3.0))),
-            line(&[("status", "503"), ("job", "relay")], |x| (x > 0.7).then(|| 90.0 * (x - 0.7))),
+            line(&[("status", "503"), ("job", "relay")], |x| (x > 0.7).then_some(90.0 * (x - 0.7))),
         ],
         trouble: None,
         remote: true,

@@ -10,6 +10,7 @@ use super::widget::canvas::Form;
 use crate::clock::Now;
 use crate::domain::text::one_line;
 use crossterm::event::{KeyCode, KeyEvent};
+use std::fmt::Write as _;
 
 /// Opens the prompt on what is at hand: the graph, the family under the cursor, the last expression.
 pub fn open_prompt(app: &mut App) {
@@ -248,7 +249,7 @@ fn copy(app: &mut App, now: Now) -> Vec<Effect> {
                 let end = m.cursor.unwrap_or(data.to);
                 let value = super::widget::trace::value_at(&drawn.line.samples, end, data.step);
                 let value = value.map_or("-".to_owned(), |v| v.to_string());
-                text.push_str(&format!("  {} {value}\n", one_line(&drawn.legend, 200)));
+                let _ = writeln!(text, "  {} {value}", one_line(&drawn.legend, 200));
             }
         }
         Page::Query => {
@@ -259,28 +260,30 @@ fn copy(app: &mut App, now: Now) -> Vec<Effect> {
                 let end = m.cursor.unwrap_or(answer.to);
                 let value = super::widget::trace::value_at(&line.samples, end, answer.step);
                 let value = value.map_or("-".to_owned(), |v| v.to_string());
-                text.push_str(&format!("  {} {value}\n", one_line(&line.labels.to_string(), 400)));
+                let _ = writeln!(text, "  {} {value}", one_line(&line.labels.to_string(), 400));
             }
         }
         Page::Targets => {
             let Some(target) = app.board().targets.get(m.target) else { return Vec::new() };
-            text.push_str(&format!(
-                "{} {}: {}\n",
+            let _ = writeln!(
+                text,
+                "{} {}: {}",
                 one_line(&target.id, 80),
                 one_line(&target.url, 200),
                 one_line(&target.reason, 300)
-            ));
+            );
         }
         Page::Families => {
             let Some(family) = selected_family(app) else { return Vec::new() };
-            text.push_str(&format!(
-                "{} ({}) {}\n",
+            let _ = writeln!(
+                text,
+                "{} ({}) {}",
                 one_line(&family.name, 200),
-                family.kind,
+                one_line(&family.kind, 40),
                 one_line(&family.help, 300)
-            ));
+            );
             for (labels, value) in &family.series {
-                text.push_str(&format!("  {} {}\n", one_line(labels, 400), one_line(value, 200)));
+                let _ = writeln!(text, "  {} {}", one_line(labels, 400), one_line(value, 200));
             }
         }
     }

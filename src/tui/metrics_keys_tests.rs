@@ -36,7 +36,10 @@ fn on(board: Board) -> App {
     app_on(board, Glyphs::Unicode, 80, 24)
 }
 
-fn watched(effects: &[Effect]) -> Vec<(Vec<usize>, u64, bool)> {
+/// Graphs, minutes, and whether they are of the past.
+type Watched = (Vec<usize>, u64, bool);
+
+fn watched(effects: &[Effect]) -> Vec<Watched> {
     let each = effects.iter().filter_map(|e| match e {
         Effect::Ask(Ask::Watch { graphs, span, end, .. }) => {
             Some((graphs.iter().map(|g| g.0).collect(), span.as_secs() / 60, end.is_some()))
@@ -54,7 +57,7 @@ fn asks(effects: &[Effect]) -> Vec<&Ask> {
 fn only_what_is_open_is_asked_for() {
     let mut app = on(board());
     // Two columns and two rows of graphs; then the next ones; then one; another span; the past.
-    let table: &[(&str, Vec<(Vec<usize>, u64, bool)>)] = &[
+    let table: &[(&str, Vec<Watched>)] = &[
         ("2", vec![(vec![0, 1, 2, 3], 60, false)]),
         ("↓", vec![]),
         ("↓", vec![(vec![2, 3, 4, 5], 60, false)]),

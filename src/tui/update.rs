@@ -49,8 +49,11 @@ pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
         }
     };
     keep_in_view(app, now);
-    metrics_keys::keep_in_view(app);
-    alerts_keys::keep_in_view(app, now);
+    match app.screen {
+        Screen::Metrics => metrics_keys::keep_in_view(app),
+        Screen::Alerts => alerts_keys::keep_in_view(app, now),
+        _ => {}
+    }
     let wanted = wanted(app);
     effects.extend(to_ask(&app.asked, &wanted).into_iter().map(Effect::Ask));
     app.asked = wanted;

@@ -300,10 +300,12 @@ pub fn rows(board: &Board, view: &AlertsView, at: Now) -> Vec<AlertRow> {
     let words = words(&view.filter);
     let mut out = Vec::new();
     for alert in &board.alerts {
-        let labels = alert.labels.to_string();
-        let why = alert.paged.words(at.wall);
-        let phase = phase_word(alert.phase);
-        if has(&format!("{} {} {phase} {labels} {why}", alert.name, alert.severity), &words) {
+        // There may be thousands: texts are made only where something looks for words in them.
+        let text = || {
+            let (phase, why) = (phase_word(alert.phase), alert.paged.words(at.wall));
+            format!("{} {} {phase} {} {why}", alert.name, alert.severity, alert.labels)
+        };
+        if words.is_empty() || has(&text(), &words) {
             out.push(AlertRow::Alert(key(alert)));
         }
     }

@@ -4,13 +4,14 @@ use super::alert_panel::{Ink, alert_line, heading, severity_width, slo_line};
 use super::frame::{ABOVE, BELOW};
 use super::paint::Pen;
 use crate::clock::Now;
-use crate::domain::alert::view::RuleView;
+use crate::domain::alert::view::{AlertView, RuleView};
 use crate::tui::alerts_keys::position;
 use crate::tui::app::App;
 use crate::tui::model::alert_detail;
-use crate::tui::model::alerts::{self, AlertRow, Grade, find, rule_state, safe};
+use crate::tui::model::alerts::{self, AlertRow, Grade, rule_state, safe};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::collections::HashMap;
 
 /// A line of the list: the heading of a section, or a row by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +101,7 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     }
     let room = usize::from(list.height.saturating_sub(above(app)));
     let all = lines(&rows);
+    let alerts: HashMap<u64, &AlertView> = board.alerts.iter().map(|a| (alerts::key(a), a)).collect();
     for (line, shown) in all.iter().skip(app.alerts.scroll).take(room).enumerate() {
         let place = Rect { y: list.y + above(app) + line as u16, height: 1, ..list };
         match shown {
@@ -108,7 +110,8 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
             }
             Shown::Row(index) => {
                 if let Some(row) = rows.get(*index) {
-                    draw_row(app, *row, at, place, buf);
+                    let alert = if let AlertRow::Alert(key) = row { alerts.get(key).copied() } else { None };
+                    draw_row(app, *row, alert, at, place, buf);
                 }
                 if *index == here {
                     buf.set_style(place, app.theme.selected);
@@ -123,11 +126,12 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn draw_row(app: &App, row: AlertRow, at: Now, place: Rect, buf: &mut Buffer) {
+/// A row; the alert it stands for is handed in, since finding one means looking at all.
+fn draw_row(app: &App, row: AlertRow, alert: Option<&AlertView>, at: Now, place: Rect, buf: &mut Buffer) {
     let board = app.board();
     match row {
-        AlertRow::Alert(key) => {
-            if let Some(alert) = find(board, key) {
+        AlertRow::Alert(_) => {
+            if let Some(alert) = alert {
                 alert_line(&Ink::of(app), board, alert, at, place, buf);
             }
         }

@@ -11,6 +11,7 @@ use crate::tui::model::alerts::safe;
 use crate::tui::widget::axis::value;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::fmt::Write as _;
 
 /// Up, down, or not known because nobody has looked.
 pub fn health(target: &TargetView) -> Health {
@@ -85,10 +86,10 @@ fn engine_lines(app: &App, at: Now) -> Vec<String> {
         value(per_sample, Unit::Bytes)
     );
     if e.dropped > 0 {
-        store.push_str(&format!("; {} refused by its bounds", value(e.dropped as f64, Unit::None)));
+        let _ = write!(store, "; {} refused by its bounds", value(e.dropped as f64, Unit::None));
     }
     if let Some(took) = e.evaluation {
-        store.push_str(&format!("; rules took {}", crate::domain::units::latency(took)));
+        let _ = write!(store, "; rules took {}", crate::domain::units::latency(took));
     }
     let remote = |name: &str, remote: &Option<RemoteView>| {
         let remote = remote.as_ref()?;

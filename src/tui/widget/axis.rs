@@ -48,7 +48,7 @@ pub fn ticks((lo, hi): (f64, f64), fixed: (bool, bool), most: usize, unit: Unit)
 /// A range for a flat line: with zero in it, since a line in mid-air tells nothing of its height.
 fn widen(lo: f64, hi: f64, fixed: (bool, bool)) -> (f64, f64) {
     match fixed {
-        (true, true) | (true, false) => (lo, lo + lo.abs().max(1.0)),
+        (true, true | false) => (lo, lo + lo.abs().max(1.0)),
         (false, true) => (hi - hi.abs().max(1.0), hi),
         (false, false) if lo > 0.0 => (0.0, hi),
         (false, false) if hi < 0.0 => (lo, 0.0),

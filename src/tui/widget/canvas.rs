@@ -19,6 +19,7 @@ const ASCII: [&str; 4] = [" ", "'", ".", ":"];
 
 impl Form {
     /// The form wanted, as far as the terminal has its signs.
+    #[must_use]
     pub fn on(self, glyphs: Glyphs) -> Form {
         if glyphs == Glyphs::Ascii { Form::Ascii } else { self }
     }
@@ -142,7 +143,7 @@ mod tests {
                     let mut canvas = Canvas::new(form, 3, 2);
                     canvas.dot(x, y, 7);
                     let drawn = (0..2)
-                        .flat_map(|r| (0..3).filter_map(move |c| Some((c, r))))
+                        .flat_map(|r| (0..3).map(move |c| (c, r)))
                         .filter_map(|(c, r)| canvas.cell(c, r))
                         .count();
                     assert_eq!(drawn, usize::from(x < w && y < h), "{form:?} {x} {y}");

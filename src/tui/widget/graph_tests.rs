@@ -14,7 +14,7 @@ fn start() -> i64 {
 
 /// A line of one point a minute for an hour.
 fn hour(f: impl Fn(i64) -> f64) -> Vec<Sample> {
-    (0..=60).map(|m| Sample { t: start() + m * MINUTE, v: f(m) }).filter(|s| s.v != f64::MIN).collect()
+    (0..=60).map(|m| Sample { t: start() + m * MINUTE, v: f(m) }).filter(|s| s.v > f64::MIN).collect()
 }
 
 fn scene<'a>(traces: &'a [Trace<'a>], thresholds: &'a [Threshold], marks: &'a [Mark]) -> Scene<'a> {
@@ -159,7 +159,7 @@ proptest! {
     ) {
         let lines: Vec<Vec<Sample>> = values
             .iter()
-            .map(|v| v.iter().enumerate().map(|(i, v)| Sample { t: start() + i as i64 * MINUTE, v: *v }).collect())
+            .map(|v| v.iter().zip(0..).map(|(v, i)| Sample { t: start() + i * MINUTE, v: *v }).collect())
             .collect();
         let traces: Vec<Trace<'_>> = lines.iter().map(|l| Trace { name: "日本語", samples: l }).collect();
         let thresholds = [Threshold { value: limit, label: "x".into() }];
