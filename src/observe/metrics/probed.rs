@@ -15,7 +15,8 @@ const HEALTHS: [Health; 4] = [Health::Up, Health::Degraded, Health::Down, Health
 /// - `probe_success`: 1 when up or degraded, 0 when down, absent when unknown;
 /// - `probe_health{health}`: 1 for the present one, 0 for the others;
 /// - `probe_duration_seconds`, when it was run;
-/// - `probe_fact{fact}`: every fact that is a number, or a boolean as 1 or 0.
+/// - `probe_fact{fact}`: every fact that is a number, or a boolean as 1 or 0; of texts only `VALUE`,
+///   what a query or a command answered, when it reads as a number.
 ///
 /// All carry `probe`, `layer` and `host`.
 pub fn samples(probe: &Probe, reading: &Reading) -> Vec<Found> {
@@ -42,11 +43,20 @@ pub fn samples(probe: &Probe, reading: &Reading) -> Vec<Found> {
         let v = match fact {
             Fact::Number(n, _) => *n,
             Fact::Bool(b) => f64::from(u8::from(*b)),
+            Fact::Text(text) if name == "VALUE" => match number(text) {
+                Some(n) => n,
+                None => continue,
+            },
             _ => continue,
         };
         give(labels("probe_fact", Some(("fact", name))), v);
     }
     all
+}
+
+/// A text that is nothing but a finite number.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|n: &f64| n.is_finite())
 }
 
 /// The series of one probe over time: what a reading no longer says gets a stale marker.
@@ -118,6 +128,27 @@ mod tests {
             taken.iter().map(one).filter(|l| !l.starts_with("probe_health") || l.contains(" 1 ")).collect();
         all.sort();
         all
+    }
+
+    /// `select count(*)` and `SCARD` answer with texts.
+    #[test]
+    fn an_answer_that_reads_as_a_number_is_one() {
+        for (text, want) in [
+            ("42", Some(42.0)),
+            (" 0.5\n", Some(0.5)),
+            ("-1", Some(-1.0)),
+            ("on", None),
+            ("", None),
+            ("nan", None),
+            ("inf", None),
+        ] {
+            let facts =
+                Facts::new().with("VALUE", Fact::Text(text.into())).with("AUTH", Fact::Text("1".into()));
+            let all = samples(&probe(), &reading(Health::Up, 1, None, facts));
+            let facts: Vec<f64> =
+                all.iter().filter(|f| f.labels.name() == "probe_fact").map(|f| f.v).collect();
+            assert_eq!(facts, Vec::from_iter(want), "{text:?}");
+        }
     }
 
     #[test]
