@@ -3,7 +3,7 @@
 use super::stale::Found;
 use crate::domain::board::Family;
 use crate::stack::metrics::Mapped;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Families listed at most; the others are counted.
 pub const MAX_FAMILIES: usize = 2_000;
@@ -25,40 +25,6 @@ impl<'a> About<'a> {
         About { kind, help: of.map_or("", |m| m.help.as_str()) }
     }
 }
-
-/// What a page, which was read already, says of its names.
-#[derive(Debug, Default)]
-pub struct Told<'b>(HashMap<&'b str, (&'static str, &'b str)>);
-
-impl<'b> Told<'b> {
-    /// Of the lines `# TYPE` and `# HELP`.
-    pub fn of(body: &'b str) -> Self {
-        let mut told = HashMap::new();
-        for line in body.lines().filter_map(|l| l.strip_prefix("# ")) {
-            let mut words = line.splitn(3, ' ');
-            let (Some(key), Some(name)) = (words.next(), words.next()) else { continue };
-            let text = words.next().unwrap_or("").trim();
-            let of: &mut (&'static str, &str) = told.entry(name).or_default();
-            match key {
-                "TYPE" => of.0 = KINDS.iter().copied().find(|k| *k == text).unwrap_or(""),
-                "HELP" => of.1 = text,
-                _ => {}
-            }
-        }
-        Told(told)
-    }
-
-    /// Of a series' name, or of the family that it is a part of.
-    pub fn about(&self, name: &str) -> About<'b> {
-        let parts = ["_bucket", "_sum", "_count", "_total", "_created", "_info"];
-        let base = parts.iter().find_map(|part| name.strip_suffix(part));
-        let found = self.0.get(name).or_else(|| self.0.get(base?)).copied();
-        let (kind, help) = found.unwrap_or_default();
-        About { kind: if kind.is_empty() { "untyped" } else { kind }, help }
-    }
-}
-
-const KINDS: [&str; 7] = ["counter", "gauge", "histogram", "summary", "info", "stateset", "untyped"];
 
 /// Families by name, and how many more there are than are listed.
 pub fn families<'a>(found: &[Found], about: impl Fn(&str) -> About<'a>) -> (Vec<Family>, usize) {

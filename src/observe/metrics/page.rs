@@ -1,19 +1,17 @@
 //! A page of metrics fetched over HTTP: the Prometheus text format or OpenMetrics.
 
 use super::collect::{Look, Looking};
+use super::explore;
 use super::exposition::{ACCEPT, Format, Lexer, Limits};
-use super::families::{Told, families};
 use super::json::{clean, get, is_html, quoted, refused};
 use super::labels::TargetLabels;
 use super::stale::Found;
-use crate::domain::board::Family;
 use crate::domain::series::{Labels, Selection};
 use crate::observe::fetch::Fault;
 use crate::observe::fetch::http::{Open, plain_headers};
 use crate::stack::metrics::Http;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName, HeaderValue};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Tells a target how long it may take; some measure only when asked.
@@ -26,13 +24,12 @@ pub struct Page {
     kept: Option<Box<Open>>,
     /// Knows, too, which series ended.
     lexer: Lexer,
-    limits: Limits,
 }
 
 impl Page {
     pub fn new(http: Http, max_series: usize, labels: &TargetLabels, selection: Arc<Selection>) -> Self {
         let limits = Limits { max_series, ..Limits::default() };
-        Page { http, kept: None, limits, lexer: Lexer::new(labels.as_map().clone(), selection, limits) }
+        Page { http, kept: None, lexer: Lexer::new(labels.as_map().clone(), selection, limits) }
     }
 
     pub fn set_selection(&mut self, selection: Arc<Selection>) {
@@ -76,20 +73,9 @@ impl Page {
             1 => "1 series stands on the page twice".to_owned(),
             n => format!("{n} series stand on the page twice"),
         };
-        let families = if cx.explore { self.families(&answer.body, format) } else { None };
+        // Read once more, and only while somebody looks at it.
+        let families = if cx.explore { explore::families(&answer.body, format).ok() } else { None };
         let found = scraped.into_iter().map(|s| Found { labels: s.labels, t: s.t, v: s.v }).collect();
         Ok(Look { found, seen: seen.series, trouble, families, ..Look::default() })
-    }
-
-    /// All that stands on a page, with its own labels only. It is read once more for this, while
-    /// somebody looks at it.
-    fn families(&self, body: &[u8], format: Format) -> Option<(Vec<Family>, usize)> {
-        let all = Arc::new(Selection::everything());
-        let mut scraped = Vec::new();
-        Lexer::new(BTreeMap::new(), all, self.limits).page(body, format, &mut scraped).ok()?;
-        let found: Vec<_> = scraped.into_iter().map(|s| Found { labels: s.labels, t: s.t, v: s.v }).collect();
-        let text = String::from_utf8_lossy(body);
-        let told = Told::of(&text);
-        Some(families(&found, |name| told.about(name)))
     }
 }
