@@ -96,3 +96,27 @@ fn random_expressions_are_what_prometheus_says() {
     println!("{values} of {cases} random expressions have a value");
     assert!(values * 2 > cases, "too few random expressions have a value: {values} of {cases}");
 }
+
+#[test]
+fn the_manual_lists_every_function() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/promql.md");
+    let now = std::fs::read_to_string(&file).unwrap();
+    let (functions, aggregations) = quarterdeck::domain::promql::functions();
+    let listed = |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+    let refused = quarterdeck::domain::promql::refused();
+    let refused: Vec<String> = refused.iter().map(|(n, why)| format!("- `{n}`: {why}")).collect();
+    let mut want = now.clone();
+    for (marker, text) in [
+        ("<!-- functions -->", listed(&functions)),
+        ("<!-- aggregations -->", listed(aggregations)),
+        ("<!-- refused -->", refused.join("\n")),
+    ] {
+        let (before, rest) = want.split_once(marker).unwrap();
+        let (_, after) = rest.split_once("<!-- end -->").unwrap();
+        want = format!("{before}{marker}\n\n{text}\n\n<!-- end -->{after}");
+    }
+    if std::env::var_os("QUARTERDECK_REWRITE").is_some_and(|v| v == "1") {
+        std::fs::write(&file, &want).unwrap();
+    }
+    assert!(now == want, "docs/promql.md is not what the program has; QUARTERDECK_REWRITE=1 writes it");
+}

@@ -23,6 +23,8 @@ mod quote;
 mod reach;
 mod select;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use super::series::{Labels, Matcher, Millis, Sample, Source};
 use eval::{Eval, Out};
@@ -134,6 +136,16 @@ pub struct Selector {
     pub pinned: Option<Millis>,
     /// Where it stands in the text, as nearly as is known.
     pub text: String,
+}
+
+/// The names of all functions and aggregations, each list ascending: for completion and the manual.
+pub fn functions() -> (Vec<&'static str>, &'static [&'static str]) {
+    (table::names().collect(), table::AGGREGATIONS)
+}
+
+/// Functions of other versions of Prometheus that are refused, ascending, with why.
+pub fn refused() -> &'static [(&'static str, &'static str)] {
+    table::REFUSED
 }
 
 impl Expr {
