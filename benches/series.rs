@@ -138,10 +138,10 @@ fn main() -> Result<(), String> {
             let (mut series, mut samples) = (0, 0);
             match from {
                 None => store.select_last(matchers, end - 300_000, end, &mut |_, _| {
-                    (series, samples) = (series + 1, samples + 1)
+                    (series, samples) = (series + 1, samples + 1);
                 }),
                 Some(from) => store.select(matchers, from, end, &mut |_, s| {
-                    (series, samples) = (series + 1, samples + s.len())
+                    (series, samples) = (series + 1, samples + s.len());
                 }),
             }
             println!(

@@ -180,7 +180,7 @@ pub fn compare(what: &str, n: usize, page: &Page, theirs: &Verdict) -> Result<()
     }
     for (labels, values) in &mine {
         let stored = &theirs[labels];
-        let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
+        let same = |a: f64, b: f64| a.total_cmp(&b).is_eq() || (a.is_nan() && b.is_nan());
         let found = values
             .iter()
             .all(|(t, v)| stored.iter().any(|(at, value)| t.is_none_or(|t| t == *at) && same(*v, *value)));

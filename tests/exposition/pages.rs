@@ -326,7 +326,7 @@ fn prometheus_and_we_make_the_same_of_each_page() {
         format!("a 1 {}.{:03}\n# EOF\n", now / 1000, now % 1000),
         format!("a 1 {}\n# EOF\n", now / 1000),
         format!("a 1 {}.{:03}9\nb 2 {}e0\n# EOF\n", now / 1000, now % 1000, now / 1000),
-        format!("a 1 {} # {{t=\"x\"}} 1 {}\n# EOF\n", now / 1000, now / 1000),
+        format!("a_total 1 {} # {{t=\"x\"}} 1 {}\n# EOF\n", now / 1000, now / 1000),
     ] {
         pages.push(page(OPEN, body.as_bytes()));
     }
@@ -368,6 +368,7 @@ fn quoted_names_are_read_as_prometheus_3_reads_them() {
             r#"my.metric{a.b="c", instance="there", job="p0"}"#,
         ),
         (OPEN, "m{a=\"b\",} 1\n# EOF\n", r#"m{a="b", instance="there", job="p0"}"#),
+        (OPEN, "m 1 # {t=\"x\"} 1\n# EOF\n", r#"m{instance="there", job="p0"}"#),
         (OPEN, "m_total{} 1 # {\"trace.id\"=\"x\"} 1\n# EOF\n", r#"m_total{instance="there", job="p0"}"#),
     ];
     for (kind, body, series) in good {

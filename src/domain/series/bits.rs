@@ -85,15 +85,14 @@ impl<'a> Reader<'a> {
     #[inline]
     fn peek(&self) -> u64 {
         let rest = self.bytes.get(self.at / 8..).unwrap_or(&[]);
-        let word = match rest.first_chunk::<8>() {
-            Some(eight) => u64::from_be_bytes(*eight),
-            None => {
-                let mut eight = [0; 8];
-                for (to, from) in eight.iter_mut().zip(rest) {
-                    *to = *from;
-                }
-                u64::from_be_bytes(eight)
+        let word = if let Some(eight) = rest.first_chunk::<8>() {
+            u64::from_be_bytes(*eight)
+        } else {
+            let mut eight = [0; 8];
+            for (to, from) in eight.iter_mut().zip(rest) {
+                *to = *from;
             }
+            u64::from_be_bytes(eight)
         };
         word << (self.at % 8)
     }

@@ -381,8 +381,8 @@ mod tests {
         assert_eq!(kind, Kind::Double(0), "a steady counter");
         assert!(size < 45, "{size} bytes for 120 samples");
         assert!(
-            matches!(closed(&|i| 20.5 + f64::from(i * i * 13 % 37) / 4.0).0, Kind::Delta(2)),
-            "a gauge in quarters"
+            matches!(closed(&|i| 20.5 + f64::from(i * i * 13 % 370) / 100.0).0, Kind::Delta(2)),
+            "a gauge in hundredths"
         );
         assert_eq!(closed(&|i| f64::from(i).sqrt()).0, Kind::Xor, "no decimal number");
         assert_eq!(closed(&|_| f64::NAN), (Kind::Xor, closed(&|_| f64::INFINITY).1));

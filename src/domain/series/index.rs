@@ -22,6 +22,21 @@ impl Index {
         self.bytes + self.all.capacity() * 4
     }
 
+    /// Bytes that [`Index::add`] would take at most.
+    pub fn cost_of(&self, labels: &Labels) -> usize {
+        let cost = |(name, value): (&str, &str)| {
+            let values = self.names.get(name);
+            let own = if values.is_some() { 0 } else { name.len() + VALUE_COST };
+            own + match values.and_then(|v| v.get(value)) {
+                Some(list) if list.len() < list.capacity() => 0,
+                Some(list) => growth(list) * 4,
+                None => value.len() + VALUE_COST + 4,
+            }
+        };
+        let all = if self.all.len() < self.all.capacity() { 0 } else { growth(&self.all) * 4 };
+        all + labels.iter().map(cost).sum::<usize>()
+    }
+
     pub fn add(&mut self, id: u32, labels: &Labels) {
         for (name, value) in labels {
             if !self.names.contains_key(name) {
@@ -157,11 +172,16 @@ fn skip_to(list: &mut &[u32], id: u32) {
     *list = list.get(window.partition_point(|at| *at < id)..).unwrap_or(&[]);
 }
 
+/// By how much a full list grows.
+fn growth(list: &[u32]) -> usize {
+    (list.len() / 4).max(1)
+}
+
 /// Into a sorted list; nearly always at its end.
 fn put(list: &mut Vec<u32>, id: u32) {
     // Most values have few series: growing by doubling from four is too much for them.
     if list.len() == list.capacity() {
-        list.reserve_exact((list.len() / 4).max(1));
+        list.reserve_exact(growth(list));
     }
     if list.last().is_none_or(|last| *last < id) {
         list.push(id);

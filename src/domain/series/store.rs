@@ -146,14 +146,20 @@ impl Store {
         if let Some(slot) = self.by_labels.get(labels) {
             return self.id_of(*slot);
         }
-        if self.by_labels.len() >= self.limits.max_series || !self.has_room(series_cost(labels)) {
+        let slots = if self.free.is_empty() && self.slots.len() == self.slots.capacity() {
+            slot_growth(&self.slots) * size_of::<Slot>()
+        } else {
+            0
+        };
+        let cost = series_cost(labels) + self.index.cost_of(labels) + slots;
+        if self.by_labels.len() >= self.limits.max_series || !self.has_room(cost) {
             self.dropped.series_refused += 1;
             return None;
         }
         let slot = self.free.pop().or_else(|| u32::try_from(self.slots.len()).ok())?;
         if slot as usize == self.slots.len() {
             if self.slots.len() == self.slots.capacity() {
-                self.slots.reserve_exact((self.slots.len() / 8).max(64));
+                self.slots.reserve_exact(slot_growth(&self.slots));
             }
             self.slots.push(Slot { turn: 0, series: None });
         }
@@ -452,6 +458,11 @@ impl Series {
             + self.closed.capacity() * size_of::<Chunk>()
             + self.open.as_ref().map_or(0, |o| o.capacity() + HEAP)
     }
+}
+
+/// By how much a full list of slots grows.
+fn slot_growth(slots: &[Slot]) -> usize {
+    (slots.len() / 8).max(64)
 }
 
 fn chunk_cost(chunk: &Chunk) -> usize {

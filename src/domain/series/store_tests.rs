@@ -171,7 +171,7 @@ proptest! {
 
 #[test]
 fn a_full_store_drops_the_oldest_of_all_series_first() {
-    let limits = Limits { max_bytes: 400_000, ..ROOMY };
+    let limits = Limits { max_bytes: 200_000, ..ROOMY };
     let mut store = Store::new(limits);
     let mut random = 7u64;
     for k in 0..2_000 {

@@ -28,7 +28,7 @@ const LINE: LineLimits = LineLimits { max_label_bytes: 16 << 10, max_labels: 128
 pub fn families(body: &[u8], format: Format) -> Result<(Vec<Family>, usize), PageError> {
     let mut all = Gathered::default();
     let mut lines = Lines::new(body, format, LINE);
-    while let Some(item) = lines.next().map_err(|fault| fault.on(body))? {
+    while let Some(item) = lines.item().map_err(|fault| fault.on(body))? {
         match item {
             Item::Meta { key, name, text } => all.meta(key, name, text),
             Item::Sample(line) => all.sample(&line),
@@ -124,8 +124,7 @@ impl Gathered {
         let inner = |n: &str| {
             n == NAME || (part == Part::Bucket && n == "le") || (part == Part::Quantile && n == "quantile")
         };
-        let labels =
-            Labels::new(pairs.iter().filter(|(n, _)| !inner(n)).map(|(n, v)| (n.as_ref(), v.as_ref())));
+        let labels = Labels::new(pairs.iter().filter(|(n, _)| !inner(n)).map(|(n, v)| (n, v)));
         let Some(group) = family.group(&labels, room) else {
             let counts = matches!(part, Part::Value | Part::Bucket) && is_last;
             family.more += usize::from(counts || (part == Part::Count && family.kind == "summary"));

@@ -170,7 +170,7 @@ impl Lexer {
         let selection = Arc::clone(&self.selection);
         // Series of one name stand together.
         let (mut name, mut wanted): (&[u8], Option<OfName<'_>>) = (&[], None);
-        while let Some(item) = lines.next()? {
+        while let Some(item) = lines.item()? {
             let Item::Sample(line) = item else { continue };
             seen.series += 1;
             if seen.series > self.limits.max_series {
@@ -307,3 +307,7 @@ impl Lexer {
 fn offset(body: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).saturating_sub(body.as_ptr() as usize)
 }
+
+#[cfg(test)]
+#[path = "lexer_tests.rs"]
+mod tests;

@@ -100,7 +100,7 @@ impl<'a> Lines<'a> {
     /// # Errors
     /// What makes this no page of its format.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Item<'a>>, Fault> {
+    pub fn item(&mut self) -> Result<Option<Item<'a>>, Fault> {
         match self.format {
             Format::Text => self.next_text(),
             Format::OpenMetrics => self.next_open(),
@@ -404,6 +404,9 @@ impl<'a> Lines<'a> {
                 self.body.get(begins..self.at).unwrap_or(&[])
             };
             self.at = blank(self.at);
+            if name.is_empty() {
+                return Err(Fault::new(begins, "an empty name"));
+            }
             if is_quoted && !exemplar && matches!(self.body.get(self.at), Some(b',' | b'}')) {
                 if *has_name {
                     return Err(Fault::new(begins, "a second name"));
@@ -411,9 +414,6 @@ impl<'a> Lines<'a> {
                 (found, *has_name) = (Some(name), true);
                 self.at += usize::from(self.body.get(self.at) == Some(&b','));
                 continue;
-            }
-            if name.is_empty() {
-                return Err(Fault::new(begins, "an empty label name"));
             }
             if !exemplar {
                 self.escaped |= is_quoted && name.contains(&b'\\');

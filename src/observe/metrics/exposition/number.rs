@@ -45,9 +45,8 @@ pub fn parse(text: &[u8]) -> Result<f64, &'static str> {
         return Ok(value);
     }
     let (sign, body) = match text {
-        [b'+', rest @ ..] => (1.0, rest),
         [b'-', rest @ ..] => (-1.0, rest),
-        rest => (1.0, rest),
+        [b'+', rest @ ..] | rest => (1.0, rest),
     };
     if body.eq_ignore_ascii_case(b"inf") || body.eq_ignore_ascii_case(b"infinity") {
         return Ok(sign * f64::INFINITY);
