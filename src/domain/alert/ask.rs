@@ -22,12 +22,7 @@ impl Memory for Store {
 ///
 /// # Errors
 /// What the evaluator refuses, and results that are no vector.
-pub fn vector(
-    expr: &Expr,
-    source: &dyn Source,
-    at: Millis,
-    options: &Options,
-) -> Result<Vec<Point>, String> {
+pub fn vector(expr: &Expr, source: &dyn Source, at: Millis, options: &Options) -> Result<Vec<Point>, String> {
     match expr.instant(source, at, options).map_err(|e| e.0)? {
         Value::Vector(points) => Ok(points),
         Value::Scalar(v) => Ok(vec![Point { labels: Labels::empty(), v }]),

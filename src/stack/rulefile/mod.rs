@@ -6,7 +6,7 @@ use super::diag::{Problems, Severity, Source};
 use super::yaml::{self, Document, Map, Node};
 use crate::domain::alert::rule::{Rule, RuleKind};
 use crate::domain::alert::template::Template;
-use crate::domain::promql::Expr;
+use crate::domain::promql::{Expr, Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,9 @@ pub fn read(source: &Arc<Source>) -> Result<RuleFile, Problems> {
     let document = Document::new(source);
     let mut rules = Vec::new();
     let mut groups = 0;
-    if let Some(file) = root.as_ref().filter(|n| !n.is_null()).and_then(|n| Map::new(&document, n, "rule file")) {
+    if let Some(file) =
+        root.as_ref().filter(|n| !n.is_null()).and_then(|n| Map::new(&document, n, "rule file"))
+    {
         let list = file.get("groups");
         let maps = list.map_or_else(Vec::new, |n| document.maps(n, "group"));
         file.finish();
@@ -120,7 +122,8 @@ fn rule(map: Map<'_>, group: &Group) -> Option<Placed> {
     };
     if !record.is_empty() {
         names::record(document, map.get("record"), record);
-        let annotated = annotation_node.is_some_and(|n| matches!(&n.kind, yaml::Kind::Map(m) if !m.is_empty()));
+        let annotated =
+            annotation_node.is_some_and(|n| matches!(&n.kind, yaml::Kind::Map(m) if !m.is_empty()));
         let wrong = [
             ("annotations", annotated),
             ("for", hold.is_some_and(|d| !d.is_zero())),
@@ -142,7 +145,8 @@ fn rule(map: Map<'_>, group: &Group) -> Option<Placed> {
     let (span, source) = (map.span.clone(), Arc::clone(&document.source));
     map.finish();
     let (kind, expr) = (kind?, expr?);
-    let help = ["description", "summary"].iter().find_map(|k| annotations.get(*k)).cloned().unwrap_or_default();
+    let help =
+        ["description", "summary"].iter().find_map(|k| annotations.get(*k)).cloned().unwrap_or_default();
     let rule = Rule {
         kind,
         group: group.name.clone(),
@@ -169,6 +173,10 @@ fn expression(map: &Map<'_>, node: Option<&Node>) -> Option<Expr> {
         return None;
     };
     match Expr::parse(text) {
+        Ok(expr) if matches!(expr.value_type(), Type::Text | Type::Matrix) => {
+            document.error(node.span.clone(), "the expression gives no vector and no number");
+            None
+        }
         Ok(expr) => Some(expr),
         Err(e) => {
             document.error(node.place(&document.source.text, &e.span), e.message);
@@ -192,7 +200,8 @@ fn duplicates(document: &Document, rules: &[Placed]) {
                 && (!rule.is_alert() || (other.expr.text(), other.hold) == (rule.expr.text(), rule.hold))
         });
         if let Some((other, _)) = before {
-            let text = format!("{} is there twice with the same labels, also at {}", rule.name(), other.place);
+            let text =
+                format!("{} is there twice with the same labels, also at {}", rule.name(), other.place);
             document.warning(place.clone(), text);
         }
     }

@@ -16,12 +16,18 @@ pub fn annotations(document: &Document, node: &Node, check: Option<Check<'_>>) -
     entries(document, node, "annotation", check)
 }
 
-fn entries(document: &Document, node: &Node, what: &str, check: Option<Check<'_>>) -> BTreeMap<String, String> {
+fn entries(
+    document: &Document,
+    node: &Node,
+    what: &str,
+    check: Option<Check<'_>>,
+) -> BTreeMap<String, String> {
     let mut map = BTreeMap::new();
     for (key, value, text) in document.texts(node, &format!("{what}s")) {
         let name = key.scalar().map_or("", |s| s.text.as_str());
         if !is_label(name) || (what == "label" && name == NAME) {
-            document.error(key.span.clone(), format!("`{name}` cannot be the name of a{} {what}", article(what)));
+            document
+                .error(key.span.clone(), format!("`{name}` cannot be the name of a{} {what}", article(what)));
             continue;
         }
         if let Some(check) = check {

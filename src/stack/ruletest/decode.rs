@@ -104,11 +104,7 @@ fn labels(document: &Document, node: &Node) -> Labels {
 }
 
 /// A text that a notation reads, with its mistakes placed in the file.
-fn noted<T>(
-    map: &Map<'_>,
-    key: &'static str,
-    read: impl Fn(&str) -> Result<T, Wrong>,
-) -> Option<T> {
+fn noted<T>(map: &Map<'_>, key: &'static str, read: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
     let document = map.document;
     let Some(node) = map.get(key) else {
         document.error(map.span.clone(), format!("`{key}` is missing"));
@@ -147,10 +143,13 @@ fn alert_case(map: Map<'_>) -> Option<AlertCase> {
     map.finish();
     let expected = expected.into_iter().map(|map| {
         let labels = map.get("exp_labels").map_or_else(Labels::empty, |n| labels(document, n));
-        let annotations = map.get("exp_annotations").map_or_else(Vec::new, |n| document.texts(n, "annotations"));
+        let annotations =
+            map.get("exp_annotations").map_or_else(Vec::new, |n| document.texts(n, "annotations"));
         map.finish();
-        let mut annotations: Vec<(String, String)> =
-            annotations.into_iter().map(|(k, _, v)| (k.scalar().map_or_else(String::new, |s| s.text.clone()), v)).collect();
+        let mut annotations: Vec<(String, String)> = annotations
+            .into_iter()
+            .map(|(k, _, v)| (k.scalar().map_or_else(String::new, |s| s.text.clone()), v))
+            .collect();
         annotations.sort();
         (labels.with(ALERTNAME, &alertname), annotations)
     });

@@ -216,7 +216,8 @@ fn signed(text: &str) -> Option<(f64, &str)> {
         })
         .map_or(body.len(), |(i, _)| i);
     let (number, rest) = body.split_at(end);
-    let octal = number.len() > 1 && number.starts_with('0') && number.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    let octal =
+        number.len() > 1 && number.starts_with('0') && number.bytes().all(|b| (b'0'..=b'7').contains(&b));
     let value = if octal {
         // As Prometheus reads it, which takes it for a whole number of Go first.
         u32::from_str_radix(number, 8).ok().map(f64::from)?

@@ -98,7 +98,8 @@ impl<'a> Running<'a> {
         let last = self.test.alerts.iter().map(|a| a.at).chain(self.test.exprs.iter().map(|e| e.at)).max();
         let last = last.unwrap_or(0);
         if last / self.step > MAX_STEPS {
-            let detail = format!("the rules would be evaluated {} times; the bound is {MAX_STEPS}", last / self.step);
+            let detail =
+                format!("the rules would be evaluated {} times; the bound is {MAX_STEPS}", last / self.step);
             return outcome.failures.push(self.failure(self.test.line, "the test".to_owned(), detail));
         }
         let mut cases: Vec<&AlertCase> = self.test.alerts.iter().collect();

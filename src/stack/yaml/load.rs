@@ -116,7 +116,9 @@ impl<'a> Tree<'a> {
                 let kind = Kind::Scalar(Scalar { text: text.into_owned(), plain, block });
                 self.done(Node { kind, span }, anchor)
             }
-            Event::SequenceStart(anchor, tag) => self.start(Kind::List(Vec::new()), span, anchor, tag.as_ref()),
+            Event::SequenceStart(anchor, tag) => {
+                self.start(Kind::List(Vec::new()), span, anchor, tag.as_ref())
+            }
             Event::MappingStart(anchor, tag) => self.start(Kind::Map(Vec::new()), span, anchor, tag.as_ref()),
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(mut open) = self.open.pop() else { return Ok(()) };
@@ -158,7 +160,8 @@ impl<'a> Tree<'a> {
             self.core(tag, &span)?;
         }
         if self.open.len() >= MAX_DEPTH {
-            return self.refuse(span, format!("lists and maps stand in one another more than {MAX_DEPTH} deep"));
+            return self
+                .refuse(span, format!("lists and maps stand in one another more than {MAX_DEPTH} deep"));
         }
         self.open.push(Open { node: Node { kind, span }, key: None, anchor });
         Ok(())
@@ -166,7 +169,8 @@ impl<'a> Tree<'a> {
 
     fn bounded(&self, span: &Range<usize>) -> Result<(), Problem> {
         if self.nodes > MAX_NODES {
-            return self.refuse(span.clone(), format!("the file has more than {MAX_NODES} values, aliases counted"));
+            return self
+                .refuse(span.clone(), format!("the file has more than {MAX_NODES} values, aliases counted"));
         }
         Ok(())
     }

@@ -117,7 +117,10 @@ impl<'a> Map<'a> {
     /// Entries that `<<` takes over stand behind those that are written.
     pub fn new(document: &'a Document, node: &'a Node, what: &'static str) -> Option<Self> {
         let Kind::Map(written) = &node.kind else {
-            document.error(node.span.clone(), format!("expected a {what}, which is a map, not {}", node.describe()));
+            document.error(
+                node.span.clone(),
+                format!("expected a {what}, which is a map, not {}", node.describe()),
+            );
             return None;
         };
         let mut entries: Vec<(&Node, &Node)> = Vec::new();
