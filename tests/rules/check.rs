@@ -44,7 +44,6 @@ const UNSOUND: &[&str] = &[
     "groups: [{name: a, interval: 5m1h}]\n",
     "groups: [{name: a, interval: -5m}]\n",
     "groups: [{name: a, limit: x}]\n",
-    "groups: [{name: a, limit: 1.5}]\n",
     "groups: [{name: a, rules: {}}]\n",
     "groups: [{name: a, rules: [x]}]\n",
     "groups: [{name: a, rules: [{}]}]\n",
@@ -92,6 +91,7 @@ const UNSOUND: &[&str] = &[
 /// What Prometheus accepts and would never work: refused here, with the reason.
 const REFUSED_HERE: &[(&str, &str)] = &[
     ("groups: []\n---\ngroups: []\n", "second document"),
+    ("groups: [{name: a, limit: 1.5}]\n", "a whole number"),
     ("groups: [{name: a, rules: [{alert: a, expr: 'up[5m]'}]}]\n", "no vector"),
     ("groups: [{name: a, rules: [{record: a, expr: '\"x\"'}]}]\n", "no vector"),
     (
@@ -130,16 +130,17 @@ fn the_same_files_are_sound() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file.yml");
     let tables = [(SOUND, true), (UNSOUND, false)];
-    for (text, sound) in tables.iter().flat_map(|(t, sound)| t.iter().map(move |text| (text, sound))) {
+    let mut wrong = Vec::new();
+    for (text, sound) in tables.iter().flat_map(|(t, sound)| t.iter().map(move |text| (text, *sound))) {
         std::fs::write(&file, text).unwrap();
         let (theirs, said) = ask(&promtool, &["check", "rules", "--lint=none"], &file);
-        assert_eq!(theirs, *sound, "promtool on\n{text}\n{said}");
         let found = ours(text);
-        assert_eq!(found.is_ok(), *sound, "here on\n{text}\n{found:?}");
-        if let Ok(rules) = found {
-            assert!(said.contains(&format!("SUCCESS: {rules} rules found")), "{text}\n{said}");
+        let counted = found.as_ref().map_or(true, |n| said.contains(&format!("SUCCESS: {n} rules found")));
+        if theirs != sound || found.is_ok() != sound || !counted {
+            wrong.push(format!("{text}\npromtool: {said}\nhere: {found:?}\n"));
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod print;
 mod quote;
 mod reach;
 mod select;
+pub mod shape;
 mod table;
 
 use super::series::{Labels, Matcher, Millis, Sample, Source};

@@ -51,7 +51,7 @@ fn what_needs_an_address_or_a_result() {
 fn what_grows_without_end_is_cut_off() {
     let long = "{{ $a := printf \"%1000d\" 1 }}".to_owned() + &"{{ $a }}".repeat(70);
     assert!(expand(&long, 1.0).unwrap_err().contains("64 KiB"));
-    let deep = format!("{}1{}", "{{ if ".to_owned() + &"(".repeat(100), ")".repeat(100));
+    let deep = format!("{}1{} }}}}", "{{ ".to_owned() + &"(".repeat(100), ")".repeat(100));
     assert!(expand(&deep, 1.0).unwrap_err().contains("deep"));
     assert_eq!(Template::parse("x {{ nosuch }}").unwrap_err().span, 5..11);
 }
