@@ -146,13 +146,11 @@ fn joins_nothing(join: &Join, source: &dyn Source, at: Option<Millis>, options: 
         let found = one.iter().find(|(n, _)| join.matching.uses(n) && other.get(n).is_empty());
         found.map(|(n, _)| n.to_owned())
     };
-    match only_in(b, a).or_else(|| only_in(a, b)) {
-        Some(label) => Some(told(join, &label)),
-        None => {
-            let differs = a.iter().find(|(n, v)| join.matching.uses(n) && b.get(n) != *v);
-            Some(told(join, differs.map_or("", |(n, _)| n)))
-        }
-    }
+    let differs = || {
+        let found = a.iter().find(|(n, v)| join.matching.uses(n) && b.get(n) != *v);
+        found.map_or("", |(n, _)| n).to_owned()
+    };
+    Some(told(join, &only_in(b, a).or_else(|| only_in(a, b)).unwrap_or_else(differs)))
 }
 
 /// The label that one side always has and the other never, if the text says so.
@@ -224,7 +222,7 @@ fn hidden(entries: &[Entry], inhibitions: &[Inhibition]) -> Vec<Vec<Blind>> {
     let rules = likely.iter().map(|own| {
         let Some(own) = own else { return Vec::new() };
         let others: Vec<&Labels> = likely.iter().flatten().filter(|l| *l != own).collect();
-        let Some(by) = inhibitor(inhibitions, others.iter().copied(), own) else { return Vec::new() };
+        let Some(by) = inhibitor(inhibitions, &others.iter().copied(), own) else { return Vec::new() };
         let count = others.iter().filter(|o| inhibitions.iter().any(|i| i.suppresses(o, own))).count();
         let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
         vec![Blind {

@@ -28,7 +28,7 @@ impl Inhibition {
 /// The first of the firing alerts that suppresses `target`.
 pub fn inhibitor<'a>(
     inhibitions: &[Inhibition],
-    firing: impl Iterator<Item = &'a Labels> + Clone,
+    firing: &(impl Iterator<Item = &'a Labels> + Clone),
     target: &Labels,
 ) -> Option<&'a Labels> {
     inhibitions.iter().find_map(|i| firing.clone().find(|source| i.suppresses(source, target)))

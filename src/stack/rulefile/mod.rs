@@ -4,6 +4,7 @@ mod names;
 
 use super::diag::{Problems, Severity, Source};
 use super::yaml::{self, Document, Map, Node};
+use crate::domain::alert::blind;
 use crate::domain::alert::rule::{Rule, RuleKind};
 use crate::domain::alert::template::Template;
 use crate::domain::promql::{Expr, Type};
@@ -42,6 +43,12 @@ pub fn read(source: &Arc<Source>) -> Result<RuleFile, Problems> {
             group(map, &mut seen, &mut rules);
         }
         duplicates(&document, &rules);
+        for (rule, place) in &rules {
+            for blind in blind::by_text(&rule.expr) {
+                let help = Some(blind.remedy);
+                document.warning_with(place.clone(), format!("{}: {}", rule.name(), blind.what), help);
+            }
+        }
     }
     let rules = rules.into_iter().map(|(rule, _)| rule).collect();
     let problems = document.into_problems();

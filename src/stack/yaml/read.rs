@@ -32,6 +32,10 @@ impl Document {
         self.problems.borrow_mut().push(Problem::warning(&self.source, span, message));
     }
 
+    pub fn warning_with(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
+        self.problems.borrow_mut().push(Problem::warning(&self.source, span, message).help(help));
+    }
+
     pub fn into_problems(self) -> Problems {
         self.problems.into_inner()
     }

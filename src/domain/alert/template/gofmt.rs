@@ -168,8 +168,7 @@ fn one(spec: Spec, verb: char, arg: &Data) -> String {
         ('T', arg) => Some(arg.type_name().to_owned()),
         ('v', Data::Nil) => Some("<nil>".to_owned()),
         (_, Data::Nil) => Some(format!("%!{verb}(<nil>)")),
-        ('v', arg) => Some(arg.show()),
-        ('s', arg @ (Data::Labels(_) | Data::Time(_))) => Some(arg.show()),
+        ('v', arg) | ('s', arg @ (Data::Labels(_) | Data::Time(_))) => Some(arg.show()),
         _ => None,
     };
     match text {
