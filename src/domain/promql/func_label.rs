@@ -4,6 +4,7 @@ use super::EvalError;
 use super::grid::Grid;
 use super::node::Node;
 use crate::domain::series::Labels;
+use crate::domain::series::regex::go_regex;
 use regex::Regex;
 
 /// The largest compiled regular expression, in bytes.
@@ -11,10 +12,12 @@ const MAX_REGEX: usize = 1 << 20;
 
 /// The regular expression of `label_replace`, which must match the whole value.
 pub(super) fn pattern(text: &str) -> Result<Regex, String> {
-    regex::RegexBuilder::new(&format!("^(?s:{text})$")).size_limit(MAX_REGEX).build().map_err(|e| {
-        let why = crate::domain::text::one_line(&e.to_string(), 200);
-        format!("invalid regular expression in label_replace(): {why}")
-    })
+    regex::RegexBuilder::new(&format!("^(?s:{})$", go_regex(text))).size_limit(MAX_REGEX).build().map_err(
+        |e| {
+            let why = crate::domain::text::one_line(&e.to_string(), 200);
+            format!("invalid regular expression in label_replace(): {why}")
+        },
+    )
 }
 
 fn text(args: &[Node], i: usize) -> Result<&str, EvalError> {

@@ -102,11 +102,14 @@ impl Heap {
             self.rise(self.held.len() - 1);
             return;
         }
-        let Some(worst) = self.held.first_mut() else { return };
-        let better = if self.top { worst.0 < v } else { worst.0 > v };
-        if better || (worst.0.is_nan() && !v.is_nan()) {
-            *worst = (v, row);
+        let Some((worst, _)) = self.held.first().copied() else { return };
+        let better = if self.top { worst < v } else { worst > v };
+        // No number gives way to anything, also to another one.
+        if better || worst.is_nan() {
+            self.held.swap_remove(0);
             self.sink();
+            self.held.push((v, row));
+            self.rise(self.held.len() - 1);
         }
     }
 

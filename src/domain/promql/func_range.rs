@@ -31,7 +31,7 @@ pub(super) fn of(func: Func) -> Run {
         Func::MaxOverTime => |w| Ok(best(w.samples, |a, b| a > b)),
         Func::MinOverTime => |w| Ok(best(w.samples, |a, b| a < b)),
         Func::LastOverTime => |w| Ok(w.samples.last().map(|s| s.v)),
-        Func::PresentOverTime => |_| Ok(Some(1.0)),
+        Func::PresentOverTime | Func::AbsentOverTime => |_| Ok(Some(1.0)),
         Func::StdvarOverTime => |w| Ok(Some(variance(w.samples))),
         Func::StddevOverTime => |w| Ok(Some(variance(w.samples).sqrt())),
         Func::QuantileOverTime => |w| {

@@ -174,9 +174,7 @@ fn plain(node: &Node) -> Option<f64> {
         Node::Number(v) => Some(*v),
         Node::Paren(inner) => plain(inner),
         Node::Negate(inner) => plain(inner).map(|v| -v),
-        Node::Binary(b) if b.op.drops_name() => {
-            super::binary::compute(b.op, plain(&b.left)?, plain(&b.right)?)
-        }
+        Node::Binary(b) if b.op.computes() => super::binary::compute(b.op, plain(&b.left)?, plain(&b.right)?),
         _ => None,
     }
 }

@@ -113,8 +113,9 @@ fn word(rest: &str, in_braces: bool) -> Result<(Word, usize), String> {
     }
     // Inside braces a colon is no part of a name.
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == ':' && !in_braces);
-    let starts_name =
-        first.is_ascii_alphabetic() || first == '_' || (first == ':' && name_after_colon(second));
+    let starts_name = first.is_ascii_alphabetic()
+        || first == '_'
+        || (first == ':' && !in_braces && name_after_colon(second));
     if starts_name {
         let len = rest.find(|c| !part(c)).unwrap_or(rest.len());
         let name = rest.get(..len).unwrap_or("");
@@ -237,6 +238,10 @@ pub(super) fn rewrite(tokens: &[Token], as_minus: bool) -> Result<String, ParseE
     for (i, token) in tokens.iter().enumerate() {
         let next = tokens.get(i + 1).map(|t| &t.word);
         place.check(token, next)?;
+        if place.in_braces && matcher(&mut out, token, place.last[0].as_ref(), next) {
+            place.pass(token);
+            continue;
+        }
         out.push(' ');
         match &token.word {
             Word::Name(name) => {
@@ -268,6 +273,38 @@ pub(super) fn rewrite(tokens: &[Token], as_minus: bool) -> Result<String, ParseE
         place.pass(token);
     }
     Ok(out)
+}
+
+/// The operators of matchers, each with the letter that says it to [`super::lower`].
+pub(super) const MATCHERS: &[(&str, char)] = &[("=", '='), ("!=", '!'), ("=~", '~'), ("!~", '^')];
+
+/// Writes a word between braces, if it is one of a matcher: as an equality whose value says in its
+/// first letter what the operator was. The crate so compiles no regular expression, because it
+/// refuses some that Prometheus takes, and has no bound on their size.
+fn matcher(out: &mut String, token: &Token, before: Option<&Word>, next: Option<&Word>) -> bool {
+    let operator = |word: Option<&Word>| match word {
+        Some(Word::Sign(sign)) => MATCHERS.iter().find(|(s, _)| s == sign).map(|(_, letter)| *letter),
+        _ => None,
+    };
+    let listed = |word: Option<&Word>| matches!(word, Some(Word::Sign("{" | "," | "}")));
+    match &token.word {
+        Word::Sign(_) if operator(Some(&token.word)).is_some() && matches!(next, Some(Word::Text(_))) => {
+            out.push('=');
+            true
+        }
+        Word::Text(text) => {
+            let (letter, name) = match operator(before) {
+                Some(letter) => (letter, ""),
+                // A quoted name of a metric by itself.
+                None if listed(before) && listed(next) => ('=', "__name__="),
+                None => return false,
+            };
+            out.push_str(name);
+            super::quote::quote(out, &format!("{letter}{text}"));
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Where in the text a word stands, as far as checking needs it.

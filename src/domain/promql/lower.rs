@@ -6,7 +6,7 @@ use super::node::{AggOp, Aggregate, BinOp, Binary, Many, Node, Pick, Pin, Select
 use super::table::{Func, unknown};
 use crate::domain::series::labels::NAME;
 use crate::domain::series::{Matcher, Millis, Op};
-use promql_parser::label::{MatchOp, Matchers};
+use promql_parser::label::Matchers;
 use promql_parser::parser::token;
 use promql_parser::parser::{self, AtModifier, Expr, LabelModifier, Offset, VectorMatchCardinality};
 use std::time::{Duration, SystemTime};
@@ -113,13 +113,15 @@ fn select(selector: &parser::VectorSelector) -> Result<Select, String> {
         all.push(Matcher::equal(NAME, unguarded(name)));
     }
     for m in matchers {
-        let op = match m.op {
-            MatchOp::Equal => Op::Equal,
-            MatchOp::NotEqual => Op::NotEqual,
-            MatchOp::Re(_) => Op::Match,
-            MatchOp::NotRe(_) => Op::NoMatch,
+        let mut value = m.value.chars();
+        let op = match value.next() {
+            Some('=') => Op::Equal,
+            Some('!') => Op::NotEqual,
+            Some('~') => Op::Match,
+            Some('^') => Op::NoMatch,
+            _ => return Err("a matcher has no operator".to_owned()),
         };
-        all.push(Matcher::new(m.name.as_str(), op, m.value.as_str())?);
+        all.push(Matcher::new(m.name.as_str(), op, value.as_str())?);
     }
     if selector.name.is_none() && all.iter().all(|m| m.matches("")) {
         return Err("a selector needs a name or a matcher that does not match an absent label".to_owned());

@@ -81,9 +81,15 @@ impl BinOp {
         matches!(self, BinOp::And | BinOp::Or | BinOp::Unless)
     }
 
-    /// Whether the result is no longer the metric that the operands were.
-    pub fn drops_name(self) -> bool {
+    /// Whether the result is a number of its own, not one side's.
+    pub fn computes(self) -> bool {
         !self.compares() && !self.is_set()
+    }
+
+    /// Whether the result is no longer the metric that the operands were. Prometheus 2.42 has no
+    /// atan2 in its list.
+    pub fn drops_name(self) -> bool {
+        self.computes() && self != BinOp::Atan2
     }
 
     pub fn text(self) -> &'static str {

@@ -113,10 +113,6 @@ impl Eval<'_> {
         params: &[Vec<f64>],
         steps: Steps,
     ) -> Result<Grid, EvalError> {
-        if func == Func::AbsentOverTime {
-            let present = self.over_time(Func::PresentOverTime, window, params, steps)?;
-            return Ok(super::func_absent::absent(window, &present));
-        }
         let run = func_range::of(func);
         let mut grid = Grid::new(steps.count);
         let mut result = Ok(());
@@ -148,8 +144,12 @@ impl Eval<'_> {
             _ => return Err(EvalError("a function of windows has no window".to_owned())),
         }
         result?;
-        // It gives samples as they were, so they are still of their metric.
-        if func == Func::LastOverTime { Ok(grid) } else { grid.drop_name(true) }
+        match func {
+            // It gives samples as they were, so they are still of their metric.
+            Func::LastOverTime => Ok(grid),
+            Func::AbsentOverTime => Ok(super::func_absent::absent(window, &grid)),
+            _ => grid.drop_name(true),
+        }
     }
 }
 

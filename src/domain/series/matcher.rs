@@ -35,7 +35,7 @@ impl Matcher {
         let regex = match op {
             Op::Equal | Op::NotEqual => None,
             Op::Match | Op::NoMatch => Some(
-                regex::RegexBuilder::new(&format!("^(?s:{value})$"))
+                regex::RegexBuilder::new(&format!("^(?s:{})$", super::regex::go_regex(&value)))
                     .size_limit(MAX_REGEX)
                     .build()
                     .map_err(|e| crate::domain::text::one_line(&e.to_string(), 200))?,

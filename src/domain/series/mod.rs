@@ -7,6 +7,7 @@ pub mod labels;
 pub mod matcher;
 pub mod selection;
 pub mod store;
+pub mod regex;
 
 pub use labels::Labels;
 pub use matcher::{Matcher, Op};
