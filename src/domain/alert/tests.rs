@@ -87,13 +87,13 @@ proptest! {
     #[test]
     fn an_alert_moves_as_its_model(
         holds in proptest::collection::vec(any::<bool>(), 1..40), hold in 0usize..5, keep in 0usize..5,
-        restart in 0usize..40,
+        restart in 0i64..40,
     ) {
         let rule = || vec![alert("A", "m > 0", hold as u64, keep as u64, "page")];
         let (mut rules, mut store) = (engine(rule()), store());
         let labels = Labels::new([("__name__", "m")]);
-        for (i, (is, want)) in holds.iter().zip(model(&holds, hold, keep)).enumerate() {
-            let at = i as Millis * MINUTE;
+        for ((i, is), want) in (0i64..).zip(&holds).zip(model(&holds, hold, keep)) {
+            let at = i * MINUTE;
             store.append_labels(&labels, at, f64::from(u8::from(*is)));
             if i == restart && i > 0 {
                 // A restart in which no time passes changes nothing.
@@ -133,7 +133,7 @@ fn a_gap_is_told_and_does_not_count() {
         let back = (before + gap) * MINUTE;
         let mut rules = engine(rule());
         let restored = rules.restore(&saved, back).unwrap();
-        assert_eq!((restored.alerts, restored.gap), (1, Duration::from_secs(gap as u64 * 60)));
+        assert_eq!((restored.alerts, restored.gap), (1, Duration::from_secs(gap.unsigned_abs() * 60)));
         for minute in 0..=after {
             let at = back + minute * MINUTE;
             store.append_labels(&labels, at, 1.0);
@@ -182,13 +182,13 @@ fn why_nobody_is_paged() {
     let (mut rules, mut store) = (engine(rules()), store());
     let done = rules.evaluate_all(&mut store, 0, &|| Duration::ZERO);
     assert_eq!(done.transitions.iter().filter(|t| t.step == Step::Firing).count(), 3);
-    let told = |name: &str| Told {
-        labels: Labels::new([("alertname", name), ("severity", "page"), ("cluster", "x")]),
+    let told = Told {
+        labels: Labels::new([("alertname", "Page"), ("severity", "page"), ("cluster", "x")]),
         receivers: vec!["mail".to_owned()],
         inhibited_by: Vec::new(),
         silenced: None,
     };
-    let told = [told("Page")];
+    let told = [told];
     let words = |courier| -> Vec<(String, String)> {
         let list = rules.alerts(moment(MINUTE), &facts(courier));
         list.into_iter().map(|a| (a.name, a.paged.words(moment(MINUTE)))).collect()
@@ -218,6 +218,7 @@ fn why_nobody_is_paged() {
 
 #[test]
 fn rules_that_are_blind_are_marked() {
+    use BlindKind::{GuardHides, InhibitionHides, JoinsNothing, NeverMatched};
     let rules = vec![
         alert(
             "Join",
@@ -252,7 +253,6 @@ fn rules_that_are_blind_are_marked() {
     }
     let views = rules.views(&store, &facts(Courier::Nobody));
     let got: Vec<Vec<BlindKind>> = views.iter().map(|v| v.blind.iter().map(|b| b.kind).collect()).collect();
-    use BlindKind::{GuardHides, InhibitionHides, JoinsNothing, NeverMatched};
     let want = [
         vec![JoinsNothing],
         vec![JoinsNothing],

@@ -42,8 +42,8 @@ impl Kind {
 fn units(value: f64, n: u8) -> Option<i64> {
     let ten = TENS.get(usize::from(n)).copied()?;
     let whole = (value * ten).round();
-    // Beyond 2^53 neighbouring whole numbers share a float.
-    if whole.abs() < 9_007_199_254_740_992.0 && (whole / ten).to_bits() == value.to_bits() {
+    // Beyond 2^53 neighbouring whole numbers share a float; NaN is not less than it either.
+    if whole.abs() < 9_007_199_254_740_992.0 && from_units(whole as i64, n).to_bits() == value.to_bits() {
         Some(whole as i64)
     } else {
         None
@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(kind, Kind::Double(0), "a steady counter");
         assert!(size < 45, "{size} bytes for 120 samples");
         assert!(
-            matches!(closed(&|i| 20.5 + f64::from(i % 7) / 4.0).0, Kind::Delta(2)),
+            matches!(closed(&|i| 20.5 + f64::from(i * i * 13 % 37) / 4.0).0, Kind::Delta(2)),
             "a gauge in quarters"
         );
         assert_eq!(closed(&|i| f64::from(i).sqrt()).0, Kind::Xor, "no decimal number");

@@ -5,9 +5,9 @@ pub mod chunk;
 pub mod index;
 pub mod labels;
 pub mod matcher;
+pub mod regex;
 pub mod selection;
 pub mod store;
-pub mod regex;
 
 pub use labels::Labels;
 pub use matcher::{Matcher, Op};

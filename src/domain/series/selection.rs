@@ -85,7 +85,12 @@ impl OfName<'_> {
 
     /// Whether a series, which must have this name, is wanted.
     pub fn wants(&self, labels: &Labels) -> bool {
-        self.0.iter().any(|list| list.iter().all(|m| m.name() == NAME || m.selects(labels)))
+        self.wants_where(|m| m.selects(labels))
+    }
+
+    /// Whether all matchers of one list hold, where `holds` is asked about all but those of names.
+    pub fn wants_where(&self, holds: impl Fn(&Matcher) -> bool) -> bool {
+        self.0.iter().any(|list| list.iter().all(|m| m.name() == NAME || holds(m)))
     }
 }
 

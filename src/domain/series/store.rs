@@ -463,3 +463,7 @@ fn series_cost(labels: &Labels) -> usize {
     // The labels' text, its two counters.
     labels.bytes() + 2 * size_of::<usize>() + HEAP + MAP_ENTRY
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

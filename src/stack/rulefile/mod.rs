@@ -97,13 +97,11 @@ fn group(map: Map<'_>, seen: &mut Vec<String>, rules: &mut Vec<Placed>) {
 /// As Prometheus, which takes a negative limit for none.
 fn limit(document: &Document, node: &Node) -> Option<usize> {
     let text = document.text(node, "limit")?;
-    match text.parse::<i64>() {
-        Ok(n) => Some(usize::try_from(n).unwrap_or(0)),
-        Err(_) => {
-            document.error(node.span.clone(), format!("expected a whole number, not {}", node.describe()));
-            None
-        }
+    let number = text.parse::<i64>().ok();
+    if number.is_none() {
+        document.error(node.span.clone(), format!("expected a whole number, not {}", node.describe()));
     }
+    number.map(|n| usize::try_from(n).unwrap_or(0))
 }
 
 fn rule(map: Map<'_>, group: &Group) -> Option<Placed> {

@@ -3,7 +3,6 @@
 use super::{Kind, MAX_DEPTH, MAX_NODES, Node, Scalar};
 use crate::stack::diag::{Problem, Source};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -117,9 +116,11 @@ impl<'a> Tree<'a> {
                 self.done(Node { kind, span }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
-                self.start(Kind::List(Vec::new()), span, anchor, tag.as_ref())
+                self.start(Kind::List(Vec::new()), span, anchor, tag.as_deref())
             }
-            Event::MappingStart(anchor, tag) => self.start(Kind::Map(Vec::new()), span, anchor, tag.as_ref()),
+            Event::MappingStart(anchor, tag) => {
+                self.start(Kind::Map(Vec::new()), span, anchor, tag.as_deref())
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(mut open) = self.open.pop() else { return Ok(()) };
                 open.node.span.end = open.node.span.end.max(span.start.min(self.source.text.len()));
@@ -141,7 +142,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Only the tags of YAML's own types change nothing.
-    fn core(&self, tag: &Cow<'_, Tag>, span: &Range<usize>) -> Result<(), Problem> {
+    fn core(&self, tag: &Tag, span: &Range<usize>) -> Result<(), Problem> {
         let known = ["str", "int", "float", "bool", "null", "map", "seq"];
         if tag.handle == "tag:yaml.org,2002:" && known.contains(&tag.suffix.as_str()) || tag.suffix == "!" {
             return Ok(());
@@ -154,7 +155,7 @@ impl<'a> Tree<'a> {
         kind: Kind,
         span: Range<usize>,
         anchor: usize,
-        tag: Option<&Cow<'_, Tag>>,
+        tag: Option<&Tag>,
     ) -> Result<(), Problem> {
         if let Some(tag) = tag {
             self.core(tag, &span)?;

@@ -3,7 +3,8 @@
 use super::hash::Seeded;
 use super::line::{Item, Line, LineLimits, Lines};
 use super::{Fault, Format, PageError, series};
-use crate::domain::series::{Labels, Millis, Selection};
+use crate::domain::series::selection::OfName;
+use crate::domain::series::{Labels, Matcher, Millis, Selection};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ pub struct Lexer {
     limits: Limits,
     /// Whether anything of a metric's name is wanted. Forgotten when there are too many.
     names: HashMap<Box<[u8]>, bool, Seeded>,
-    /// What became of the text of a series.
+    /// What became of the text of a series, of those that passed the first look.
     texts: HashMap<Box<[u8]>, Text, Seeded>,
     text_bytes: usize,
     /// Texts of the page at hand that are remembered.
@@ -166,8 +167,9 @@ impl Lexer {
             LineLimits { max_label_bytes: self.limits.max_label_bytes, max_labels: self.limits.max_labels };
         let mut lines = Lines::new(body, format, limits);
         let mut seen = Seen::default();
+        let selection = Arc::clone(&self.selection);
         // Series of one name stand together.
-        let mut last: (&[u8], bool) = (&[], false);
+        let (mut name, mut wanted): (&[u8], Option<OfName<'_>>) = (&[], None);
         while let Some(item) = lines.next()? {
             let Item::Sample(line) = item else { continue };
             seen.series += 1;
@@ -175,10 +177,16 @@ impl Lexer {
                 let message = format!("more than {} series", self.limits.max_series);
                 return Err(Fault::new(offset(body, line.series), message));
             }
-            if line.name != last.0 {
-                last = (line.name, self.is_name_wanted(line.name));
+            if lines.has_label_twice() {
+                self.check_twice(line.series)
+                    .map_err(|message| Fault::new(offset(body, line.series), message))?;
             }
-            if last.1 {
+            if line.name != name {
+                name = line.name;
+                wanted = self.of_name(&selection, name);
+            }
+            let Some(wanted) = &wanted else { continue };
+            if lines.labels().is_none_or(|raw| wanted.wants_where(|m| self.may_hold(m, raw))) {
                 self.sample(&line, &mut seen, out)
                     .map_err(|message| Fault::new(offset(body, line.series), message))?;
             }
@@ -186,20 +194,37 @@ impl Lexer {
         Ok(seen)
     }
 
-    fn is_name_wanted(&mut self, name: &[u8]) -> bool {
-        if let Some(wanted) = self.names.get(name) {
-            return *wanted;
+    /// What is asked of a name, unless nothing is.
+    fn of_name<'a>(&mut self, selection: &'a Selection, name: &[u8]) -> Option<OfName<'a>> {
+        if self.names.get(name) == Some(&false) {
+            return None;
         }
-        let wanted = match str::from_utf8(name) {
-            Ok(text) => !self.selection.of_name(&series::unescaped(text)).is_never(),
-            // It is looked at with its line.
-            Err(_) => true,
-        };
-        if self.names.len() >= MAX_NAMES {
-            self.names.clear();
+        // The line it stands on was checked to be UTF-8.
+        let asked = selection.of_name(&series::unescaped(str::from_utf8(name).unwrap_or_default()));
+        if !self.names.contains_key(name) {
+            if self.names.len() >= MAX_NAMES {
+                self.names.clear();
+            }
+            self.names.insert(name.into(), !asked.is_never());
         }
-        self.names.insert(name.into(), wanted);
-        wanted
+        (!asked.is_never()).then_some(asked)
+    }
+
+    fn check_twice(&self, text: &[u8]) -> Result<(), String> {
+        let text = str::from_utf8(text).map_err(|_| "no valid UTF-8".to_owned())?;
+        series::labels(text, &self.target).map(drop)
+    }
+
+    /// Whether a matcher may hold for a series with these labels on its page: a quick look that
+    /// keeps most series from being made. What it lets pass is looked at again.
+    fn may_hold(&self, matcher: &Matcher, raw: &[(&[u8], &[u8])]) -> bool {
+        let name = matcher.name();
+        if let Some(value) = self.target.get(name).filter(|v| !v.is_empty()) {
+            return matcher.matches(value);
+        }
+        let value = raw.iter().find(|(n, _)| *n == name.as_bytes()).map_or(&[][..], |(_, v)| v);
+        let value = series::unescaped(str::from_utf8(value).unwrap_or_default());
+        matcher.matches(&value) || name.starts_with(series::EXPORTED)
     }
 
     fn sample(&mut self, line: &Line<'_>, seen: &mut Seen, out: &mut Vec<Scraped>) -> Result<(), String> {

@@ -59,15 +59,40 @@ pub struct Lines<'a> {
     limits: LineLimits,
     /// Whether the whole page is known to be UTF-8, which is one fast look.
     utf8: bool,
-    /// The label names of the line, to find one that comes twice.
-    names: Vec<&'a [u8]>,
+    /// The labels of the line, to find one that comes twice.
+    labels: Vec<(&'a [u8], &'a [u8])>,
+    /// Whether a label's name has escapes.
+    escaped: bool,
+    twice: bool,
     ended: bool,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(body: &'a [u8], format: Format, limits: LineLimits) -> Self {
         let utf8 = str::from_utf8(body).is_ok();
-        Lines { body, at: 0, format, limits, utf8, names: Vec::new(), ended: false }
+        Lines {
+            body,
+            at: 0,
+            format,
+            limits,
+            utf8,
+            labels: Vec::new(),
+            escaped: false,
+            twice: false,
+            ended: false,
+        }
+    }
+
+    /// The labels of the last sample in the order of its text, as they stand there between their
+    /// quotes; `None` when a name has escapes and so may not be what it looks like.
+    pub fn labels(&self) -> Option<&[(&'a [u8], &'a [u8])]> {
+        if self.escaped { None } else { Some(&self.labels) }
+    }
+
+    /// Whether the last sample has a label twice. That is wrong, unless one of them is empty or
+    /// the label is the target's: then Prometheus drops it before it looks.
+    pub fn has_label_twice(&self) -> bool {
+        self.twice
     }
 
     /// The next sample or metadata; `None` after the last.
@@ -260,9 +285,9 @@ impl<'a> Lines<'a> {
             t = Some(self.seconds("timestamp")?);
         }
         if self.at_exemplar() {
-            self.at += 3;
+            self.at += 4;
             let mut has_name = true;
-            self.labels::<true>(&mut has_name, true)?;
+            self.pairs::<true>(&mut has_name, true)?;
             self.value(self.space("a space and the exemplar's value")?)?;
             if self.body.get(self.at) == Some(&b' ') {
                 self.seconds("exemplar's timestamp")?;
@@ -327,12 +352,14 @@ impl<'a> Lines<'a> {
         let brace = if OPEN { name_end } else { token::blank(self.body, name_end) };
         if self.body.get(brace) != Some(&b'{') {
             self.at = name_end;
+            self.labels.clear();
+            (self.escaped, self.twice) = (false, false);
             self.check_length(begins, name)?;
             return Ok((name, name));
         }
         self.at = brace + 1;
         let mut has_name = !name.is_empty();
-        if let Some(quoted) = self.labels::<OPEN>(&mut has_name, false)? {
+        if let Some(quoted) = self.pairs::<OPEN>(&mut has_name, false)? {
             name = quoted;
         }
         if !has_name {
@@ -347,14 +374,17 @@ impl<'a> Lines<'a> {
 
     /// What is between braces, the opening one passed: the metric's name, if it stands there.
     #[inline]
-    fn labels<const OPEN: bool>(
+    fn pairs<const OPEN: bool>(
         &mut self,
         has_name: &mut bool,
         exemplar: bool,
     ) -> Result<Option<&'a [u8]>, Fault> {
         let blank = |at| if OPEN { at } else { token::blank(self.body, at) };
         let (mut found, mut seen) = (None, 0u64);
-        self.names.clear();
+        if !exemplar {
+            self.labels.clear();
+            (self.escaped, self.twice) = (false, false);
+        }
         loop {
             self.at = blank(self.at);
             let begins = self.at;
@@ -385,7 +415,10 @@ impl<'a> Lines<'a> {
             if name.is_empty() {
                 return Err(Fault::new(begins, "an empty label name"));
             }
-            self.check_twice(begins, name, &mut seen)?;
+            if !exemplar {
+                self.escaped |= is_quoted && name.contains(&b'\\');
+                self.check_twice(begins, name, &mut seen)?;
+            }
             if self.body.get(self.at) != Some(&b'=') {
                 return Err(Fault::new(self.at, "expected `=` after a label's name"));
             }
@@ -393,7 +426,10 @@ impl<'a> Lines<'a> {
             if self.body.get(self.at) != Some(&b'"') {
                 return Err(Fault::new(self.at, "expected a label's value in quotes"));
             }
-            self.quoted::<OPEN>("a label's value")?;
+            let value = self.quoted::<OPEN>("a label's value")?;
+            if !exemplar {
+                self.labels.push((name, value));
+            }
             self.at = blank(self.at);
             match self.body.get(self.at) {
                 Some(b',') => self.at += 1,
@@ -448,21 +484,17 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// That a label's name is new on its line. One bit for each name seen tells nearly always.
+    /// Whether a label's name is new on its line. One bit for each name seen tells nearly always.
     #[inline]
     fn check_twice(&mut self, at: usize, name: &'a [u8], seen: &mut u64) -> Result<(), Fault> {
         let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
         let mixed = name.len() + usize::from(first) * 7 + usize::from(last) * 13;
         let bit = 1u64 << (mixed & 63);
-        if *seen & bit != 0 && self.names.contains(&name) {
-            let name = crate::domain::text::one_line_bytes(name, 40);
-            return Err(Fault::new(at, format!("the label {name} stands there twice")));
-        }
+        self.twice |= *seen & bit != 0 && self.labels.iter().any(|(n, _)| *n == name);
         *seen |= bit;
-        if self.names.len() >= self.limits.max_labels {
+        if self.labels.len() >= self.limits.max_labels {
             return Err(Fault::new(at, format!("more than {} labels", self.limits.max_labels)));
         }
-        self.names.push(name);
         Ok(())
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::domain::series::Labels;
 use crate::domain::series::labels::NAME;
+use crate::domain::text;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What is put before a label's name when the target has a label of that name.
-const EXPORTED: &str = "exported_";
+pub const EXPORTED: &str = "exported_";
 
 /// A text with `\"`, `\\` and `\n` undone; any other backslash stands for itself.
 pub fn unescaped(raw: &str) -> Cow<'_, str> {
@@ -75,19 +76,25 @@ fn string_end(text: &str) -> usize {
 /// not to be honoured: a label of the page whose name the target uses becomes `exported_…`.
 ///
 /// # Errors
-/// A name that stands there twice, or none at all.
+/// A label that stands there twice, unless that makes no difference to Prometheus either, or no
+/// name at all.
 pub fn labels(series: &str, target: &BTreeMap<String, String>) -> Result<Labels, String> {
     let mut found = pairs(series);
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    if let Some(twice) = found.windows(2).find(|w| matches!(w, [a, b] if a.0 == b.0)) {
-        let name = twice.first().map_or("", |p| p.0.as_ref());
-        return Err(format!("the label {name} stands there twice"));
+    // An empty value takes away all labels of its name.
+    let empty: Vec<Cow<'_, str>> =
+        found.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name.clone()).collect();
+    found.retain(|(name, _)| !empty.contains(name));
+    let clashes = |name: &str| name != NAME && target.get(name).is_some_and(|v| !v.is_empty());
+    // Of those that have to make way the first is taken.
+    found.dedup_by(|b, a| a.0 == b.0 && clashes(&a.0));
+    if let Some((name, _)) = found.iter().zip(found.iter().skip(1)).find(|(a, b)| a.0 == b.0).map(|(a, _)| a)
+    {
+        return Err(format!("the label {} stands there twice", text::one_line(name, 40)));
     }
-    found.retain(|(_, value)| !value.is_empty());
     if !found.iter().any(|(name, _)| name == NAME) {
         return Err("a series without a name".to_owned());
     }
-    let clashes = |name: &str| name != NAME && target.get(name).is_some_and(|v| !v.is_empty());
     let (mut moved, mut kept): (Vec<_>, Vec<_>) = found.into_iter().partition(|(name, _)| clashes(name));
     let over = target.iter().filter(|(name, value)| *name != NAME && !value.is_empty());
     kept.extend(over.map(|(n, v)| (Cow::Borrowed(n.as_str()), Cow::Borrowed(v.as_str()))));
@@ -139,6 +146,10 @@ mod tests {
             (r#"{"my.metric","a.b"="c"}"#, r#"my.metric{a.b="c", instance="h:1", job="api"}"#),
             (r#"{d="e", "m\"n"}"#, r#"m"n{d="e", instance="h:1", job="api"}"#),
             ("a{}", r#"a{instance="h:1", job="api"}"#),
+            (r#"a{b="",b="c"}"#, r#"a{instance="h:1", job="api"}"#),
+            (r#"a{job="1",job="2"}"#, r#"a{exported_job="1", instance="h:1", job="api"}"#),
+            // Prometheus 2 takes the empty label's name for taken; 3 does not.
+            (r#"a{exported_job="",job="x"}"#, r#"a{exported_job="x", instance="h:1", job="api"}"#),
         ];
         for (series, expected) in table {
             assert_eq!(labels(series, &target).unwrap().to_string(), expected, "{series}");
