@@ -54,7 +54,7 @@ fn engine(rules: Vec<Rule>) -> Rules {
         target: vec![Matcher::new("severity", Op::Match, "warn|info").unwrap()],
         equal: Vec::new(),
     }];
-    Rules::new(Setup { rules, severities, inhibitions, ..Setup::default() })
+    Rules::new(Setup { rules, inhibitions, severities, ..Setup::default() })
 }
 
 fn facts(courier: Courier<'_>) -> Facts<'_> {

@@ -124,7 +124,7 @@ impl Gathered {
         let inner = |n: &str| {
             n == NAME || (part == Part::Bucket && n == "le") || (part == Part::Quantile && n == "quantile")
         };
-        let labels = Labels::new(pairs.iter().filter(|(n, _)| !inner(n)));
+        let labels = Labels::new(pairs.iter().filter(|(n, _)| !inner(n)).map(|(n, v)| (n, v)));
         let Some(group) = family.group(&labels, room) else {
             let counts = matches!(part, Part::Value | Part::Bucket) && is_last;
             family.more += usize::from(counts || (part == Part::Count && family.kind == "summary"));
