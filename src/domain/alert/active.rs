@@ -171,25 +171,24 @@ impl Alerts {
             }
             return;
         }
-        let alert = match restored {
-            Some(before) => Active {
+        let alert = if let Some(before) = restored {
+            Active {
                 value: seen.value,
                 annotations: seen.annotations,
                 phase: if before.phase == Phase::Pending { Phase::Pending } else { Phase::Firing },
                 keep_since: None,
                 ..before
-            },
-            None => {
-                steps.push((labels.clone(), Step::Pending));
-                Active {
-                    annotations: seen.annotations,
-                    value: seen.value,
-                    phase: Phase::Pending,
-                    since: at,
-                    fired: None,
-                    keep_since: None,
-                    earlier: None,
-                }
+            }
+        } else {
+            steps.push((labels.clone(), Step::Pending));
+            Active {
+                annotations: seen.annotations,
+                value: seen.value,
+                phase: Phase::Pending,
+                since: at,
+                fired: None,
+                keep_since: None,
+                earlier: None,
             }
         };
         self.active.insert(labels.clone(), alert);

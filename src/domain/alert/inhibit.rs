@@ -28,7 +28,7 @@ impl Inhibition {
 /// The first of the firing alerts that suppresses `target`.
 pub fn inhibitor<'a>(
     inhibitions: &[Inhibition],
-    firing: impl Iterator<Item = &'a Labels> + Clone,
+    firing: &(impl Iterator<Item = &'a Labels> + Clone),
     target: &Labels,
 ) -> Option<&'a Labels> {
     inhibitions.iter().find_map(|i| firing.clone().find(|source| i.suppresses(source, target)))
@@ -50,6 +50,8 @@ mod tests {
         }
     }
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     #[test]
     fn alertmanagers_rules_of_suppression() {
         let by_severity = inhibition(
@@ -58,7 +60,6 @@ mod tests {
             &["service"],
         );
         let anything = inhibition(&[("a", Op::Equal, "1")], &[("b", Op::NotEqual, "2")], &[]);
-        type Pairs = &'static [(&'static str, &'static str)];
         let table: &[(&Inhibition, Pairs, Pairs, bool)] = &[
             (
                 &by_severity,

@@ -2,6 +2,7 @@
 
 pub mod active;
 pub mod ask;
+pub mod blind;
 pub mod inhibit;
 pub mod paging;
 pub mod remote;
@@ -15,3 +16,6 @@ pub mod template;
 pub mod view;
 mod views;
 mod why;
+
+#[cfg(test)]
+mod tests;

@@ -50,7 +50,7 @@ impl Rules {
         if let Some(told) = told {
             return told;
         }
-        if let Some(by) = inhibit::inhibitor(&self.inhibitions, self.firing(), labels) {
+        if let Some(by) = inhibit::inhibitor(&self.inhibitions, &self.firing(), labels) {
             return Paged::Inhibited { by: short(by) };
         }
         if let Some((since, what)) = (facts.stale)(index) {

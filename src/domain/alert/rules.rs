@@ -2,6 +2,7 @@
 
 use super::active::{Alerts, Seen, Step};
 use super::ask::{self, Memory};
+use super::blind::{self, Unmatched};
 use super::rule::{Inhibition, Rule, RuleKind, Severity};
 use super::template::{Scope, Template};
 use super::view::RuleIndex;
@@ -76,6 +77,9 @@ pub(super) struct Entry {
     pub took: Duration,
     /// Why it is inactive, as worked out for the evaluation at that time.
     pub because: Option<(Millis, String)>,
+    /// Selectors that nothing has matched since `watched`.
+    pub unmatched: Vec<Unmatched>,
+    pub watched: Option<Millis>,
 }
 
 /// Rules that are evaluated together, in order.
@@ -249,6 +253,7 @@ impl Entry {
         let is_alert = rule.is_alert();
         let (labels, annotations) =
             if is_alert { (read(&rule.labels), read(&rule.annotations)) } else { <_>::default() };
+        let unmatched = blind::expected(&rule.expr);
         Entry {
             rule,
             labels,
@@ -261,6 +266,8 @@ impl Entry {
             evaluated: None,
             took: Duration::ZERO,
             because: None,
+            unmatched,
+            watched: None,
         }
     }
 
@@ -274,6 +281,8 @@ impl Entry {
         if let Some(why) = &self.broken {
             return Err(why.clone());
         }
+        self.watched.get_or_insert(at);
+        blind::look(&mut self.unmatched, memory, at);
         let points = ask::vector(&self.rule.expr, memory, at, context.options)?;
         self.points = points.len();
         let mut steps = Vec::new();

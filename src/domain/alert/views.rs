@@ -4,7 +4,7 @@ use super::active::Active;
 use super::paging::{Facts, keep_left};
 use super::rule::Severity;
 use super::rules::{Entry, Rules};
-use super::view::{AlertView, Origin, Phase, RuleIndex, RuleState, RuleView};
+use super::view::{AlertView, Blind, Origin, Phase, RuleIndex, RuleState, RuleView};
 use super::why;
 use crate::domain::promql::Options;
 use crate::domain::series::{Labels, Millis, Source};
@@ -82,11 +82,12 @@ impl Rules {
         for entry in &mut self.entries {
             entry.explain(source, &self.options);
         }
-        let entries = self.entries.iter().enumerate();
-        entries.map(|(i, entry)| self.view(RuleIndex(i), entry, facts)).collect()
+        let blind = self.blind(source);
+        let entries = self.entries.iter().zip(blind).enumerate();
+        entries.map(|(i, (entry, blind))| self.view(RuleIndex(i), entry, blind, facts)).collect()
     }
 
-    fn view(&self, index: RuleIndex, entry: &Entry, facts: &Facts<'_>) -> RuleView {
+    fn view(&self, index: RuleIndex, entry: &Entry, blind: Vec<Blind>, facts: &Facts<'_>) -> RuleView {
         let rule = &entry.rule;
         let severity = rule.labels.get(SEVERITY).map_or("", String::as_str);
         RuleView {
@@ -100,7 +101,7 @@ impl Rules {
             severity: severity.to_owned(),
             rank: self.severity(severity).map_or(UNKNOWN_RANK, |(rank, _)| rank),
             state: entry.state(index, facts),
-            blind: Vec::new(),
+            blind,
             help: rule.help.clone(),
             rows: rule.rows.clone(),
             origin: Origin::Local,

@@ -22,6 +22,7 @@ mod print;
 mod quote;
 mod reach;
 mod select;
+pub mod shape;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,10 @@ mod names;
 
 use super::diag::{Problems, Severity, Source};
 use super::yaml::{self, Document, Map, Node};
+use crate::domain::alert::blind;
 use crate::domain::alert::rule::{Rule, RuleKind};
 use crate::domain::alert::template::Template;
-use crate::domain::promql::Expr;
+use crate::domain::promql::{Expr, Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,12 @@ pub fn read(source: &Arc<Source>) -> Result<RuleFile, Problems> {
             group(map, &mut seen, &mut rules);
         }
         duplicates(&document, &rules);
+        for (rule, place) in &rules {
+            for blind in blind::by_text(&rule.expr) {
+                let help = Some(blind.remedy);
+                document.warning_with(place.clone(), format!("{}: {}", rule.name(), blind.what), help);
+            }
+        }
     }
     let rules = rules.into_iter().map(|(rule, _)| rule).collect();
     let problems = document.into_problems();
@@ -90,13 +97,11 @@ fn group(map: Map<'_>, seen: &mut Vec<String>, rules: &mut Vec<Placed>) {
 /// As Prometheus, which takes a negative limit for none.
 fn limit(document: &Document, node: &Node) -> Option<usize> {
     let text = document.text(node, "limit")?;
-    match text.parse::<i64>() {
-        Ok(n) => Some(usize::try_from(n).unwrap_or(0)),
-        Err(_) => {
-            document.error(node.span.clone(), format!("expected a whole number, not {}", node.describe()));
-            None
-        }
+    let number = text.parse::<i64>().ok();
+    if number.is_none() {
+        document.error(node.span.clone(), format!("expected a whole number, not {}", node.describe()));
     }
+    number.map(|n| usize::try_from(n).unwrap_or(0))
 }
 
 fn rule(map: Map<'_>, group: &Group) -> Option<Placed> {
@@ -173,6 +178,10 @@ fn expression(map: &Map<'_>, node: Option<&Node>) -> Option<Expr> {
         return None;
     };
     match Expr::parse(text) {
+        Ok(expr) if matches!(expr.value_type(), Type::Text | Type::Matrix) => {
+            document.error(node.span.clone(), "the expression gives no vector and no number");
+            None
+        }
         Ok(expr) => Some(expr),
         Err(e) => {
             document.error(node.place(&document.source.text, &e.span), e.message);

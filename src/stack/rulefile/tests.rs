@@ -96,12 +96,12 @@ fn what_is_hostile_is_refused_in_time() {
     let deep = format!("groups: {}", "[".repeat(100_000));
     let nested = "- ".repeat(1000);
     let bomb = {
-        let mut text = "a: &a [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        let mut text = vec!["a: &a [x,x,x,x,x,x,x,x,x,x]".to_owned()];
         for (name, before) in "bcdefghij".chars().zip("abcdefghi".chars()) {
             let list = vec![format!("*{before}"); 10].join(",");
-            text.push_str(&format!("{name}: &{name} [{list}]\n"));
+            text.push(format!("{name}: &{name} [{list}]"));
         }
-        text
+        text.join("\n")
     };
     let table = [
         (deep.as_str(), "recursion limit"),

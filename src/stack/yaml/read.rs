@@ -32,6 +32,10 @@ impl Document {
         self.problems.borrow_mut().push(Problem::warning(&self.source, span, message));
     }
 
+    pub fn warning_with(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
+        self.problems.borrow_mut().push(Problem::warning(&self.source, span, message).help(help));
+    }
+
     pub fn into_problems(self) -> Problems {
         self.problems.into_inner()
     }
@@ -194,7 +198,7 @@ impl<'a> Map<'a> {
         let asked = self.asked.into_inner();
         for (key, _) in self.entries {
             let Some(name) = key.scalar().map(|s| s.text.as_str()) else { continue };
-            if asked.iter().any(|a| *a == name) {
+            if asked.contains(&name) {
                 continue;
             }
             let near = nearest(name, asked.iter().copied()).map(|n| format!("did you mean `{n}`?"));

@@ -7,6 +7,7 @@ use crate::domain::alert::ask;
 use crate::domain::promql::Expr;
 use regex::Regex;
 use std::cmp::Ordering;
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -270,11 +271,13 @@ fn title(text: &str) -> String {
     let mut before = ' ';
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let in_word = before.is_alphanumeric() || matches!(before, '_' | '\'');
+        // Of what is not ASCII only blanks part words, as in Go.
+        let in_word =
+            before.is_ascii_alphanumeric() || before == '_' || !before.is_ascii() && !before.is_whitespace();
         if in_word {
-            out.push(c)
+            out.push(c);
         } else {
-            out.extend(c.to_uppercase())
+            out.extend(c.to_uppercase());
         }
         before = c;
     }
@@ -316,7 +319,9 @@ fn query_escape(text: &str) -> String {
         match b {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(b)),
             b' ' => out.push('+'),
-            b => out.push_str(&format!("%{b:02X}")),
+            b => {
+                let _ = write!(out, "%{b:02X}");
+            }
         }
     }
     out
@@ -345,8 +350,9 @@ fn js(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\'' => out.push_str("\\'"),
             '"' => out.push_str("\\\""),
-            '<' | '>' | '&' | '=' => out.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() || matches!(c, '<' | '>' | '&' | '=') => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
             c => out.push(c),
         }
     }

@@ -72,6 +72,11 @@ pub fn four(v: f64) -> String {
     general(v, Some(4), false)
 }
 
+/// `%.6g`, for messages.
+pub fn six(v: f64) -> String {
+    general(v, Some(6), false)
+}
+
 /// What stands between `%` and the verb.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spec {
@@ -163,8 +168,7 @@ fn one(spec: Spec, verb: char, arg: &Data) -> String {
         ('T', arg) => Some(arg.type_name().to_owned()),
         ('v', Data::Nil) => Some("<nil>".to_owned()),
         (_, Data::Nil) => Some(format!("%!{verb}(<nil>)")),
-        ('v', arg) => Some(arg.show()),
-        ('s', arg @ (Data::Labels(_) | Data::Time(_))) => Some(arg.show()),
+        ('v', arg) | ('s', arg @ (Data::Labels(_) | Data::Time(_))) => Some(arg.show()),
         _ => None,
     };
     match text {

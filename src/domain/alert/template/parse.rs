@@ -183,12 +183,11 @@ impl Parser {
         self.skip_space();
         let start = self.at;
         let span = self.span();
-        let (set, declares) = match self.variables_set(most)? {
-            Some(found) => found,
-            None => {
-                self.at = start;
-                (Vec::new(), false)
-            }
+        let (set, declares) = if let Some(found) = self.variables_set(most)? {
+            found
+        } else {
+            self.at = start;
+            (Vec::new(), false)
         };
         let mut commands = vec![self.command()?];
         while self.peek() == Some(&Token::Pipe) {
