@@ -14,6 +14,8 @@ mod sshd;
 mod alertmanager;
 #[path = "remote/bench.rs"]
 mod bench;
+#[path = "remote/command.rs"]
+mod command;
 #[path = "remote/hostile.rs"]
 mod hostile;
 #[path = "remote/queries.rs"]

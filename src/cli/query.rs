@@ -33,7 +33,7 @@ pub struct Question {
 
 /// Who evaluates.
 pub enum Backend {
-    Prometheus(Prometheus),
+    Prometheus(Box<Prometheus>),
     Here(Arc<Prober>),
 }
 
@@ -44,7 +44,7 @@ impl Backend {
     /// There is no way to the Prometheus' host.
     pub fn of(stack: &Stack, prober: Prober) -> Result<Backend, String> {
         match &stack.metrics.prometheus {
-            Some(remote) => remotes::prometheus(remote, &prober).map(Backend::Prometheus),
+            Some(remote) => remotes::prometheus(remote, &prober).map(|p| Backend::Prometheus(Box::new(p))),
             None => Ok(Backend::Here(Arc::new(prober))),
         }
     }
@@ -58,7 +58,7 @@ fn range(question: &Question, at: Millis) -> Result<Option<(Millis, Millis)>, St
     let millis = |d: Duration| Millis::try_from(d.as_millis()).unwrap_or(Millis::MAX);
     let Some(width) = question.range.map(millis) else { return Ok(None) };
     let step = question.step.map_or_else(|| (width / STEPS / 1000 * 1000).max(1000), millis);
-    if step < 1 || width / step > MAX_POINTS as Millis {
+    if step < 1 || usize::try_from(width / step).is_ok_and(|steps| steps > MAX_POINTS) {
         return Err(format!("evaluate more than {MAX_POINTS} steps: take a longer --step"));
     }
     Ok(Some((at.saturating_sub(width), step)))

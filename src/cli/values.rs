@@ -179,7 +179,7 @@ mod tests {
             Point { labels: Labels::new([("zone", "z\x1b")]), v: f64::NAN },
         ];
         let found = found(Value::Vector(points));
-        assert_eq!(print(&found, Output::Table), "up{job=\"a,\\\"b\\\"\"}  1\n{zone=\"z·\"}         NaN\n");
+        assert_eq!(print(&found, Output::Table), "up{job=\"a,\\\"b\\\"\"}  1\n{zone=\"z·\"}        NaN\n");
         assert_eq!(
             print(&found, Output::Csv),
             "__name__,job,zone,time,value\r\nup,\"a,\"\"b\"\"\",,1970-01-01T00:00:01.5Z,1\r\n,,z\x1b,1970-01-01T00:00:01.5Z,NaN\r\n"

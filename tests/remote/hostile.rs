@@ -106,10 +106,14 @@ fn listening(
     let address = fake::tcp(move |wire: &mut dyn Wire| {
         loop {
             let ask = String::from_utf8(fake::heard(wire)).unwrap();
-            if ask.is_empty() || wire.write_all(&answer(&ask)).is_err() {
+            if ask.is_empty() {
                 return;
             }
-            theirs.lock().unwrap().push(ask);
+            // Before the answer: who gets it looks at once.
+            theirs.lock().unwrap().push(ask.clone());
+            if wire.write_all(&answer(&ask)).is_err() {
+                return;
+            }
         }
     });
     (address, asked)
