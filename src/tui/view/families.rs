@@ -37,8 +37,11 @@ pub fn draw(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
         pen.skip(2).put(&safe(trouble), theme.unknown);
     }
     if rows.is_empty() {
-        let text =
-            if families.list.is_empty() { "its page holds nothing" } else { "nothing matches the filter" };
+        let text = if families.list.is_empty() {
+            "nothing of its page has been read yet, or it holds nothing"
+        } else {
+            "nothing matches the filter"
+        };
         Pen::new(buf, area, 1, app.glyphs).skip(3).put(text, theme.dim);
     }
     let help = area.height >= 8;
