@@ -197,6 +197,7 @@ impl App {
 
     /// Takes a board in; what is frozen stays as it is.
     pub fn replace_board(&mut self, board: Arc<Board>) {
+        self.metrics.learn(&board);
         self.live_board = board;
     }
 

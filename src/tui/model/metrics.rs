@@ -14,8 +14,10 @@ use tui_input::Input;
 /// The spans of time that zooming goes through, in minutes.
 const SPANS: [u64; 10] = [5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10_080];
 
-/// Which of them is shown at first.
-const FIRST_SPAN: usize = 3;
+/// Which of them is shown at first: an hour where a Prometheus remembers it; what is collected
+/// here began with this program, and an hour of it would be an empty graph for most of that hour.
+const FIRST_REMOTE: usize = 3;
+const FIRST_LOCAL: usize = 1;
 
 /// The most expressions that are remembered.
 const MAX_HISTORY: usize = 100;
@@ -43,7 +45,10 @@ pub struct MetricsView {
     pub graph: usize,
     /// The first row of graphs shown.
     pub scroll: usize,
-    zoom: usize,
+    /// The span that was chosen; `None` before anybody has.
+    zoom: Option<usize>,
+    /// Whether a Prometheus remembers what was before this program began.
+    remembered: bool,
     /// The right end of the time shown; `None` follows the present.
     pub end: Option<Millis>,
     pub cursor: Option<Millis>,
@@ -67,7 +72,8 @@ impl Default for MetricsView {
             filter: Input::default(),
             graph: 0,
             scroll: 0,
-            zoom: FIRST_SPAN,
+            zoom: None,
+            remembered: false,
             end: None,
             cursor: None,
             line: None,
@@ -83,7 +89,22 @@ impl Default for MetricsView {
 
 impl MetricsView {
     pub fn span(&self) -> Duration {
-        Duration::from_secs(SPANS.get(self.zoom).copied().unwrap_or(60) * 60)
+        Duration::from_secs(SPANS.get(self.place()).copied().unwrap_or(60) * 60)
+    }
+
+    /// The span where nobody chooses: on the overview, and at first.
+    pub fn first_span(&self) -> Duration {
+        let place = if self.remembered { FIRST_REMOTE } else { FIRST_LOCAL };
+        Duration::from_secs(SPANS.get(place).copied().unwrap_or(60) * 60)
+    }
+
+    fn place(&self) -> usize {
+        self.zoom.unwrap_or(if self.remembered { FIRST_REMOTE } else { FIRST_LOCAL })
+    }
+
+    /// Takes note of whether there is a Prometheus.
+    pub fn learn(&mut self, board: &Board) {
+        self.remembered = board.engine.prometheus.is_some();
     }
 
     pub fn span_millis(&self) -> Millis {
@@ -92,7 +113,7 @@ impl MetricsView {
 
     /// A shorter time; with a cursor it stays in sight.
     pub fn zoom_in(&mut self) {
-        self.zoom = self.zoom.saturating_sub(1);
+        self.zoom = Some(self.place().saturating_sub(1));
         if let Some(at) = self.cursor {
             let half = self.span_millis() / 2;
             if self.end.is_some_and(|end| at < end - self.span_millis() || at > end) {
@@ -102,7 +123,7 @@ impl MetricsView {
     }
 
     pub fn zoom_out(&mut self) {
-        self.zoom = (self.zoom + 1).min(SPANS.len() - 1);
+        self.zoom = Some((self.place() + 1).min(SPANS.len() - 1));
     }
 
     /// Half a width earlier.
@@ -170,7 +191,7 @@ pub fn wanted(app: &App) -> Vec<Ask> {
     match (app.screen, m.page) {
         (Screen::Overview, _) => {
             let (graphs, width) = view::overview::key_graphs(app);
-            watch(graphs, view::metrics::dots(app, width), MetricsView::default().span(), None)
+            watch(graphs, view::metrics::dots(app, width), m.first_span(), None)
         }
         (Screen::Metrics, Page::Graphs) => {
             let width = view::metrics::grid(app).width;

@@ -32,13 +32,17 @@ pub fn draw(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
     let more = if families.more > 0 { format!(", {} more not listed", families.more) } else { String::new() };
     let mut pen = Pen::new(buf, area, 0, app.glyphs);
     pen.skip(1).put(&name, theme.title);
-    pen.put(&format!("  {of}{} families{more}, read {age}", families.list.len()), theme.dim);
+    let word = if families.list.len() == 1 { "family" } else { "families" };
+    pen.put(&format!("  {of}{} {word}{more}, read {age}", families.list.len()), theme.dim);
     if let Some(trouble) = &families.trouble {
         pen.skip(2).put(&safe(trouble), theme.unknown);
     }
     if rows.is_empty() {
-        let text =
-            if families.list.is_empty() { "its page holds nothing" } else { "nothing matches the filter" };
+        let text = if families.list.is_empty() {
+            "nothing of its page has been read yet, or it holds nothing"
+        } else {
+            "nothing matches the filter"
+        };
         Pen::new(buf, area, 1, app.glyphs).skip(3).put(text, theme.dim);
     }
     let help = area.height >= 8;

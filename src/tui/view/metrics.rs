@@ -7,7 +7,7 @@ use crate::domain::board::GraphData;
 use crate::domain::series::Millis;
 use crate::domain::text::one_line;
 use crate::domain::units::{long_age, short_age};
-use crate::stack::metrics::{Graph, Threshold, Unit};
+use crate::stack::metrics::{Graph, Unit};
 use crate::tui::app::App;
 use crate::tui::model::alerts::{is_troubled, safe, troubles};
 use crate::tui::model::metrics::{Page, listed, visible};
@@ -280,7 +280,7 @@ fn one(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0, app.glyphs);
     pen.skip(1).put(&safe(&graph.title), app.theme.title);
     for threshold in &graph.thresholds {
-        pen.skip(2).put(&limit(threshold, graph.unit), app.theme.degraded);
+        pen.skip(2).put(&graph::limit(threshold, graph.unit), app.theme.degraded);
     }
     pen.skip(2).put(&note(app, data, at), app.theme.dim);
     let below = u16::from(!graph.help.is_empty() && area.height >= 12);
@@ -299,10 +299,6 @@ fn one(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
             full(app, &scene, body, buf);
         }
     }
-}
-
-fn limit(threshold: &Threshold, unit: Unit) -> String {
-    format!("{} {}", one_line(&threshold.label, 30), axis::value(threshold.value, unit)).trim().to_owned()
 }
 
 /// A plot with its changes in words and a table of its lines below.

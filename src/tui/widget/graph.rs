@@ -75,6 +75,12 @@ pub fn mark_sign(kind: MarkKind) -> (char, &'static str) {
     }
 }
 
+/// A threshold in words: its label, and its value unless the label says it.
+pub fn limit(threshold: &Threshold, unit: Unit) -> String {
+    let (label, value) = (one_line(&threshold.label, 24), axis::value(threshold.value, unit));
+    if label.contains(&value) { label } else { format!("{label} {value}").trim().to_owned() }
+}
+
 /// The value axis: from the data, the file and the thresholds that do not press the data flat.
 pub fn value_range(scene: &Scene<'_>) -> (f64, f64) {
     let data = extremes(scene.traces, scene.from, scene.to);
@@ -206,12 +212,7 @@ impl Plot<'_> {
         let unicode = self.look.glyphs == Glyphs::Unicode;
         let style = self.look.theme.degraded;
         for threshold in self.scene.thresholds {
-            let label = format!(
-                "{} {}",
-                one_line(&threshold.label, 24),
-                axis::value(threshold.value, self.scene.unit)
-            );
-            let label = label.trim().to_owned();
+            let label = limit(threshold, self.scene.unit);
             if threshold.value > self.frame.hi {
                 let text = format!("{} {label}", if unicode { '↑' } else { '^' });
                 let _ = (0..self.place.height).any(|row| self.words(row, &text, style, buf));
