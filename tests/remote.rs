@@ -16,6 +16,8 @@ mod alertmanager;
 mod bench;
 #[path = "remote/hostile.rs"]
 mod hostile;
+#[path = "remote/inhibitions.rs"]
+mod inhibitions;
 #[path = "remote/queries.rs"]
 mod queries;
 #[path = "remote/ways.rs"]
