@@ -11,6 +11,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   check            0 up, 1 degraded, 2 down, 3 unknown (as monitoring plugins have it)
   lint             0 clean, 1 warnings under --strict, 2 errors
+  rules check      the same
   everything else  0 done, 1 failed, 2 the command line or a file is wrong
   129              the terminal went away";
 
@@ -102,6 +103,11 @@ pub enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Check Prometheus rule files, and run promtool's unit tests of them
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Write a commented config for a stack; never over an existing file
     Init {
         /// Where to write it (default: ~/.config/quarterdeck/config.toml)
@@ -112,6 +118,23 @@ pub enum Command {
     Completions { shell: clap_complete::Shell },
     /// The man page
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Check rule files; no config and no stack is needed
+    Check {
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Warnings fail too
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Run unit tests in promtool's format, and show what was expected beside what there is
+    Test {
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Args, Debug)]

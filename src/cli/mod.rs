@@ -11,6 +11,7 @@ pub mod log;
 pub mod man;
 pub mod metrics;
 pub mod report;
+pub mod rules;
 pub mod screen;
 pub mod setup;
 pub mod snapshot;
@@ -20,7 +21,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::domain::health::Health;
 use crate::domain::observation::ProbeIndex;
 use crate::stack::load::{self, Failure};
-use args::{Cli, Command, Global};
+use args::{Cli, Command, Global, RulesCommand};
 use setup::Ready;
 use std::io::Write;
 use std::process::ExitCode;
@@ -49,6 +50,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
             lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
         }),
+        Some(Command::Rules { command: RulesCommand::Check { files, strict } }) => {
+            with_outputs(|out, err| rules::check(&files, strict, report::color(global.no_color), out, err))
+        }
+        Some(Command::Rules { command: RulesCommand::Test { files } }) => {
+            with_outputs(|out, err| rules::test(&files, report::color(global.no_color), out, err))
+        }
         Some(Command::Init { file }) => with_outputs(|out, err| {
             let env = |name: &str| std::env::var(name).ok();
             let flags = global.options().flags;

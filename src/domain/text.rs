@@ -65,6 +65,46 @@ pub fn nearest<'a>(wrong: &str, valid: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// Go's escapes in a quoted text; `None` where one is wrong.
+pub fn unescape_go(body: &str) -> Option<String> {
+    let mut out = String::with_capacity(body.len());
+    let mut chars = body.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        let kind = chars.next()?;
+        let simple = match kind {
+            'a' => Some('\x07'),
+            'b' => Some('\x08'),
+            'f' => Some('\x0c'),
+            'n' => Some('\n'),
+            'r' => Some('\r'),
+            't' => Some('\t'),
+            'v' => Some('\x0b'),
+            '\\' | '"' | '\'' => Some(kind),
+            _ => None,
+        };
+        if let Some(c) = simple {
+            out.push(c);
+            continue;
+        }
+        let (digits, radix, first) = match kind {
+            'x' => (2, 16, None),
+            'u' => (4, 16, None),
+            'U' => (8, 16, None),
+            c if c.is_digit(8) => (2, 8, Some(c)),
+            _ => return None,
+        };
+        let mut text: String = first.into_iter().collect();
+        text.extend(chars.by_ref().take(digits));
+        let full = text.chars().count() == digits + usize::from(first.is_some());
+        out.push(u32::from_str_radix(&text, radix).ok().filter(|_| full).and_then(char::from_u32)?);
+    }
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ pub mod lint;
 pub mod load;
 pub mod metrics;
 pub mod rulefile;
+pub mod ruletest;
 pub mod spec;
 pub mod validate;
 pub mod vars;

@@ -32,6 +32,13 @@ impl Rules {
         list
     }
 
+    /// What fires of the alerts of one name: labels and annotations, by name.
+    pub fn firing_of(&self, alertname: &str) -> Vec<(Labels, Vec<(String, String)>)> {
+        let entries = self.entries.iter().filter(|e| e.rule.is_alert() && e.rule.name() == alertname);
+        let alerts = entries.flat_map(|e| &e.alerts.active).filter(|(_, a)| a.phase != Phase::Pending);
+        alerts.map(|(labels, a)| (labels.clone(), a.annotations.clone())).collect()
+    }
+
     fn alert(
         &self,
         index: RuleIndex,

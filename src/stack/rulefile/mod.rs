@@ -6,7 +6,7 @@ use super::diag::{Problems, Severity, Source};
 use super::yaml::{self, Document, Map, Node};
 use crate::domain::alert::rule::{Rule, RuleKind};
 use crate::domain::alert::template::Template;
-use crate::domain::promql::Expr;
+use crate::domain::promql::{Expr, Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,6 +173,10 @@ fn expression(map: &Map<'_>, node: Option<&Node>) -> Option<Expr> {
         return None;
     };
     match Expr::parse(text) {
+        Ok(expr) if matches!(expr.value_type(), Type::Text | Type::Matrix) => {
+            document.error(node.span.clone(), "the expression gives no vector and no number");
+            None
+        }
         Ok(expr) => Some(expr),
         Err(e) => {
             document.error(node.place(&document.source.text, &e.span), e.message);

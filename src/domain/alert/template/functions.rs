@@ -270,7 +270,9 @@ fn title(text: &str) -> String {
     let mut before = ' ';
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let in_word = before.is_alphanumeric() || matches!(before, '_' | '\'');
+        // Of what is not ASCII only blanks part words, as in Go.
+        let in_word =
+            before.is_ascii_alphanumeric() || before == '_' || !before.is_ascii() && !before.is_whitespace();
         if in_word {
             out.push(c)
         } else {

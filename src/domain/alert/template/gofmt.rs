@@ -72,6 +72,11 @@ pub fn four(v: f64) -> String {
     general(v, Some(4), false)
 }
 
+/// `%.6g`, for messages.
+pub fn six(v: f64) -> String {
+    general(v, Some(6), false)
+}
+
 /// What stands between `%` and the verb.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spec {

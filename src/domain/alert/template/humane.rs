@@ -32,7 +32,8 @@ pub fn humanize_duration(v: f64) -> String {
         return small(v) + "s";
     }
     let sign = if v < 0.0 { "-" } else { "" };
-    let whole = v.abs() as i64;
+    // Beyond what is counted Go's conversion gives the least number, on most machines.
+    let whole = if v.abs() < 9.223_372_036_854_775e18 { v.abs() as i64 } else { i64::MIN };
     let (days, hours, minutes, seconds) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
     if days != 0 {
         format!("{sign}{days}d {hours}h {minutes}m {seconds}s")

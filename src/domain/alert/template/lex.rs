@@ -1,6 +1,7 @@
 //! Cuts a template into text and the tokens of its actions.
 
 use super::TemplateError;
+use crate::domain::text::unescape_go;
 use std::ops::Range;
 
 /// A token of an action.
@@ -219,7 +220,7 @@ impl<'a> Lexer<'a> {
         let Some((end, '"')) = end else { return self.fail(from, "the text has no closing \"") };
         let body = self.rest().get(1..end).unwrap_or("");
         self.at += end + 1;
-        match unescape(body) {
+        match unescape_go(body) {
             Some(text) => {
                 self.push(Token::Text(text), from);
                 Ok(())
@@ -233,7 +234,7 @@ impl<'a> Lexer<'a> {
         let body = self.rest().get(1..).unwrap_or("");
         let skip = usize::from(body.starts_with('\\')) + 1;
         let end = body.char_indices().skip(skip).find(|(_, c)| *c == '\'').map(|(i, _)| i);
-        let text = end.and_then(|end| body.get(..end)).and_then(unescape);
+        let text = end.and_then(|end| body.get(..end)).and_then(unescape_go);
         let mut chars = text.iter().flat_map(|t| t.chars());
         let (Some(c), None, Some(end)) = (chars.next(), chars.next(), end) else {
             return self.fail(from, "this is no character constant");
@@ -298,44 +299,4 @@ fn number(word: &str) -> Option<Token> {
     let starts_well = lower.starts_with(|c: char| c.is_ascii_digit() || c == '.');
     let number = lower.parse::<f64>().ok().filter(|n| starts_well && n.is_finite())?;
     Some(Token::Float(if sign < 0 { -number } else { number }))
-}
-
-/// Go's escapes in a quoted text; `None` where one is wrong.
-fn unescape(body: &str) -> Option<String> {
-    let mut out = String::with_capacity(body.len());
-    let mut chars = body.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        let kind = chars.next()?;
-        let simple = match kind {
-            'a' => Some('\x07'),
-            'b' => Some('\x08'),
-            'f' => Some('\x0c'),
-            'n' => Some('\n'),
-            'r' => Some('\r'),
-            't' => Some('\t'),
-            'v' => Some('\x0b'),
-            '\\' | '"' | '\'' => Some(kind),
-            _ => None,
-        };
-        if let Some(c) = simple {
-            out.push(c);
-            continue;
-        }
-        let (digits, radix, first) = match kind {
-            'x' => (2, 16, None),
-            'u' => (4, 16, None),
-            'U' => (8, 16, None),
-            c if c.is_digit(8) => (2, 8, Some(c)),
-            _ => return None,
-        };
-        let mut text: String = first.into_iter().collect();
-        text.extend(chars.by_ref().take(digits));
-        let full = text.chars().count() == digits + usize::from(first.is_some());
-        out.push(u32::from_str_radix(&text, radix).ok().filter(|_| full).and_then(char::from_u32)?);
-    }
-    Some(out)
 }

@@ -83,5 +83,10 @@ impl fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
+/// A number with at most six digits that count, as `%.6g`.
+pub fn number(v: f64) -> String {
+    gofmt::six(v)
+}
+
 #[cfg(test)]
 mod tests;
