@@ -41,7 +41,7 @@ fn start(stack: &Metrics, inhibitions: &[Inhibition]) -> Option<(Daemon, BTreeMa
 
 fn post(am: &Daemon, name: &str, service: &str, severities: &[&str]) {
     let alert = |severity: &&str| serde_json::json!({"labels": {"alertname": name, "service": service, "severity": severity}});
-    let body = serde_json::Value::from_iter(severities.iter().map(alert)).to_string();
+    let body = serde_json::Value::Array(severities.iter().map(alert).collect()).to_string();
     let answer = http(am.port, "POST", "/api/v2/alerts", &body);
     assert_eq!(answer.trim(), "");
 }
