@@ -18,6 +18,8 @@ mod bench;
 mod command;
 #[path = "remote/hostile.rs"]
 mod hostile;
+#[path = "remote/inhibitions.rs"]
+mod inhibitions;
 #[path = "remote/queries.rs"]
 mod queries;
 #[path = "remote/ways.rs"]

@@ -84,7 +84,7 @@ fn per_minute(stack: &Stack) -> BTreeMap<String, f64> {
     for scrape in &stack.metrics.scrapes {
         match &scrape.kind {
             ScrapeKind::Page { http, .. } | ScrapeKind::Json { http, .. } => {
-                add(&http.target.url, scrape.interval)
+                add(&http.target.url, scrape.interval);
             }
             ScrapeKind::Websocket { http, .. } => add(&http.target.url, Duration::from_secs(30)),
             ScrapeKind::Host => {}

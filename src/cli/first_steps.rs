@@ -24,8 +24,8 @@ pub fn text() -> String {
   One pass for scripts and monitoring; the exit code is the health:
     quarterdeck check --stack {first}
 
-Built in: {}.
-Any other stack is a file: --stack ./FILE.toml
+Stacks that are built in: {}
+Any other is a file: --stack ./FILE.toml
 A config is looked for in $QUARTERDECK_CONFIG,
 ~/.config/quarterdeck/config.toml and /etc/quarterdeck/config.toml.
 More: quarterdeck --help

@@ -23,6 +23,7 @@ pub fn text(loaded: &Loaded, named: &str) -> String {
     hosts(&mut out, loaded);
     secrets(&mut out, loaded);
     probes(&mut out, loaded);
+    remotes(&mut out, loaded);
     out
 }
 
@@ -83,6 +84,25 @@ fn probes(out: &mut String, loaded: &Loaded) {
     *out += "#enabled = false\n#interval = \"30s\"\n#failure_threshold = 2\n";
 }
 
+fn remotes(out: &mut String, loaded: &Loaded) {
+    let metrics = &loaded.stack.metrics;
+    let (scrapes, rules) = (metrics.scrapes.len(), metrics.rules.len());
+    if scrapes + rules == 0 {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\n# {scrapes} targets are scraped and {rules} rules evaluated here. Where a Prometheus and an Alertmanager\n\
+         # watch this stack too, name them: queries, long ranges, their alerts and silences come from there."
+    );
+    for (name, url) in [("prometheus", "http://127.0.0.1:9090"), ("alertmanager", "http://127.0.0.1:9093")] {
+        let _ = writeln!(out, "#[{name}]\n#url = {}", quote(url));
+        if let Some(host) = loaded.stack.hosts.last() {
+            let _ = writeln!(out, "#host = {}", quote(host.id.as_str()));
+        }
+    }
+}
+
 /// A text as TOML.
 fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
@@ -111,7 +131,8 @@ mod tests {
         let stack = "[stack]\nname = \"s\"\nabout = \"a\\nb\"\n[vars]\nx = { default = \"a\\\"b\", about = \"q\" }\n\
             [[layers]]\nid = \"l\"\n[[hosts]]\nid = \"h.1\"\n\
             [logins.a]\nurl = \"http://x/\"\nusername = \"u\"\npassword = { secret = \"pw.x\" }\ncookie = \"c\"\n\
-            [[probes]]\nid = \"p.1\"\nlayer = \"l\"\nkind = \"exec\"\nargv = [\"${x}\"]\n";
+            [[probes]]\nid = \"p.1\"\nlayer = \"l\"\nkind = \"exec\"\nargv = [\"${x}\"]\n\
+            [[scrapes]]\nid = \"m\"\nkind = \"host\"\n";
         let source = |name: &str, text: &str| Arc::new(Source { name: name.into(), text: text.into() });
         let loaded = load_texts(&source("s.toml", stack), None, &|_| None).unwrap();
         let first = text(&loaded, "s.toml");

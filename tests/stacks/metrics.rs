@@ -12,6 +12,7 @@ use quarterdeck::domain::series::labels::NAME;
 use quarterdeck::domain::units;
 use quarterdeck::stack::builtin;
 use quarterdeck::stack::metrics::{Events, Inhibition, Metrics, Rule, RuleKind, ScrapeKind};
+use quarterdeck::stack::ruletest;
 use quarterdeck::stack::spec::Stack;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -160,7 +161,8 @@ fn every_expression_looks_at_series_that_something_makes() {
             }
         }
         known.extend(m.rules.iter().filter(|r| !r.is_alert()).map(Rule::name));
-        let jobs: BTreeSet<&str> = m.scrapes.iter().map(|s| s.labels["job"].as_str()).collect();
+        let jobs: BTreeSet<&str> =
+            m.scrapes.iter().map(|s| s.labels.get("job").unwrap_or(&s.id).as_str()).collect();
         for (what, expr) in expressions(m) {
             for selector in expr.selectors() {
                 let name = of(&selector, NAME);
@@ -382,6 +384,17 @@ fn promtool(args: &[&str]) -> Option<()> {
 #[test]
 fn prometheus_says_that_the_mended_rules_see_what_the_shipped_ones_miss() {
     promtool(&["test", "rules", "pqmsg_test.yml"]);
+}
+
+/// The same file, decided by the engine here, over the stack's rules as it reads them itself.
+#[test]
+fn the_engine_here_says_what_prometheus_says_of_the_stacks_rules() {
+    let path = rules_dir().join("pqmsg_test.yml");
+    let source = quarterdeck::stack::files::read(&path).unwrap();
+    let file = ruletest::read(&source).unwrap_or_else(|p| panic!("{p}"));
+    let outcome = ruletest::run(&file, &load("pqmsg").stack.metrics.rules);
+    assert!(outcome.checks > 40, "{}", outcome.checks);
+    assert!(outcome.failures.is_empty(), "{:#?}", outcome.failures);
 }
 
 #[test]

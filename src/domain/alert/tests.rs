@@ -1,7 +1,8 @@
 //! The engine against a model of one alert, saved state, and rules that are blind.
 
 use super::active::Step;
-use super::paging::{Courier, Facts, Told};
+use super::paging::{Courier, Facts};
+use super::remote::{Sent, SentState, Told};
 use super::rule::{Inhibition, Rule, RuleKind, Severity};
 use super::rules::{Rules, Setup};
 use super::view::{BlindKind, Paged, Phase, RuleState};
@@ -182,13 +183,22 @@ fn why_nobody_is_paged() {
     let (mut rules, mut store) = (engine(rules()), store());
     let done = rules.evaluate_all(&mut store, 0, &|| Duration::ZERO);
     assert_eq!(done.transitions.iter().filter(|t| t.step == Step::Firing).count(), 3);
-    let told = Told {
+    let sent = Sent {
+        fingerprint: "f".to_owned(),
         labels: Labels::new([("alertname", "Page"), ("severity", "page"), ("cluster", "x")]),
+        annotations: Vec::new(),
+        starts: moment(0),
+        ends: moment(MINUTE),
+        updated: moment(0),
         receivers: vec!["mail".to_owned()],
+        state: SentState::Active,
         inhibited_by: Vec::new(),
-        silenced: None,
+        silenced_by: Vec::new(),
+        muted_by: Vec::new(),
+        source: String::new(),
     };
-    let told = [told];
+    let told = Told { alerts: vec![sent], ..Told::default() };
+    let told = told.finder();
     let words = |courier| -> Vec<(String, String)> {
         let list = rules.alerts(moment(MINUTE), &facts(courier));
         list.into_iter().map(|a| (a.name, a.paged.words(moment(MINUTE)))).collect()
