@@ -291,7 +291,7 @@ fn the_shipped_inhibition_hides_what_the_mended_ones_page() {
     let mended = &stack.metrics.inhibitions;
     assert_eq!((shipped.len(), mended.len()), (1, 3));
     let hidden = |by: &[Inhibition], firing: &[Labels], target: &Labels| {
-        inhibitor(by, firing.iter(), target).map(|l| l.get("alertname").to_owned())
+        inhibitor(by, &firing.iter(), target).map(|l| l.get("alertname").to_owned())
     };
     let of = |name: &str| labels_of(&stack, name);
     // A critical alert of one sort, an unrelated one of another.

@@ -8,7 +8,7 @@ use crate::domain::promql::Expr;
 use regex::Regex;
 use std::cmp::Ordering;
 use std::fmt::Write;
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::rc::Rc;
 
 /// A function and how many arguments it takes.
