@@ -141,7 +141,7 @@ pub fn expressions() -> Vec<String> {
     }
     for op in OPERATORS {
         let flag = if OPERATORS.iter().position(|o| o == op) >= Some(7) { " bool" } else { "" };
-        all.push(format!("5{flag_op} 7.5", flag_op = format!(" {op}{flag}")));
+        all.push(format!("5 {op}{flag} 7.5"));
         for v in [
             format!("temp {op} 3"),
             format!("3 {op} temp"),
