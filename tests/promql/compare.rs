@@ -31,6 +31,7 @@ pub fn theirs(oracle: &Oracle, expr: &str, when: When) -> Answer {
     }
 }
 
+#[expect(clippy::float_cmp, reason = "infinities are equal or not")]
 fn close(a: f64, b: f64) -> bool {
     let equal = a == b || (a.is_nan() && b.is_nan());
     equal || (a - b).abs() <= 1e-9 * a.abs().max(b.abs())

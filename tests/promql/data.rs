@@ -73,7 +73,7 @@ fn counter(dice: &mut Dice, step: Millis) -> Vec<Sample> {
     for t in every(step) {
         v = if dice.below(40) == 0 { quarter(dice, 5) } else { v + quarter(dice, 20) };
         if dice.below(12) > 0 {
-            samples.push(Sample { t: t + dice.below(2000) as i64, v });
+            samples.push(Sample { t: t + dice.below(2000).cast_signed(), v });
         }
     }
     samples

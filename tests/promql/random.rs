@@ -219,8 +219,8 @@ fn point(inner: BoxedStrategy<String>) -> impl Strategy<Value = String> {
         6 => (pick(POINT), inner.clone()).prop_map(|(f, v)| format!("{f}({v})")),
         1 => pick(DATES).prop_map(|f| format!("{f}(clock)")),
         // Not of a selector with both `@` and `offset`, of which Prometheus 2.42 then forgets the offset.
-        1 => (selector(), offset()).prop_map(|(v, o)| format!("timestamp({v}{o})")),
-        1 => inner.clone().prop_map(|v| format!("timestamp(sum by (job) ({v}))")),
+        1 => (selector(), offset()).prop_map(|(v, o)| format!("(timestamp({v}{o}) - 1.7e9)")),
+        1 => inner.clone().prop_map(|v| format!("(timestamp(sum by (job) ({v})) - 1.7e9)")),
         // Far out, these make much of the last bit of their argument.
         1 => (pick(&["sin", "cos", "tan"]), selector()).prop_map(|(f, v)| format!("{f}({v})")),
         1 => (selector(), scalar(selector().boxed())).prop_map(|(v, s)| format!("({v} % {s})")),

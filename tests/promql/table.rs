@@ -141,7 +141,7 @@ pub fn expressions() -> Vec<String> {
     }
     for op in OPERATORS {
         let flag = if OPERATORS.iter().position(|o| o == op) >= Some(7) { " bool" } else { "" };
-        all.push(format!("5{flag_op} 7.5", flag_op = format!(" {op}{flag}")));
+        all.push(format!("5 {op}{flag} 7.5"));
         for v in [
             format!("temp {op} 3"),
             format!("3 {op} temp"),
@@ -249,7 +249,7 @@ const SINGLE: &[&str] = &[
     "1 % Inf",
     r#""text""#,
     "'it''",
-    r#"'it\'s'"#,
+    r"'it\'s'",
     "`raw\\n`",
     r#""\u00e4\x41\101""#,
     // Scalars and vectors.
@@ -287,7 +287,7 @@ const SINGLE: &[&str] = &[
     r#"{__name__=~"up|temp"} > bool 0"#,
     r#"abs({__name__=~"up|temp"})"#,
     r#"sum by (__name__) ({__name__=~"up|temp"})"#,
-    r#"sum by (__name__) (abs(up))"#,
+    r"sum by (__name__) (abs(up))",
     "sum by (__name__) (-up)",
     r#"sort({__name__=~"up|temp"})"#,
     r#"topk(3, {__name__=~"up|temp"})"#,
@@ -296,11 +296,11 @@ const SINGLE: &[&str] = &[
     "count_values without (job) (\"job\", up)",
     "count_values(\"v\", odd)",
     "count_values(\"v\", temp)",
-    r#"up + on (__name__) up"#,
-    r#"up == on (__name__, job, instance) up"#,
+    r"up + on (__name__) up",
+    r"up == on (__name__, job, instance) up",
     "up * ignoring (__name__) up",
     r#"{__name__=~"up|temp"} and up"#,
-    r#"up or temp"#,
+    r"up or temp",
     "up or on (job) temp",
     "up or -up",
     "abs(up) or up",
@@ -393,7 +393,7 @@ const SINGLE: &[&str] = &[
     r#"absent_over_time(flaky{job="api"}[15s])"#,
     r#"absent_over_time(up{job="x"}[5m:1m])"#,
     r#"absent_over_time({__name__=~"up|temp"}[5m])"#,
-    r#"absent_over_time(once[1m])"#,
+    r"absent_over_time(once[1m])",
     r#"absent_over_time((nothing{job="a"}[5m]))"#,
     // Dates.
     "hour()",

@@ -47,7 +47,7 @@ struct Acc {
 impl Acc {
     fn add(&mut self, op: AggOp, v: f64) {
         self.count += 1.0;
-        if self.count == 1.0 {
+        if self.count < 1.5 {
             self.value = Kahan::of(v);
             return;
         }

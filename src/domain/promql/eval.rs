@@ -89,7 +89,9 @@ impl<'a> Eval<'a> {
             Node::Vector(select) => Ok(Out::Grid(self.vector(select, steps, false)?)),
             Node::Negate(inner) => match self.eval(inner, steps)? {
                 Out::Scalar(mut values) => {
-                    values.iter_mut().for_each(|v| *v = -*v);
+                    for v in &mut values {
+                        *v = -*v;
+                    }
                     Ok(Out::Scalar(values))
                 }
                 Out::Grid(mut grid) => {

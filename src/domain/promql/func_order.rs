@@ -59,7 +59,9 @@ pub(super) fn extremes(grid: &Grid, pick: &Pick, k: &[f64], top: bool) -> Result
         if k < 1 {
             continue;
         }
-        heaps.iter_mut().for_each(|h| h.held.clear());
+        for heap in &mut heaps {
+            heap.held.clear();
+        }
         for row in &rows {
             let group = groups.of_row.get(*row).map_or(0, |g| *g as usize);
             if let (Some(v), Some(heap)) = (grid.value(*row, step), heaps.get_mut(group)) {
@@ -97,7 +99,7 @@ impl Heap {
     }
 
     fn offer(&mut self, v: f64, row: usize, k: i64) {
-        if (self.held.len() as i64) < k {
+        if i64::try_from(self.held.len()).is_ok_and(|held| held < k) {
             self.held.push((v, row));
             self.rise(self.held.len() - 1);
             return;

@@ -46,13 +46,22 @@ fn bounds(least: Option<f64>, most: Option<f64>) -> (f64, f64) {
     (least.unwrap_or(f64::NAN), most.unwrap_or(f64::NAN))
 }
 
-/// Unlike `f64::max`, no number if one is none.
+/// As Go has it: an infinity that decides does so also against no number; otherwise the result is
+/// no number if one is none.
 fn larger(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    match (a, b) {
+        (f64::INFINITY, _) | (_, f64::INFINITY) => f64::INFINITY,
+        _ if a.is_nan() || b.is_nan() => f64::NAN,
+        _ => a.max(b),
+    }
 }
 
 fn smaller(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    match (a, b) {
+        (f64::NEG_INFINITY, _) | (_, f64::NEG_INFINITY) => f64::NEG_INFINITY,
+        _ if a.is_nan() || b.is_nan() => f64::NAN,
+        _ => a.min(b),
+    }
 }
 
 /// To the nearest multiple, halves up. Multiplies by the inverse, as Prometheus does: dividing

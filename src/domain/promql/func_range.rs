@@ -54,7 +54,9 @@ pub(super) fn of(func: Func) -> Run {
 
 fn sum(samples: &[Sample]) -> f64 {
     let mut sum = Kahan::default();
-    samples.iter().for_each(|s| sum.add(s.v));
+    for s in samples {
+        sum.add(s.v);
+    }
     sum.value()
 }
 

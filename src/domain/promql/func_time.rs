@@ -126,7 +126,7 @@ mod tests {
                 (Func::Minute, i64::from(is.minute())),
             ];
             for (func, want) in want {
-                prop_assert_eq!(part(func, seconds as f64), want as f64, "{} of {}", func.name(), is);
+                prop_assert_eq!(part(func, seconds as f64) as i64, want, "{} of {}", func.name(), is);
             }
         }
     }

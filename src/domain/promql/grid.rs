@@ -22,7 +22,7 @@ pub(super) struct Steps {
 
 impl Steps {
     pub fn at(self, i: usize) -> i64 {
-        self.start + self.step * i as i64
+        self.start + self.step * i64::try_from(i).unwrap_or(0)
     }
 
     pub fn end(self) -> i64 {
@@ -203,7 +203,7 @@ impl Grid {
         let mut groups = Groups::default();
         for labels in &self.labels {
             groups.push(|key| {
-                labels.write_filtered(key, |n| !(self.nameless && n == NAME) && !but.contains(&n))
+                labels.write_filtered(key, |n| !(but.contains(&n) || self.nameless && n == NAME));
             });
         }
         groups
@@ -259,7 +259,7 @@ fn write_key(key: &mut String, labels: &Labels, pick: &Pick, nameless: bool) {
     match pick {
         Pick::Only(names) if names.is_empty() => {}
         Pick::Only(names) => {
-            labels.write_filtered(key, |n| !(nameless && n == NAME) && names.iter().any(|l| l == n))
+            labels.write_filtered(key, |n| !(nameless && n == NAME) && names.iter().any(|l| l == n));
         }
         Pick::AllBut(names) => labels.write_filtered(key, |n| n != NAME && !names.iter().any(|l| l == n)),
     }

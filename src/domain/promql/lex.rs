@@ -168,7 +168,6 @@ fn number_or_duration(rest: &str) -> Result<(Word, usize), String> {
         let text = rest.get(..end).unwrap_or("");
         return number(text).map(|v| (Word::Number(v), end)).ok_or_else(|| format!("{text} is no number"));
     }
-    let mut end = end;
     while goes_on(end) {
         end += 1;
     }

@@ -129,7 +129,7 @@ pub(super) fn pairs(b: &Binary, left: &Grid, right: &Grid) -> Result<Grid, EvalE
                 }
                 *slot = step as u32;
             }
-            out.put(row as u32, other, step, value)?;
+            out.put(row as u32, other, step, value);
         }
     }
     // One to one, each group gave at most one row at this step, and groups differ in their labels.
@@ -168,7 +168,7 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
-    fn put(&mut self, many: u32, one: u32, step: usize, value: f64) -> Result<(), EvalError> {
+    fn put(&mut self, many: u32, one: u32, step: usize, value: f64) {
         let (width, pair) = (self.grid.width, (many, one));
         let row = if width == 1 {
             let labels = self.labels(many, one);
@@ -187,7 +187,6 @@ impl Output<'_> {
         if let Some(slot) = self.grid.row_mut(row).get_mut(step) {
             *slot = value;
         }
-        Ok(())
     }
 
     fn labels(&self, many: u32, one: u32) -> Labels {
@@ -198,7 +197,7 @@ impl Output<'_> {
             return match &b.pick {
                 Pick::Only(_) => picked(labels, &b.pick, nameless),
                 Pick::AllBut(names) => {
-                    labels.filtered(|n| !(nameless && n == NAME) && !names.iter().any(|l| l == n))
+                    labels.filtered(|n| !(names.iter().any(|l| l == n) || nameless && n == NAME))
                 }
             };
         }

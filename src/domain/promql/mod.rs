@@ -1,14 +1,18 @@
 //! PromQL: parsing, checking, and evaluating in memory, with Prometheus 2.42 as the measure of right.
 
 mod aggregate;
+#[expect(clippy::float_cmp, reason = "the language compares numbers exactly")]
 mod binary;
 mod eval;
 mod func_absent;
+#[expect(clippy::float_cmp, reason = "the language compares numbers exactly")]
 mod func_histogram;
 mod func_label;
 mod func_order;
 mod func_point;
+#[expect(clippy::float_cmp, reason = "the language compares numbers exactly")]
 mod func_range;
+#[expect(clippy::float_cmp, reason = "the language compares numbers exactly")]
 mod func_rate;
 mod func_time;
 mod grid;
@@ -25,6 +29,7 @@ mod select;
 pub mod shape;
 mod table;
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the language compares numbers exactly")]
 mod tests;
 
 use super::series::{Labels, Matcher, Millis, Sample, Source};

@@ -121,7 +121,8 @@ fn an_evaluation_over_its_bounds_ends_with_an_error() {
 
 #[test]
 fn selectors_say_how_far_they_reach() {
-    let table: &[(&str, &[(&str, u64, Option<Millis>)])] = &[
+    type Reach = (&'static str, u64, Option<Millis>);
+    let table: &[(&str, &[Reach])] = &[
         ("1", &[]),
         ("up", &[("up", 300, None)]),
         ("up offset 5m", &[("up offset 5m", 600, None)]),
