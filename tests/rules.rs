@@ -17,23 +17,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-pub fn promtool() -> Option<PathBuf> {
+pub(crate) fn promtool() -> Option<PathBuf> {
     need("promtool", "prometheus")
 }
 
 /// Whether promtool is content, and what it says.
-pub fn ask(promtool: &Path, args: &[&str], file: &Path) -> (bool, String) {
+pub(crate) fn ask(promtool: &Path, args: &[&str], file: &Path) -> (bool, String) {
     let done = Command::new(promtool).args(args).arg(file).output().unwrap();
     let text = [done.stdout, done.stderr].concat();
     (done.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
-pub fn source(text: &str) -> Arc<Source> {
+pub(crate) fn source(text: &str) -> Arc<Source> {
     Arc::new(Source { name: "file.yml".to_owned(), text: text.to_owned() })
 }
 
 /// `rules test` of the program itself: its exit code and all that it says.
-pub fn ours(file: &Path) -> (u8, String) {
+pub(crate) fn ours(file: &Path) -> (u8, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = quarterdeck::cli::rules::test(&[file.to_owned()], false, &mut out, &mut err).unwrap();
     (code, String::from_utf8([out, err].concat()).unwrap())

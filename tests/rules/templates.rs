@@ -5,6 +5,7 @@ use quarterdeck::domain::alert::rules::{Rules, Setup};
 use quarterdeck::domain::series::store::{Limits, Store};
 use quarterdeck::stack::{rulefile, ruletest};
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
 use std::time::Duration;
 
 const TEMPLATES: &[&str] = &[
@@ -150,7 +151,7 @@ fn differences(
         let Some(block) =
             got.split("Labels:{").find(|b| b.split('\n').next().is_some_and(|l| l.contains(&mark)))
         else {
-            out.push_str(&format!("no alert {labels}\n"));
+            writeln!(out, "no alert {labels}").unwrap();
             continue;
         };
         for (name, text) in annotations {
@@ -158,10 +159,7 @@ fn differences(
             if !block.contains(&quoted.replace("\\'", "'")) {
                 let theirs = block.split(&format!("{name}=\"")).nth(1).unwrap_or("?");
                 let theirs: String = theirs.chars().take(text.len() + 60).collect();
-                out.push_str(&format!(
-                    "x={} {name}\n  theirs {theirs}\n  here   {text:?}\n",
-                    labels.get("x")
-                ));
+                writeln!(out, "x={} {name}\n  theirs {theirs}\n  here   {text:?}", labels.get("x")).unwrap();
             }
         }
     }
