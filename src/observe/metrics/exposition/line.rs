@@ -404,8 +404,8 @@ impl<'a> Lines<'a> {
                 self.body.get(begins..self.at).unwrap_or(&[])
             };
             self.at = blank(self.at);
-            if name.is_empty() {
-                return Err(Fault::new(begins, "an empty name"));
+            if is_quoted && (name.is_empty() || name.contains(&0)) {
+                return Err(Fault::new(begins, "an empty name, or one with a NUL in it,"));
             }
             if is_quoted && !exemplar && matches!(self.body.get(self.at), Some(b',' | b'}')) {
                 if *has_name {
