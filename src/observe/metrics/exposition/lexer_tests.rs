@@ -142,7 +142,7 @@ proptest! {
 #[test]
 fn a_series_ends_when_its_page_is_without_it_or_is_bad_or_nobody_wants_it() {
     let mut lexer = lexer(Selection::everything());
-    let mut ended = |lexer: &mut Lexer, page: &str| {
+    let ended = |lexer: &mut Lexer, page: &str| {
         let good = read(lexer, page, Format::Text).is_ok();
         let mut gone: Vec<String> = lexer.take_gone().iter().map(|l| l.name().to_owned()).collect();
         gone.sort();
