@@ -64,6 +64,8 @@ pub struct Lines<'a> {
     /// Whether a label's name has escapes.
     escaped: bool,
     twice: bool,
+    /// Of the line before: nearly always this line's too, which is one comparison to see.
+    last_name: &'a [u8],
     ended: bool,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Lines<'a> {
             labels: Vec::new(),
             escaped: false,
             twice: false,
+            last_name: &[],
             ended: false,
         }
     }
@@ -347,8 +350,11 @@ impl<'a> Lines<'a> {
     #[inline]
     fn series<const OPEN: bool>(&mut self) -> Result<(&'a [u8], &'a [u8]), Fault> {
         let begins = self.at;
-        let name_end = token::run(self.body, begins, METRIC);
+        let again = begins + self.last_name.len();
+        let is_again = self.body.get(begins..again) == Some(self.last_name);
+        let name_end = token::run(self.body, if is_again { again } else { begins }, METRIC);
         let mut name = self.body.get(begins..name_end).unwrap_or(&[]);
+        self.last_name = name;
         let brace = if OPEN { name_end } else { token::blank(self.body, name_end) };
         if self.body.get(brace) != Some(&b'{') {
             self.at = name_end;
@@ -404,8 +410,8 @@ impl<'a> Lines<'a> {
                 self.body.get(begins..self.at).unwrap_or(&[])
             };
             self.at = blank(self.at);
-            if name.is_empty() {
-                return Err(Fault::new(begins, "an empty name"));
+            if is_quoted && (name.is_empty() || name.contains(&0)) {
+                return Err(Fault::new(begins, "an empty name, or one with a NUL in it,"));
             }
             if is_quoted && !exemplar && matches!(self.body.get(self.at), Some(b',' | b'}')) {
                 if *has_name {
