@@ -91,7 +91,7 @@ impl Bench {
             hosts: vec![host],
             logins: Vec::new(),
             probes: probes.to_vec(),
-            metrics: Default::default(),
+            metrics: quarterdeck::stack::metrics::Metrics::default(),
         };
         Bench {
             rt,

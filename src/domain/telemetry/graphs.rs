@@ -1,8 +1,9 @@
 //! Drawing graphs from samples: which moments, which lines, what they are called.
 
+use crate::domain::alert::template::legend;
 use crate::domain::board::{Drawn, GraphData, GraphIndex};
 use crate::domain::promql::{Expr, Line, Options};
-use crate::domain::series::{Labels, Millis, Source};
+use crate::domain::series::{Millis, Source};
 use crate::domain::text;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,7 +84,7 @@ pub fn from_lines(
 /// What the lines are called: by the template `{{label}}`, or else by the labels in which they differ.
 fn legends(lines: &[Line], template: &str) -> Vec<String> {
     if !template.is_empty() {
-        return lines.iter().map(|l| text::one_line(&fill(template, &l.labels), 80)).collect();
+        return lines.iter().map(|l| text::one_line(&legend(template, &l.labels), 80)).collect();
     }
     let mut values: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in lines {
@@ -104,26 +105,10 @@ fn legends(lines: &[Line], template: &str) -> Vec<String> {
         .collect()
 }
 
-/// Puts a series' labels into `{{name}}`; a label that it lacks is nothing.
-fn fill(template: &str, labels: &Labels) -> String {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once("{{") {
-        out += before;
-        let Some((name, after)) = after.split_once("}}") else {
-            out += "{{";
-            rest = after;
-            continue;
-        };
-        out += labels.get(name.trim());
-        rest = after;
-    }
-    out + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::series::Labels;
 
     fn line(pairs: &[(&str, &str)]) -> Line {
         Line { labels: Labels::new(pairs.iter().copied()), samples: Vec::new() }

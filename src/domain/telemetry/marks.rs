@@ -26,7 +26,7 @@ pub struct Marks {
     builds: HashMap<Labels, Labels>,
     /// The process id that each probe last saw.
     pids: HashMap<Labels, f64>,
-    marks: VecDeque<Mark>,
+    list: VecDeque<Mark>,
 }
 
 impl Marks {
@@ -59,7 +59,7 @@ impl Marks {
         if before.is_some_and(|b| (b - v).abs() > SAME_START)
             && let Ok(at) = Timestamp::from_millisecond((v * 1000.0) as i64)
         {
-            self.push(at, MarkKind::Restart, format!("{} restarted", whose(labels)));
+            self.push(at, MarkKind::Restart, &format!("{} restarted", whose(labels)));
         }
     }
 
@@ -83,7 +83,7 @@ impl Marks {
                 (Some(from), Some(to)) => format!(": {from} to {to}"),
                 _ => String::new(),
             };
-            self.push(at, MarkKind::Deploy, format!("{} runs another build{change}", whose(labels)));
+            self.push(at, MarkKind::Deploy, &format!("{} runs another build{change}", whose(labels)));
         }
     }
 
@@ -96,21 +96,21 @@ impl Marks {
         if before.is_some_and(|b| (b - v).abs() > 0.5)
             && let Ok(at) = Timestamp::from_millisecond(t)
         {
-            self.push(at, MarkKind::Restart, format!("{} restarted", labels.get("probe")));
+            self.push(at, MarkKind::Restart, &format!("{} restarted", labels.get("probe")));
         }
     }
 
     /// Adds one that somebody else knows of.
-    pub fn push(&mut self, at: Timestamp, kind: MarkKind, text: String) {
-        if self.marks.len() >= MAX_MARKS {
-            self.marks.pop_front();
+    pub fn push(&mut self, at: Timestamp, kind: MarkKind, text: &str) {
+        if self.list.len() >= MAX_MARKS {
+            self.list.pop_front();
         }
-        self.marks.push_back(Mark { at, kind, text: text::one_line(&text, 120) });
+        self.list.push_back(Mark { at, kind, text: text::one_line(text, 120) });
     }
 
     /// Oldest first.
     pub fn list(&self) -> Vec<Mark> {
-        let mut all: Vec<Mark> = self.marks.iter().cloned().collect();
+        let mut all: Vec<Mark> = self.list.iter().cloned().collect();
         all.sort_by_key(|m| m.at);
         all
     }
@@ -129,7 +129,9 @@ fn whose(labels: &Labels) -> String {
 mod tests {
     use super::*;
 
-    fn seen(steps: &[(&[(&str, &str)], Millis, f64)]) -> Vec<(i64, MarkKind, String)> {
+    type Step<'a> = (&'a [(&'a str, &'a str)], Millis, f64);
+
+    fn seen(steps: &[Step<'_>]) -> Vec<(i64, MarkKind, String)> {
         let mut marks = Marks::default();
         for (labels, t, v) in steps {
             marks.observe(&Labels::new(labels.iter().copied()), *t, *v);
@@ -164,8 +166,8 @@ mod tests {
     #[test]
     fn there_are_never_more_than_the_bound() {
         let mut marks = Marks::default();
-        for i in 0..MAX_MARKS + 5 {
-            marks.push(Timestamp::from_second(i as i64).unwrap(), MarkKind::Alert, i.to_string());
+        for i in 0..MAX_MARKS as i64 + 5 {
+            marks.push(Timestamp::from_second(i).unwrap(), MarkKind::Alert, &i.to_string());
         }
         let all = marks.list();
         assert_eq!((all.len(), all[0].text.as_str()), (MAX_MARKS, "5"));

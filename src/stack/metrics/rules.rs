@@ -2,9 +2,12 @@
 
 use super::read::{INTERVALS, is_label, is_metric, read_expr, read_labels, read_rows};
 use super::{Inhibition, Rule, RuleKind, Severity, Suppression};
+use crate::domain::alert::template::Template;
+use crate::domain::promql::{Expr, Type};
 use crate::domain::series::Matcher;
-use crate::domain::text;
+use crate::domain::text::one_line;
 use crate::stack::decode::{At, Table};
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -25,6 +28,9 @@ pub(super) fn read_rule(t: Table<'_>) -> Option<Rule> {
     let limit = usize::try_from(t.int_or("limit", 0, 0..=1_000_000)).unwrap_or(0);
     let labels = read_labels(&t, "labels");
     let annotations = read_labels(&t, "annotations");
+    let sound = sound_type(&t, expr.as_ref())
+        && sound_templates(&t, "labels", &labels)
+        && sound_templates(&t, "annotations", &annotations);
     let help = t.str_or("help", "");
     let rows = read_rows(&t);
     if let Some(RuleKind::Record(_)) = kind {
@@ -35,6 +41,9 @@ pub(super) fn read_rule(t: Table<'_>) -> Option<Rule> {
         }
     }
     t.finish();
+    if !sound {
+        return None;
+    }
     Some(Rule {
         kind: kind?,
         group,
@@ -51,6 +60,33 @@ pub(super) fn read_rule(t: Table<'_>) -> Option<Rule> {
     })
 }
 
+/// A rule needs a vector or a number.
+fn sound_type(t: &Table<'_>, expr: Option<&Expr>) -> bool {
+    let wrong = match expr.map(Expr::value_type) {
+        Some(Type::Text) => "a text",
+        Some(Type::Matrix) => {
+            "samples over time; a function such as rate() or last_over_time() must take them"
+        }
+        Some(Type::Vector | Type::Scalar) | None => return true,
+    };
+    t.reader.error(t.span_of("expr"), format!("`expr` of a rule gives {wrong}"), None);
+    false
+}
+
+/// What a template cannot do is said when the file is loaded, not when the alert fires.
+fn sound_templates(t: &Table<'_>, key: &'static str, texts: &BTreeMap<String, String>) -> bool {
+    let mut sound = true;
+    for (name, text) in texts {
+        if let Err(e) = Template::parse(text) {
+            let shown = text.get(e.span.clone()).unwrap_or(text);
+            let help = Some(format!("at `{}`", one_line(shown, 60)));
+            t.reader.error(t.span_of(key), format!("`{name}` is no template: {}", e.message), help);
+            sound = false;
+        }
+    }
+    sound
+}
+
 fn read_kind(t: &Table<'_>) -> Option<RuleKind> {
     match (t.str("alert"), t.str("record")) {
         (Some(name), None) if !name.value.is_empty() => Some(RuleKind::Alert(name.value)),
@@ -60,7 +96,7 @@ fn read_kind(t: &Table<'_>) -> Option<RuleKind> {
         }
         (None, Some(name)) if is_metric(&name.value) => Some(RuleKind::Record(name.value)),
         (None, Some(name)) => {
-            let shown = text::one_line(&name.value, 60);
+            let shown = one_line(&name.value, 60);
             t.reader.error(name.span, format!("`{shown}` is no valid name of a series"), None);
             None
         }
@@ -81,7 +117,7 @@ pub(super) fn read_inhibition(t: Table<'_>) -> Option<Suppression> {
         if is_label(&value) {
             equal.push(value);
         } else {
-            let shown = text::one_line(&value, 60);
+            let shown = one_line(&value, 60);
             t.reader.error(span, format!("`{shown}` is no valid name of a label"), None);
         }
     }
