@@ -93,6 +93,9 @@ pub enum Command {
         size: (u16, u16),
         #[arg(long, value_enum, default_value = "overview")]
         screen: snapshot::Shown,
+        /// Look again and again for so long first, so that graphs have a past
+        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+        collect: Duration,
     },
     /// The value of a PromQL expression, from the stack's Prometheus or evaluated here
     Query {
@@ -170,6 +173,9 @@ pub struct Demo {
     pub size: (u16, u16),
     #[arg(long, value_enum, default_value = "overview", requires = "snapshot")]
     pub screen: snapshot::Shown,
+    /// Look again and again for so long before that frame, so that graphs have a past
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, requires = "snapshot")]
+    pub collect: Duration,
 }
 
 fn rotation(text: &str) -> Result<Duration, String> {

@@ -49,7 +49,9 @@ pub fn run(cli: Cli) -> ExitCode {
             // Whatever went wrong here says nothing of the stack: unknown is never red.
             return checked.unwrap_or_else(|end| end.report_unknown(global.no_color, output));
         }
-        Some(Command::Snapshot { output, size, screen }) => snapshot(global, output, size, screen),
+        Some(Command::Snapshot { output, size, screen, collect }) => {
+            snapshot(global, output, size, screen, collect)
+        }
         Some(Command::Query { expr, at, range, step, output }) => {
             query(global, &query::Question { expr, at, range, step }, output)
         }
@@ -197,9 +199,15 @@ fn query(global: &Global, question: &query::Question, output: values::Output) ->
     print(&values::print(&found, output))
 }
 
-fn snapshot(global: &Global, output: snapshot::Output, size: (u16, u16), shown: snapshot::Shown) -> Ended {
+fn snapshot(
+    global: &Global,
+    output: snapshot::Output,
+    size: (u16, u16),
+    shown: snapshot::Shown,
+    collect: Duration,
+) -> Ended {
     let ready = Ready::new(&global.options())?;
-    let text = block_on(snapshot::draw(&ready, shown, size, output))?;
+    let text = block_on(snapshot::draw(&ready, shown, size, output, collect))?;
     print(&text)
 }
 
@@ -222,7 +230,7 @@ fn run_demo(global: &Global, args: args::Demo) -> Ended {
     options.flags = load::Flags { config: Some(running.config.clone()), stack: global.stack.clone() };
     let ready = Ready::new(&options)?;
     if let Some(form) = args.snapshot {
-        let text = block_on(snapshot::draw(&ready, args.screen, args.size, form))?;
+        let text = block_on(snapshot::draw(&ready, args.screen, args.size, form, args.collect))?;
         return print(&text);
     }
     dashboard(&ready, Some(running.handle()), global.keep)

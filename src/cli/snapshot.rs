@@ -3,7 +3,10 @@
 use super::check;
 use super::setup::Ready;
 use crate::domain::observation::ProbeIndex;
-use crate::tui::app::{App, Event, Screen};
+use crate::domain::telemetry::Telemetry;
+use crate::observe::metrics::engine::setup;
+use crate::observe::metrics::once;
+use crate::tui::app::{App, Effect, Event, Screen};
 use crate::tui::picture;
 use crate::tui::terminal::Depth;
 use crate::tui::update::update;
@@ -13,6 +16,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The form of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -29,6 +33,10 @@ pub enum Shown {
     /// The overview with the details of the worst probe.
     Detail,
     Help,
+    /// The grid of graphs.
+    Metrics,
+    /// Alerts, objectives and rules.
+    Alerts,
     Wallboard,
 }
 
@@ -45,25 +53,47 @@ pub fn parse_size(text: &str) -> Result<(u16, u16), String> {
     }
 }
 
-/// Looks at everything once and draws.
-pub async fn draw(ready: &Ready, shown: Shown, (width, height): (u16, u16), output: Output) -> String {
+/// Looks at everything once, or again and again for `span`, so that graphs have a past, and draws.
+pub async fn draw(
+    ready: &Ready,
+    shown: Shown,
+    (width, height): (u16, u16),
+    output: Output,
+    span: Duration,
+) -> String {
+    let stack = &ready.loaded.stack;
     let prober = Arc::new(ready.prober());
-    let mut matrix = ready.loaded.stack.matrix();
+    let mut matrix = stack.matrix();
     let all: Vec<ProbeIndex> = (0..prober.len()).map(ProbeIndex).collect();
-    check::once(prober, &mut matrix, &all).await;
+    check::once(Arc::clone(&prober), &mut matrix, &all).await;
+    let mut telemetry = Telemetry::new(setup::of(&stack.metrics));
+    let measured = matches!(shown, Shown::Metrics | Shown::Alerts | Shown::Wallboard) || !span.is_zero();
+    if measured {
+        once::gather(stack, &prober, &ready.clock, &mut telemetry, span).await;
+    }
     let now = ready.clock.now();
     let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
     if shown == Shown::Wallboard {
-        let stack = &ready.loaded.stack;
         let rotate = ready.loaded.config.wallboard_rotate;
         let (title, environment) = (stack.title.clone(), stack.environment.clone());
-        let board =
+        let mut board =
             Wallboard::new(title, environment, matrix, ready.theme.clone(), ready.glyphs, rotate, now);
+        board.board = Arc::new(telemetry.board(now));
         view::wallboard::draw(&board, now, buf.area, &mut buf);
     } else {
         let mut app = ready.app();
         app.replace_matrix(matrix);
-        arrange(&mut app, shown, (width, height), now);
+        if measured {
+            app.replace_board(Arc::new(telemetry.board(now)));
+        }
+        for effect in arrange(&mut app, shown, (width, height), now) {
+            if let Effect::Ask(ask) = effect {
+                telemetry.ask(ask);
+            }
+        }
+        if measured {
+            app.replace_board(Arc::new(telemetry.board(now)));
+        }
         view::draw(&app, now, buf.area, &mut buf);
     }
     match output {
@@ -85,19 +115,22 @@ fn without_color(buf: &mut Buffer) {
     }
 }
 
-fn arrange(app: &mut App, shown: Shown, size: (u16, u16), now: crate::clock::Now) {
+fn arrange(app: &mut App, shown: Shown, size: (u16, u16), now: crate::clock::Now) -> Vec<Effect> {
     use crate::tui::command::Action;
     app.screen = Screen::Overview;
-    let _ = update(app, now, Event::Resize(size.0, size.1));
+    let mut effects = update(app, now, Event::Resize(size.0, size.1));
     let actions: &[Action] = match shown {
         Shown::Detail => &[Action::NextProblem, Action::Open],
         Shown::Help => &[Action::Help],
+        Shown::Metrics => &[Action::ShowMetrics],
+        Shown::Alerts => &[Action::ShowAlerts],
         Shown::Overview | Shown::Wallboard => &[],
     };
     for action in actions {
-        let _ = update(app, now, Event::Act(*action));
+        effects.extend(update(app, now, Event::Act(*action)));
     }
     app.notice = None;
+    effects
 }
 
 #[cfg(test)]

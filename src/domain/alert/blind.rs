@@ -8,7 +8,7 @@ use super::view::{Blind, BlindKind};
 use crate::domain::promql::inspect::{Guard, Join, Matching};
 use crate::domain::promql::{Expr, Options, Selector};
 use crate::domain::series::labels::NAME;
-use crate::domain::series::{Labels, Matcher, Millis, Source};
+use crate::domain::series::{Labels, Matcher, Millis, Op, Source};
 use crate::domain::text::one_line;
 use crate::domain::units::short_age;
 use std::time::Duration;
@@ -216,8 +216,19 @@ fn part(expr: &Expr) -> String {
     one_line(expr.text(), SHOWN)
 }
 
+/// Whether an inhibition names both alerts: then somebody decided that the one explains the other.
+/// One that goes by severity alone hides what it was never thought of.
+fn is_meant(inhibition: &Inhibition) -> bool {
+    let names = |all: &[Matcher]| {
+        all.iter().any(|m| m.name() == ALERTNAME && matches!(m.op(), Op::Equal | Op::Match))
+    };
+    names(&inhibition.source) && names(&inhibition.target)
+}
+
 /// For every rule, the inhibitions by which another rule's alert would hide its own.
 fn hidden(entries: &[Entry], inhibitions: &[Inhibition]) -> Vec<Vec<Blind>> {
+    let inhibitions: Vec<Inhibition> = inhibitions.iter().filter(|i| !is_meant(i)).cloned().collect();
+    let inhibitions = inhibitions.as_slice();
     let likely: Vec<Option<Labels>> = entries.iter().map(|e| likely(&e.rule)).collect();
     let rules = likely.iter().map(|own| {
         let Some(own) = own else { return Vec::new() };
