@@ -1,5 +1,6 @@
 //! What the metrics screen looks at: which page, which graphs, which time.
 
+use crate::clock::Now;
 use crate::domain::board::{Ask, Board, GraphIndex, TargetIndex};
 use crate::domain::series::Millis;
 use crate::domain::text::one_line;
@@ -14,10 +15,9 @@ use tui_input::Input;
 /// The spans of time that zooming goes through, in minutes.
 const SPANS: [u64; 10] = [5, 15, 30, 60, 180, 360, 720, 1440, 2880, 10_080];
 
-/// Which of them is shown at first: an hour where a Prometheus remembers it; what is collected
-/// here began with this program, and an hour of it would be an empty graph for most of that hour.
-const FIRST_REMOTE: usize = 3;
-const FIRST_LOCAL: usize = 1;
+/// The longest that is shown unless somebody chooses: an hour. What is collected here began with
+/// this program, and an hour of it would be an empty graph for most of that hour: it grows up to it.
+const LONGEST_FIRST: usize = 3;
 
 /// The most expressions that are remembered.
 const MAX_HISTORY: usize = 100;
@@ -47,8 +47,10 @@ pub struct MetricsView {
     pub scroll: usize,
     /// The span that was chosen; `None` before anybody has.
     zoom: Option<usize>,
-    /// Whether a Prometheus remembers what was before this program began.
-    remembered: bool,
+    /// The span where nobody chooses.
+    first: usize,
+    /// When the first board came: nothing before that is known here.
+    began: Option<Now>,
     /// The right end of the time shown; `None` follows the present.
     pub end: Option<Millis>,
     pub cursor: Option<Millis>,
@@ -73,7 +75,8 @@ impl Default for MetricsView {
             graph: 0,
             scroll: 0,
             zoom: None,
-            remembered: false,
+            first: 0,
+            began: None,
             end: None,
             cursor: None,
             line: None,
@@ -94,17 +97,24 @@ impl MetricsView {
 
     /// The span where nobody chooses: on the overview, and at first.
     pub fn first_span(&self) -> Duration {
-        let place = if self.remembered { FIRST_REMOTE } else { FIRST_LOCAL };
-        Duration::from_secs(SPANS.get(place).copied().unwrap_or(60) * 60)
+        Duration::from_secs(SPANS.get(self.first).copied().unwrap_or(60) * 60)
     }
 
     fn place(&self) -> usize {
-        self.zoom.unwrap_or(if self.remembered { FIRST_REMOTE } else { FIRST_LOCAL })
+        self.zoom.unwrap_or(self.first)
     }
 
-    /// Takes note of whether there is a Prometheus.
+    /// Takes note of how far back anything is known: as long as a Prometheus remembers, or since
+    /// the first board.
     pub fn learn(&mut self, board: &Board) {
-        self.remembered = board.engine.prometheus.is_some();
+        self.began = self.began.or(board.at);
+        let known = board.at.zip(self.began).map_or(Duration::ZERO, |(at, began)| at.since(began));
+        let fits = |minutes: &u64| Duration::from_secs(minutes * 60) > known;
+        self.first = if board.engine.prometheus.is_some() {
+            LONGEST_FIRST
+        } else {
+            SPANS.iter().position(fits).unwrap_or(LONGEST_FIRST).min(LONGEST_FIRST)
+        };
     }
 
     pub fn span_millis(&self) -> Millis {
