@@ -241,7 +241,7 @@ fn the_newest_samples_are_at_hand_however_far_apart_they_are() {
     for step in [1, 5_000, 15_000, 60_000, i64::from(u32::MAX) / 3, i64::from(u32::MAX) + 1, i64::MAX / 90] {
         let mut store = Store::new(Limits { retention: Duration::MAX, ..ROOMY });
         let start = if step > 1 << 40 { i64::MIN } else { -7 };
-        let all: Vec<Sample> = (0..170)
+        let all: Vec<Sample> = (0..170i64)
             .map(|n| Sample { t: start.wrapping_add(n.wrapping_mul(step)), v: (n * n) as f64 / 8.0 })
             .collect();
         for (n, s) in all.iter().enumerate() {
