@@ -43,6 +43,9 @@ impl Eval<'_> {
     pub fn vector(&mut self, select: &Select, steps: Steps, times: bool) -> Result<Grid, EvalError> {
         let clock = self.clock(select.shift);
         let (first, last) = clock.span(steps);
+        if first == last {
+            return self.vector_at(select, steps, first, times);
+        }
         let (lookback, budget) = (self.lookback, &mut self.budget);
         let mut grid = Grid::new(steps.count);
         let mut result = Ok(());
@@ -67,6 +70,30 @@ impl Eval<'_> {
                 }
             }
             grid.keep_last_if_filled();
+        });
+        result.map(|()| grid)
+    }
+
+    /// The same where all steps look at one moment: an instant's only one, and those of `@`.
+    fn vector_at(
+        &mut self,
+        select: &Select,
+        steps: Steps,
+        at: Millis,
+        times: bool,
+    ) -> Result<Grid, EvalError> {
+        let (from, budget) = (at.saturating_sub(self.lookback), &mut self.budget);
+        let mut grid = Grid::new(steps.count);
+        let mut result = Ok(());
+        self.source.select_last(&select.matchers, from, at, &mut |labels, s| {
+            if result.is_err() {
+                return;
+            }
+            result = budget.take(steps.count.saturating_add(1));
+            if result.is_ok() && !is_stale(s.v) {
+                let row = grid.add(labels.clone());
+                grid.row_mut(row).fill(if times { s.t as f64 / 1000.0 } else { s.v });
+            }
         });
         result.map(|()| grid)
     }

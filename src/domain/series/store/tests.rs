@@ -1,10 +1,12 @@
 //! The store against a plain map, and against its bounds.
 
 use super::*;
+use crate::domain::series::chunk::MAX_SAMPLES;
 use crate::domain::series::labels::NAME;
 use crate::domain::series::{Op, stale};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const ROOMY: Limits = Limits {
     max_series: 1000,
@@ -206,6 +208,50 @@ fn what_cannot_be_made_room_for_is_refused_and_counted() {
     let mut store = Store::new(Limits { max_bytes: 50_000, ..ROOMY });
     let made = (0..1000).filter(|i| store.intern(&labels(*i)).is_some()).count();
     assert!((20..400).contains(&made) && store.stats().bytes <= 50_000, "{made} series");
+}
+
+#[test]
+fn where_memory_is_short_samples_are_compressed_before_any_is_refused() {
+    const SERIES: u64 = 200;
+    let fill = |max_bytes: usize, samples: i64| {
+        let mut store = Store::new(Limits { max_bytes, ..ROOMY });
+        for (k, i) in (0..samples).flat_map(|k| (0..SERIES).map(move |i| (k, i))) {
+            let appended = store.append_labels(&labels(i), k * 5000, (k % 7) as f64);
+            assert_eq!(appended, Appended::Ok, "sample {k} of series {i}");
+            assert!(store.stats().bytes <= max_bytes + 4096, "{} bytes", store.stats().bytes);
+        }
+        store
+    };
+    let roomy = fill(64 << 20, 100);
+    assert!(!roomy.tight);
+    let enough = roomy.stats().bytes * 2 / 3;
+    let mut short = fill(enough, 100);
+    assert!(short.tight && short.stats().dropped == Dropped::default(), "{:?}", short.stats());
+    assert_eq!(selected(&short, &[], 0, i64::MAX), selected(&roomy, &[], 0, i64::MAX));
+    short.set_limits(ROOMY);
+    assert!(!short.tight);
+    // What is old goes first, and then there is no hurry any more.
+    let long = fill(roomy.stats().bytes * 3 / 2, 1500);
+    assert!(!long.tight && long.stats().dropped.evicted > 0, "{:?}", long.stats());
+}
+
+#[test]
+fn the_newest_samples_are_at_hand_however_far_apart_they_are() {
+    // Within a chunk, beyond what the tail's differences reach, and over the whole of time.
+    for step in [1, 5_000, 15_000, 60_000, i64::from(u32::MAX) / 3, i64::from(u32::MAX) + 1, i64::MAX / 90] {
+        let mut store = Store::new(Limits { retention: Duration::MAX, ..ROOMY });
+        let start = if step > 1 << 40 { i64::MIN } else { -7 };
+        let all: Vec<Sample> = (0..170i64)
+            .map(|n| Sample { t: start.wrapping_add(n.wrapping_mul(step)), v: (n * n) as f64 / 8.0 })
+            .collect();
+        for (n, s) in all.iter().enumerate() {
+            assert_eq!(store.append_labels(&labels(1), s.t, s.v), Appended::Ok);
+            let back = n.saturating_sub(20);
+            let found = selected(&store, &[], all[back].t, s.t);
+            assert_eq!(found[&labels(1)], all[back..=n], "{step} ms apart");
+        }
+        assert_eq!(selected(&store, &[], i64::MIN, i64::MAX)[&labels(1)], all);
+    }
 }
 
 #[test]
