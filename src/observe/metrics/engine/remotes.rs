@@ -10,7 +10,7 @@ use crate::domain::telemetry::graphs::{self, MAX_ANSWER};
 use crate::domain::telemetry::{GraphQuestion, Questions, Telemetry};
 use crate::domain::text;
 use crate::observe::metrics::alertmanager::Alertmanager;
-use crate::observe::metrics::api::AskError;
+use crate::observe::metrics::api::{Api, AskError};
 use crate::observe::metrics::poll;
 use crate::observe::metrics::prometheus::Prometheus;
 use crate::observe::prober::Prober;
@@ -67,17 +67,23 @@ pub fn remotes(
 /// The client of a Prometheus, over the way that probes of its host use.
 ///
 /// # Errors
-/// There is no way to its host.
+/// There is no way to its host, or a header that cannot be sent.
 pub fn prometheus(remote: &Remote, prober: &Prober) -> Result<Prometheus, String> {
-    Ok(Prometheus::new(remote.clone(), prober.way_to(&remote.host)?, Arc::clone(&prober.access().secrets)))
+    api(remote, prober).map(Prometheus::over)
 }
 
 /// As [`prometheus`], of an Alertmanager.
 ///
 /// # Errors
-/// There is no way to its host.
+/// There is no way to its host, or a header that cannot be sent.
 pub fn alertmanager(remote: &Remote, prober: &Prober) -> Result<Alertmanager, String> {
-    Ok(Alertmanager::new(remote.clone(), prober.way_to(&remote.host)?, Arc::clone(&prober.access().secrets)))
+    api(remote, prober).map(Alertmanager::over)
+}
+
+fn api(remote: &Remote, prober: &Prober) -> Result<Api, String> {
+    let way = prober.way_to(&remote.host)?;
+    let api = Api::new(remote.clone(), way, Arc::clone(&prober.access().secrets));
+    remote.headers.iter().try_fold(api, |api, (name, value)| api.with_header(name, value))
 }
 
 fn no_way(
