@@ -145,7 +145,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Only the tags of YAML's own types change nothing.
-    fn core(&self, tag: &Cow<'_, Tag>, span: &Range<usize>) -> Result<(), Problem> {
+    fn core(&self, tag: &Tag, span: &Range<usize>) -> Result<(), Problem> {
         let known = ["str", "int", "float", "bool", "null", "map", "seq"];
         if tag.handle == "tag:yaml.org,2002:" && known.contains(&tag.suffix.as_str()) || tag.suffix == "!" {
             return Ok(());
