@@ -137,6 +137,102 @@ fn an_unknown_fault_names_the_nearest() {
     assert!(err.contains("no fault is called `redis-dwon`; did you mean redis-down?"), "{err}");
 }
 
+/// A rule of one's own on a stack with a fault, added where the stack is chosen.
+fn with_rules(demo: &Demo, dir: &std::path::Path) -> PathBuf {
+    let rules = "groups:\n- name: own\n  rules:\n\
+        \x20 - alert: CacheGone\n    expr: probe_success{probe=\"redis\"} == 0\n    labels: {severity: critical}\n\
+        \x20   annotations: {summary: \"no cache\\n\\e[31mfor {{ $labels.probe }}\"}\n\
+        \x20 - alert: CacheLongGone\n    expr: probe_success{probe=\"redis\"} == 0\n    for: 10m\n";
+    std::fs::write(dir.join("own.yml"), rules).expect("written");
+    let config = std::fs::read_to_string(&demo.config).expect("the demo's config");
+    let file = dir.join("config.toml");
+    std::fs::write(&file, format!("rule_files = [\"own.yml\"]\n{config}")).expect("written");
+    file
+}
+
+#[test]
+fn alerts_are_told_with_why_nobody_is_paged() {
+    let demo = Demo::start(&["--fault", "redis-down"]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = with_rules(&demo, dir.path());
+    let state = dir.path().join("state");
+    let alerts = |more: &[&str]| {
+        let (config, state) = (config.to_str().expect("a path"), state.to_str().expect("a path"));
+        run(&[&["--config", config, "--state-dir", state, "alerts"], more].concat())
+    };
+    let (code, text, err) = alerts(&[]);
+    assert_eq!((code, err.as_str()), (0, ""), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("firing  critical  CacheGone since 20"), "{text}");
+    assert!(lines[0].ends_with("(0s), value 0"), "{text}");
+    assert_eq!(lines[1], "        no cache ·[31mfor redis", "nothing of it reaches the terminal");
+    assert!(lines[2].contains("probe=\"redis\""), "{text}");
+    assert!(lines[3].starts_with("        not paged: nothing is configured to send it; "), "{text}");
+    assert!(lines[3].ends_with("; evaluated here"), "{text}");
+    assert!(lines[4].starts_with("pending -         CacheLongGone since "), "{text}");
+    assert!(text.contains("not paged: pending 0s of 10m"), "{text}");
+    let last = lines.iter().find(|l| l.contains(" firing, ")).expect("the counts");
+    assert!(last.starts_with("1 firing, 1 pending; ") && last.contains(" rules, "), "{last}");
+    assert!(text.contains("look back over more than was collected (0s)"), "{text}");
+    assert!(!state.exists(), "nothing is written");
+
+    let (code, json, _) = alerts(&["--output", "json", "--rules", "--collect", "1s"]);
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((code, &report["version"], &report["collected_seconds"]), (0, &1.into(), &1.0.into()));
+    let first = &report["alerts"][0];
+    for (key, want) in
+        [("name", "CacheGone"), ("phase", "firing"), ("origin", "here"), ("paged", "nowhere"), ("value", "0")]
+    {
+        assert_eq!(first[key], want, "{json}");
+    }
+    assert_eq!(first["labels"]["layer"], "redis");
+    let rules = report["rules"].as_array().expect("rules");
+    assert_eq!(report["rules_total"], rules.len());
+    let named = |name: &str| rules.iter().find(|r| r["name"] == name).expect("a rule");
+    assert_eq!(
+        (&named("CacheGone")["state"], &named("CacheLongGone")["state"]),
+        (&"firing".into(), &"pending".into())
+    );
+    assert!(rules.iter().any(|r| r["blind"].as_array().is_some_and(|b| !b.is_empty())), "{json}");
+}
+
+/// What a dashboard has kept is taken up, so that a wait is not begun anew by looking.
+#[test]
+fn alerts_take_up_the_since_times_that_were_kept() {
+    use quarterdeck::domain::telemetry::Telemetry;
+    use quarterdeck::stack::load;
+    let demo = Demo::start(&["--fault", "redis-down"]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = with_rules(&demo, dir.path());
+    let flags = load::Flags { config: Some(config.clone()), stack: None };
+    let loaded = load::load(&flags, &|_| None).expect("the config is sound");
+    let clock: std::sync::Arc<dyn quarterdeck::clock::Clock> =
+        std::sync::Arc::new(quarterdeck::clock::SystemClock::new());
+    let mut telemetry =
+        Telemetry::new(quarterdeck::observe::metrics::engine::setup::of(&loaded.stack.metrics));
+    let now = clock.now();
+    let earlier = quarterdeck::clock::Now { wall: now.wall - jiff::SignedDuration::from_mins(9), ..now };
+    let labels = [("__name__", "probe_success"), ("probe", "redis"), ("layer", "redis"), ("host", "vpn")];
+    let labels = quarterdeck::domain::series::Labels::new(labels);
+    telemetry.take(&[(labels, earlier.wall.as_millisecond(), 0.0)]);
+    telemetry.evaluate(earlier, &|| Duration::ZERO);
+    let kept = telemetry.save().expect("saved").expect("there is something");
+    let state = dir.path().join("state");
+    std::fs::create_dir_all(state.join("alerts")).expect("made");
+    let file = state.join("alerts").join(format!("{}.json", loaded.stack.name));
+    std::fs::write(&file, &kept).expect("written");
+    let (config, state) = (config.to_str().expect("a path"), state.to_str().expect("a path"));
+    let (code, json, _) = run(&["--config", config, "--state-dir", state, "alerts", "--output", "json"]);
+    assert_eq!(code, 0);
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let gone = report["alerts"].as_array().expect("alerts").iter().find(|a| a["name"] == "CacheGone");
+    let since: jiff::Timestamp =
+        gone.and_then(|a| a["fired"].as_str()).and_then(|s| s.parse().ok()).expect("a time");
+    assert_eq!(since.as_second(), earlier.wall.as_second(), "{json}");
+    assert!(json.contains("2 alerts are taken up again"), "{json}");
+    assert_eq!(std::fs::read_to_string(&file).expect("still there"), kept);
+}
+
 /// A monitoring system must not page anyone because a file is missing: unknown is never red.
 #[test]
 fn what_check_cannot_find_out_is_unknown() {
@@ -214,6 +310,7 @@ fn every_relative_link_of_the_documentation_leads_somewhere() {
 fn completions_and_the_man_page_are_made_from_the_command_line() {
     let (code, bash, _) = run(&["completions", "bash"]);
     assert!(code == 0 && bash.contains("--state-dir") && bash.contains("wallboard"));
+    assert!(["alerts", "query", "rules", "--collect"].iter().all(|word| bash.contains(word)));
     let (code, man, _) = run(&["man"]);
     assert!(code == 0 && man.contains(".TH quarterdeck") && man.contains("Exit codes"));
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use quarterdeck::domain::id::SecretId;
 use quarterdeck::stack::diag::{Problems, Source};
 use quarterdeck::stack::kind::http::Auth;
-use quarterdeck::stack::load::{self, Loaded, load_texts};
+use quarterdeck::stack::load::{self, Loaded, load_sources, load_texts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ fn source(path: &Path) -> Option<Arc<Source>> {
 fn load(path: &Path) -> Result<Loaded, Problems> {
     let config = source(&path.with_extension("config.toml"));
     let home = |name: &str| (name == "HOME").then(|| "/home/op".to_owned());
-    load_texts(&source(path).unwrap(), config.as_ref(), &home)
+    load_sources(&source(path).unwrap(), config.as_ref(), &home)
 }
 
 #[test]
@@ -63,10 +63,54 @@ fn a_config_replaces_the_stacks_prometheus_and_keeps_its_alertmanager() {
     assert_eq!(prometheus.host.as_str(), "app");
     assert_eq!(prometheus.timeout, Duration::from_secs(10));
     assert_eq!(prometheus.auth, Auth::Bearer(SecretId::new("token")));
+    let tenant = |name: &str| vec![("x-scope-orgid".to_owned(), name.to_owned())];
+    assert_eq!(prometheus.headers, tenant("tenant"));
     assert_eq!(alertmanager.target.url, "http://127.0.0.1:9093");
+    let number = ("x-number".to_owned(), "3".to_owned());
+    assert_eq!(alertmanager.headers, [vec![number], tenant("shop")].concat());
     // What suppresses is told from what only stands beside it.
     assert_eq!((metrics.inhibitions.len(), metrics.suppressions.len()), (1, 2));
     assert_eq!(metrics.inhibitions[0], metrics.suppressions[0].inhibition);
+}
+
+#[test]
+fn the_rules_of_files_come_after_the_stacks_own() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid");
+    let loaded = load(&dir.join("rule-files.toml")).unwrap();
+    let rules: Vec<(&str, String)> =
+        loaded.stack.metrics.rules.iter().map(|r| (r.name(), r.place.clone())).collect();
+    let names: Vec<&str> = rules.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["FromTheStack", "FromAFile", "job:up:sum"]);
+    assert!(rules[1].1.ends_with("rules/sound.yml:4"), "{rules:?}");
+}
+
+/// Files are found from where they are named, not from where the program runs.
+#[test]
+fn rule_files_stand_beside_the_file_that_names_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    std::fs::create_dir(dir.path().join("etc")).unwrap();
+    let stack = "rule_files = ['a.yml']\n[stack]\nname = 's'\n[[layers]]\nid = 'l'\n[[probes]]\nid = 'p'\n\
+        layer = 'l'\nkind = 'exec'\nargv = ['true']\n";
+    let group = |name: &str| format!("groups: [{{name: g, rules: [{{alert: {name}, expr: up == 0}}]}}]\n");
+    write("stack.toml", stack);
+    write("a.yml", &group("A"));
+    write("etc/b.yml", &group("B"));
+    write("etc/config.toml", "stack = '../stack.toml'\nrule_files = ['b.yml']\n");
+    let flags = load::Flags { config: Some(dir.path().join("etc/config.toml")), stack: None };
+    let loaded = load::load(&flags, &|_| None).unwrap_or_else(|e| panic!("{e:?}"));
+    let names: Vec<&str> = loaded.stack.metrics.rules.iter().map(|r| r.name()).collect();
+    assert_eq!(names, ["A", "B"]);
+    assert!(loaded.problems.0.is_empty(), "{}", loaded.problems);
+}
+
+/// Where only texts are looked at, and in what is part of the program, there are no files beside.
+#[test]
+fn rule_files_are_refused_where_there_can_be_none() {
+    let tornado = quarterdeck::stack::builtin::source("tornado").unwrap();
+    let config = Source { name: "c.toml".to_owned(), text: "rule_files = ['x.yml']".to_owned() };
+    let found = load_texts(&tornado, Some(&Arc::new(config)), &|_| None).unwrap_err();
+    assert!(found.to_string().contains("rule files are not looked at here"), "{found}");
 }
 
 /// What a config says of one stack's Prometheus is not taken for another's.
@@ -81,7 +125,10 @@ fn another_stack_does_not_inherit_the_prometheus_of_a_config() {
     let loaded = loaded.unwrap_or_else(|e| panic!("{e:?}"));
     assert!(loaded.stack.metrics.prometheus.is_none());
     let told: Vec<String> = loaded.problems.0.iter().map(|p| p.message.clone()).collect();
-    assert!(told.iter().any(|m| m.contains("prometheus and alertmanager of this config")), "{told:?}");
+    assert!(
+        told.iter().any(|m| m.contains("prometheus, alertmanager and rule_files of this config")),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -112,6 +112,17 @@ pub enum Command {
         #[arg(long, value_enum, default_value = "table")]
         output: super::values::Output,
     },
+    /// What is pending or fires now, the most pressing first, and why nobody is paged
+    Alerts {
+        #[arg(long, value_enum, default_value = "text")]
+        output: super::alerts_report::Output,
+        /// Every rule as well: its state, and what keeps it from ever firing
+        #[arg(long)]
+        rules: bool,
+        /// Look for so long, for rules over a span of time; at most 10m
+        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = collected)]
+        collect: Duration,
+    },
     /// Check stack files and config files, and warn of what is legal and dangerous
     Lint {
         /// Files to check; without any, the config and its stack
@@ -182,6 +193,11 @@ fn rotation(text: &str) -> Result<Duration, String> {
     let least = Duration::from_secs(1);
     duration(text)
         .and_then(|d| if d < least { Err("a page stays for at least 1s".to_owned()) } else { Ok(d) })
+}
+
+fn collected(text: &str) -> Result<Duration, String> {
+    let most = Duration::from_secs(600);
+    duration(text).and_then(|d| if d > most { Err("at most 10m".to_owned()) } else { Ok(d) })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

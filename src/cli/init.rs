@@ -35,7 +35,7 @@ pub fn run(
             return Ok(2);
         }
     };
-    let loaded = match load::load_texts(&source, None, env) {
+    let loaded = match load::load_sources(&source, None, env) {
         Ok(loaded) => loaded,
         Err(problems) => {
             report::problems(&problems, color, err)?;

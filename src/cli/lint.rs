@@ -68,7 +68,7 @@ fn check(path: &Path, flags: &Flags, problems: &mut Problems) {
         Err(problem) => return problems.push(problem),
     };
     if lint::is_stack_file(&source) {
-        match load::load_texts(&source, None, &|_| None) {
+        match load::load_sources(&source, None, &|_| None) {
             Ok(loaded) => problems.append(loaded.problems),
             Err(found) => problems.append(found),
         }

@@ -2,12 +2,15 @@
 //! through the mailbox.
 
 use super::setup::Ready;
+use crate::clock::Now;
+use crate::domain::alert::state::Restored;
 use crate::domain::telemetry::Telemetry;
 use crate::observe::mailbox::Mailbox;
 use crate::observe::metrics::engine::{Engine, Keep, remotes, restored_words, setup, tasks};
 use crate::observe::prober::Prober;
 use crate::observe::scheduler::{Tap, Task};
 use crate::record::keep::Kept;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A running engine, and what the observers must do for it.
@@ -24,9 +27,9 @@ pub struct Metrics {
 pub fn start(ready: &Ready, prober: &Prober, mailbox: &Arc<Mailbox>, keep: bool) -> Result<Metrics, String> {
     let stack = &ready.loaded.stack;
     let mut telemetry = Telemetry::new(setup::of(&stack.metrics));
-    let kept = keep.then(|| alerts_of(ready));
+    let kept = keep.then(|| alerts_of(&ready.state_dir, &stack.name));
     if let Some(kept) = &kept {
-        take_up(kept, &mut telemetry, ready);
+        log_taken_up(take_up(kept, &mut telemetry, ready.clock.now()));
     }
     let keep: Option<Keep> = kept.map(|kept| {
         let keep: Keep = Box::new(move |text| {
@@ -47,21 +50,27 @@ pub fn start(ready: &Ready, prober: &Prober, mailbox: &Arc<Mailbox>, keep: bool)
     Ok(Metrics { engine, tap, tasks: beside })
 }
 
-/// Where the alerts of this stack are kept.
-pub fn alerts_of(ready: &Ready) -> Kept {
-    let dir = ready.state_dir.join("alerts");
-    Kept::new(&dir, format!("{}.json", ready.loaded.stack.name))
+/// Where the alerts of a stack are kept.
+pub fn alerts_of(state_dir: &Path, stack: &str) -> Kept {
+    Kept::new(&state_dir.join("alerts"), format!("{stack}.json"))
 }
 
-/// Takes up the alerts of an earlier run; what is wrong with them is logged, and they start anew.
-pub fn take_up(kept: &Kept, telemetry: &mut Telemetry, ready: &Ready) {
-    let restored = match kept.read() {
-        Ok(None) => return,
-        Ok(Some(text)) => telemetry.restore(&text, ready.clock.now()),
+/// Takes up the alerts of an earlier run, if any were kept.
+///
+/// # Errors
+/// They are of no use, and start anew; the text completes "failed to …".
+pub fn take_up(kept: &Kept, telemetry: &mut Telemetry, now: Now) -> Result<Option<Restored>, String> {
+    match kept.read() {
+        Ok(None) => Ok(None),
+        Ok(Some(text)) => telemetry.restore(&text, now).map(Some),
         Err(e) => Err(format!("read {}: {e}", kept.path().display())),
-    };
+    }
+}
+
+fn log_taken_up(restored: Result<Option<Restored>, String>) {
     match restored {
-        Ok(restored) => tracing::info!("{}", restored_words(&restored)),
+        Ok(None) => {}
+        Ok(Some(restored)) => tracing::info!("{}", restored_words(&restored)),
         Err(why) => tracing::warn!("failed to {why}; since-times start anew"),
     }
 }

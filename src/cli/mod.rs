@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand.
 
+pub mod alerts;
+pub mod alerts_report;
 pub mod args;
 pub mod check;
 pub mod completions;
@@ -55,6 +57,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Query { expr, at, range, step, output }) => {
             query(global, &query::Question { expr, at, range, step }, output)
         }
+        Some(Command::Alerts { output, rules, collect }) => alerts(global, output, rules, collect),
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
             lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
         }),
@@ -197,6 +200,16 @@ fn query(global: &Global, question: &query::Question, output: values::Output) ->
         let _ = writeln!(std::io::stderr(), "quarterdeck: {warning}");
     }
     print(&values::print(&found, output))
+}
+
+fn alerts(global: &Global, output: alerts_report::Output, rules: bool, collect: Duration) -> Ended {
+    let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let prober = Arc::new(setup::prober(&loaded, &clock));
+    let state_dir = global.state_dir.as_ref().unwrap_or(&loaded.config.state_dir);
+    let kept = metrics::alerts_of(state_dir, &loaded.stack.name);
+    let seen = block_on(alerts::look(&loaded.stack, &prober, &clock, &kept, collect))?;
+    print(&alerts_report::print(&seen, &loaded.stack, output, rules))
 }
 
 fn snapshot(

@@ -44,7 +44,7 @@ pub fn print(found: &Found, output: Output) -> String {
 }
 
 /// A value as Prometheus writes it, with an exponent where it would be long otherwise.
-fn number(v: f64) -> String {
+pub(super) fn number(v: f64) -> String {
     match v {
         v if v.is_nan() => "NaN".to_owned(),
         v if v.is_infinite() => if v > 0.0 { "+Inf" } else { "-Inf" }.to_owned(),

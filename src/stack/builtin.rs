@@ -36,8 +36,17 @@ pub fn all() -> &'static [BuiltIn] {
     ALL
 }
 
+/// Whether this is the file of one of them, and so has no files beside it.
+pub fn is(source: &Source) -> bool {
+    ALL.iter().any(|b| source.text == b.text && source.name == name_of(b.name))
+}
+
+fn name_of(stack: &str) -> String {
+    format!("{stack}.toml (built in)")
+}
+
 /// The file of one of them.
 pub fn source(name: &str) -> Option<Arc<Source>> {
     let found = ALL.iter().find(|b| b.name == name)?;
-    Some(Arc::new(Source { name: format!("{name}.toml (built in)"), text: found.text.to_owned() }))
+    Some(Arc::new(Source { name: name_of(name), text: found.text.to_owned() }))
 }

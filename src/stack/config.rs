@@ -61,6 +61,8 @@ pub struct Config {
     pub prometheus: Option<RemoteDraft>,
     /// Instead of the stack file's.
     pub alertmanager: Option<RemoteDraft>,
+    /// Prometheus rule files beside the stack's own; paths start at this file.
+    pub rule_files: Vec<At<String>>,
     pub secrets: SecretSources,
     /// Every reference to a secret from this file.
     pub secret_refs: Vec<At<SecretId>>,
@@ -120,6 +122,7 @@ impl Config {
             probes: Vec::new(),
             prometheus: None,
             alertmanager: None,
+            rule_files: Vec::new(),
             secrets: SecretSources::new(),
             secret_refs: Vec::new(),
             keys: Vec::new(),
@@ -212,6 +215,8 @@ fn read_root(root: &Table<'_>, source: &Arc<Source>, env: Environment<'_>) -> Co
     config.probes = named(root, "probes", "probe override", |id, t| Some(read_probe(id, t)));
     config.prometheus = remote::read_draft(root, "prometheus");
     config.alertmanager = remote::read_draft(root, "alertmanager");
+    let home = |at: At<String>| At { value: paths.home(&at.value), span: at.span };
+    config.rule_files = root.strings("rule_files").unwrap_or_default().into_iter().map(home).collect();
     config.secret_refs = root.reader.secrets();
     config.secrets =
         named(root, "secrets", "secret", |id, t| read_secret(&id, t, paths)).into_iter().collect();

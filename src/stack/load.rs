@@ -8,6 +8,7 @@ use super::diag::{Problem, Problems, Source};
 use super::draft::{self, Draft, Place, Placed, ProbeDraft, VarDecl};
 use super::files;
 use super::metrics::read::Names;
+use super::rule_files::{Disk, RuleFiles};
 use super::spec::{Host, Layer, Probe, Stack, TransportSpec};
 use super::validate;
 use crate::domain::id::{HostId, LayerId, ProbeId, SecretId};
@@ -72,7 +73,7 @@ pub fn load(flags: &Flags, env: Environment<'_>) -> Result<Loaded, Failure> {
         None => Config::defaults(env),
     };
     let stack_source = choose_stack(flags, &mut config, &mut problems);
-    let draft = stack_source.map(|source| read_stack(&source, &config, &mut problems));
+    let draft = stack_source.map(|source| read_stack(&source, &config, Disk::Read, &mut problems));
     problems.sort();
     match draft {
         Some(draft) if !problems.has_errors() => Ok(finish(draft, config, problems)),
@@ -80,7 +81,19 @@ pub fn load(flags: &Flags, env: Environment<'_>) -> Result<Loaded, Failure> {
     }
 }
 
-/// Loads texts instead of files: for tests, fuzzing and `init`.
+/// Loads files that were already read. Their names are their paths: rule files stand beside them.
+///
+/// # Errors
+/// All that is wrong with either, and with the rule files that they name.
+pub fn load_sources(
+    stack: &Arc<Source>,
+    config: Option<&Arc<Source>>,
+    env: Environment<'_>,
+) -> Result<Loaded, Problems> {
+    load_both(stack, config, env, Disk::Read)
+}
+
+/// Loads texts instead of files, and so refuses to name rule files: for tests and fuzzing.
 ///
 /// # Errors
 /// All that is wrong with either text.
@@ -89,12 +102,21 @@ pub fn load_texts(
     config: Option<&Arc<Source>>,
     env: Environment<'_>,
 ) -> Result<Loaded, Problems> {
+    load_both(stack, config, env, Disk::Untouched)
+}
+
+fn load_both(
+    stack: &Arc<Source>,
+    config: Option<&Arc<Source>>,
+    env: Environment<'_>,
+    disk: Disk,
+) -> Result<Loaded, Problems> {
     let mut problems = Problems::default();
     let config = match config {
         Some(source) => Config::read(source, env, &mut problems),
         None => Config::defaults(env),
     };
-    let draft = read_stack(stack, &config, &mut problems);
+    let draft = read_stack(stack, &config, disk, &mut problems);
     problems.sort();
     if problems.has_errors() { Err(problems) } else { Ok(finish(draft, config, problems)) }
 }
@@ -143,14 +165,20 @@ fn choose_stack(flags: &Flags, config: &mut Config, problems: &mut Problems) -> 
 fn set_aside(config: &mut Config, problems: &mut Problems) {
     let (Some(source), Some(stack)) = (config.source.clone(), config.stack.clone()) else { return };
     let remote = config.prometheus.is_some() || config.alertmanager.is_some();
-    if remote || !(config.vars.is_empty() && config.hosts.is_empty() && config.probes.is_empty()) {
-        let message = "the vars, hosts, probes, prometheus and alertmanager of this config are not applied: \
-            --stack names another stack";
+    if remote
+        || !(config.rule_files.is_empty()
+            && config.vars.is_empty()
+            && config.hosts.is_empty()
+            && config.probes.is_empty())
+    {
+        let message = "the vars, hosts, probes, prometheus, alertmanager and rule_files of this config are not \
+            applied: --stack names another stack";
         problems.push(Problem::warning(&source, stack.span, message));
     }
     config.vars.clear();
     config.hosts.clear();
     config.probes.clear();
+    config.rule_files.clear();
     (config.prometheus, config.alertmanager) = (None, None);
     config.secret_refs.clear();
 }
@@ -182,12 +210,13 @@ fn open_stack(wanted: &StackRef, place: &Place, problems: &mut Problems) -> Opti
 }
 
 /// Reads the stack, applies the config's overrides, and checks the whole.
-fn read_stack(source: &Arc<Source>, config: &Config, problems: &mut Problems) -> Draft {
+fn read_stack(source: &Arc<Source>, config: &Config, disk: Disk, problems: &mut Problems) -> Draft {
     let mut overrides = config_vars(config);
     let mut found = Problems::default();
     let mut draft = draft::read(source, &overrides, &mut found);
     overrides.retain(|name, _| draft.vars.iter().any(|v| v.name == *name));
     Overrides { config, draft: &mut draft, problems: &mut found }.apply();
+    rule_files(source, config, disk, (&mut draft, &mut found));
     validate::validate(&draft, &mut found);
     secrets_are_defined(&draft, config, &mut found);
     problems.1 += found.1;
@@ -198,6 +227,26 @@ fn read_stack(source: &Arc<Source>, config: &Config, problems: &mut Problems) ->
         }
     }
     draft
+}
+
+/// Adds the rules of files to those of the stack file.
+fn rule_files(
+    stack: &Arc<Source>,
+    config: &Config,
+    disk: Disk,
+    (draft, problems): (&mut Draft, &mut Problems),
+) {
+    let named = std::mem::take(&mut draft.metrics.rule_files);
+    if let Some(first) = named.first().filter(|_| builtin::is(stack)) {
+        let message = "a built-in stack is all in one file: it names no rule files";
+        problems.push(Problem::error(stack, first.span.clone(), message));
+        return;
+    }
+    let mut files = RuleFiles::new(disk, &mut draft.metrics.metrics.rules, problems);
+    files.read(stack, &named);
+    if let Some(source) = &config.source {
+        files.read(source, &config.rule_files);
+    }
 }
 
 fn config_vars(config: &Config) -> BTreeMap<String, Placed<String>> {

@@ -49,6 +49,7 @@ impl Bench {
             host: HostId::new("there"),
             target: Target::parse(url, tls, None).unwrap(),
             auth: self.auth.clone(),
+            headers: Vec::new(),
             timeout: self.timeout,
         };
         let argv = vec!["printf".to_owned(), "%s\\n".to_owned(), self.secret.clone()];

@@ -15,7 +15,7 @@ fn at(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
@@ -98,7 +98,7 @@ fn what_is_too_slow_is_given_up_in_time() {
 }
 
 /// A peer that keeps what it is asked.
-fn listening(
+pub fn listening(
     answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
 ) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -119,7 +119,7 @@ fn listening(
     (address, asked)
 }
 
-const ONE: &[u8] = br#"{"status":"success","data":{"resultType":"scalar","result":[0,"1"]}}"#;
+pub const ONE: &[u8] = br#"{"status":"success","data":{"resultType":"scalar","result":[0,"1"]}}"#;
 
 #[test]
 fn credentials_go_nowhere_else_and_are_not_quoted() {

@@ -158,7 +158,8 @@ pub(in crate::stack) fn decode_auth(t: &Table<'_>) -> Option<Auth> {
     }
 }
 
-fn decode_headers(t: &Table<'_>) -> Option<Vec<(String, String)>> {
+/// Reads `headers`: sent with every request. `None` when one of them may not be sent.
+pub(in crate::stack) fn decode_headers(t: &Table<'_>) -> Option<Vec<(String, String)>> {
     let mut headers = Vec::new();
     let mut sound = true;
     for (name, At { value, span }) in t.text_map("headers") {
@@ -187,7 +188,7 @@ fn check_header(name: &str, value: &str) -> Result<(), (String, Option<&'static 
         ));
     }
     if is(&["connection", "content-length", "transfer-encoding", "upgrade", "te", "expect"]) {
-        return Err((format!("`{shown}` is set by the probe itself"), None));
+        return Err((format!("`{shown}` is set by quarterdeck itself"), None));
     }
     if value.chars().any(|c| c.is_control() && c != '\t') {
         return Err((format!("the value of `{shown}` cannot stand in a header"), None));

@@ -61,7 +61,10 @@ pub struct Remote {
     pub host: HostId,
     /// Its base; the API's paths are appended.
     pub target: Target,
+    /// Never [`Auth::Login`].
     pub auth: Auth,
+    /// Sent with every request, such as `x-scope-orgid`; names in lower case.
+    pub headers: Vec<(String, String)>,
     pub timeout: Duration,
 }
 

@@ -1,5 +1,5 @@
 //! Reading `[prometheus]` and `[alertmanager]`: in the stack file, or in config.toml, which is read
-//! before anybody knows the hosts and logins that it may name.
+//! before anybody knows the hosts that it may name.
 
 use super::Remote;
 use super::read::{Names, TIMEOUTS};
@@ -7,7 +7,7 @@ use crate::domain::id::HostId;
 use crate::domain::text;
 use crate::stack::decode::{At, Table};
 use crate::stack::kind::http::target::Target;
-use crate::stack::kind::http::{Auth, decode_auth, decode_target};
+use crate::stack::kind::http::{Auth, decode_auth, decode_headers, decode_target};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ pub struct RemoteDraft {
     /// The stack's first host, where none is said.
     host: Option<At<String>>,
     target: Target,
-    auth: At<Auth>,
+    auth: Auth,
+    headers: Vec<(String, String)>,
     timeout: Duration,
 }
 
@@ -37,20 +38,28 @@ pub fn read_draft(root: &Table<'_>, key: &'static str) -> Option<RemoteDraft> {
     let host = t.str("host");
     let timeout = t.duration_or("timeout", Duration::from_secs(10), TIMEOUTS);
     let target = decode_target(&t);
-    let auth = decode_auth(&t);
+    let headers = decode_headers(&t);
+    let mut auth = decode_auth(&t);
     let span = t.span_of("auth");
+    if let Some(Auth::Login(_)) = &auth {
+        let help = Some("use bearer = { secret = \"…\" }, or user and password".to_owned());
+        let message = "a login is for probes and scrapes: it cannot be used here";
+        t.reader.error(span.clone(), message, help);
+        // The rest is looked at all the same.
+        auth = Some(Auth::None);
+    }
     if let (Some(auth), Some(target)) = (&auth, &target)
         && *auth != Auth::None
         && target.is_exposed()
     {
         let help = Some("use https".to_owned());
-        t.reader.warning(span.clone(), "this sends a secret over plain http", help);
+        t.reader.warning(span, "this sends a secret over plain http", help);
     }
     t.finish();
     if said && host.is_none() {
         return None;
     }
-    Some(RemoteDraft { host, target: target?, auth: At { value: auth?, span }, timeout })
+    Some(RemoteDraft { host, target: target?, auth: auth?, headers: headers?, timeout })
 }
 
 impl RemoteDraft {
@@ -64,18 +73,13 @@ impl RemoteDraft {
         if let Some(At { value, span }) = self.host.as_ref().filter(|h| !hosts().any(|n| n == h.value)) {
             wrong.push(dangling("host", value, span, hosts()));
         }
-        let logins = || names.logins.iter().map(String::as_str);
-        if let At { value: Auth::Login(id), span } = &self.auth
-            && !logins().any(|n| n == id)
-        {
-            wrong.push(dangling("login", id, span, logins()));
-        }
         let first = names.hosts.first().map(|h| h.value.as_str());
         match self.host.as_ref().map(|h| h.value.as_str()).or(first).filter(|_| wrong.is_empty()) {
             Some(host) => Ok(Remote {
                 host: HostId::new(host),
                 target: self.target.clone(),
-                auth: self.auth.value.clone(),
+                auth: self.auth.clone(),
+                headers: self.headers.clone(),
                 timeout: self.timeout,
             }),
             None => Err(wrong),

@@ -129,6 +129,10 @@ impl<'a> Tree<'a> {
                 Some(mut node) => {
                     self.nodes += count(&node);
                     self.bounded(&span)?;
+                    // Aliases of aliases would nest ever deeper, and trees are walked by recursion.
+                    if self.open.len() + depth(&node) > MAX_DEPTH {
+                        return self.too_deep(span);
+                    }
                     // Mistakes in it are shown where it is used, since there it is wrong.
                     if let Kind::Scalar(_) = node.kind {
                         node.span = span;
@@ -141,7 +145,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Only the tags of YAML's own types change nothing.
-    fn core(&self, tag: &Cow<'_, Tag>, span: &Range<usize>) -> Result<(), Problem> {
+    fn core(&self, tag: &Tag, span: &Range<usize>) -> Result<(), Problem> {
         let known = ["str", "int", "float", "bool", "null", "map", "seq"];
         if tag.handle == "tag:yaml.org,2002:" && known.contains(&tag.suffix.as_str()) || tag.suffix == "!" {
             return Ok(());
@@ -160,11 +164,14 @@ impl<'a> Tree<'a> {
             self.core(tag, &span)?;
         }
         if self.open.len() >= MAX_DEPTH {
-            return self
-                .refuse(span, format!("lists and maps stand in one another more than {MAX_DEPTH} deep"));
+            return self.too_deep(span);
         }
         self.open.push(Open { node: Node { kind, span }, key: None, anchor });
         Ok(())
+    }
+
+    fn too_deep(&self, span: Range<usize>) -> Result<(), Problem> {
+        self.refuse(span, format!("lists and maps stand in one another more than {MAX_DEPTH} deep"))
     }
 
     fn bounded(&self, span: &Range<usize>) -> Result<(), Problem> {
@@ -196,6 +203,15 @@ impl<'a> Tree<'a> {
             Kind::Scalar(_) => {}
         }
         Ok(())
+    }
+}
+
+/// Lists and maps in one another, this one included.
+fn depth(node: &Node) -> usize {
+    match &node.kind {
+        Kind::Scalar(_) => 0,
+        Kind::List(list) => 1 + list.iter().map(depth).max().unwrap_or(0),
+        Kind::Map(map) => 1 + map.iter().map(|(k, v)| depth(k).max(depth(v))).max().unwrap_or(0),
     }
 }
 

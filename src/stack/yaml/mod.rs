@@ -10,7 +10,7 @@ pub use read::{Document, Map};
 
 use std::ops::Range;
 
-/// How deeply lists and maps may stand in one another.
+/// How deeply lists and maps may stand in one another, with what aliases put in their place.
 pub const MAX_DEPTH: usize = 64;
 /// Nodes of one file, with every alias counted as what it stands for.
 pub const MAX_NODES: usize = 500_000;
@@ -51,6 +51,23 @@ impl Node {
             Kind::Scalar(scalar) => Some(scalar),
             Kind::List(_) | Kind::Map(_) => None,
         }
+    }
+
+    /// The value of a map's first key of this name; nothing where this is no map. For reading what
+    /// another program has accepted already: nothing is noted.
+    pub fn child(&self, key: &str) -> Option<&Node> {
+        let found = self.entries().iter().find(|(k, _)| k.scalar().is_some_and(|s| s.text == key));
+        found.map(|(_, value)| value)
+    }
+
+    /// A list's nodes; none where this is no list.
+    pub fn items(&self) -> &[Node] {
+        if let Kind::List(list) = &self.kind { list } else { &[] }
+    }
+
+    /// A map's keys and values; none where this is no map.
+    pub fn entries(&self) -> &[(Node, Node)] {
+        if let Kind::Map(map) = &self.kind { map } else { &[] }
     }
 
     /// What it is, for messages.

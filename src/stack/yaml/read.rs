@@ -5,6 +5,7 @@ use crate::domain::alert::rule::parse_duration;
 use crate::domain::text::nearest;
 use crate::stack::diag::{Problem, Problems, Source};
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,9 +94,10 @@ impl Document {
             return Vec::new();
         };
         let mut found: Vec<(&Node, &Node, String)> = Vec::new();
+        let mut names: HashSet<&str> = HashSet::new();
         for (key, value) in entries {
             let Some(name) = self.text(key, "a name") else { continue };
-            if found.iter().any(|(k, ..)| k.scalar().is_some_and(|s| s.text == name)) {
+            if !names.insert(name) {
                 self.error(key.span.clone(), format!("`{name}` is given twice"));
                 continue;
             }
@@ -129,6 +131,7 @@ impl<'a> Map<'a> {
         };
         let mut entries: Vec<(&Node, &Node)> = Vec::new();
         let mut merged: Vec<&Node> = Vec::new();
+        let mut names: HashSet<&str> = HashSet::new();
         for (key, value) in written {
             match key.scalar() {
                 Some(scalar) if scalar.text == "<<" && scalar.plain => match &value.kind {
@@ -136,10 +139,10 @@ impl<'a> Map<'a> {
                     _ => merged.push(value),
                 },
                 Some(scalar) => {
-                    if entries.iter().any(|(k, _)| k.scalar().is_some_and(|s| s.text == scalar.text)) {
-                        document.error(key.span.clone(), format!("`{}` is given twice", scalar.text));
-                    } else {
+                    if names.insert(&scalar.text) {
                         entries.push((key, value));
+                    } else {
+                        document.error(key.span.clone(), format!("`{}` is given twice", scalar.text));
                     }
                 }
                 None => document.error(key.span.clone(), format!("a key is a text, not {}", key.describe())),
@@ -151,8 +154,7 @@ impl<'a> Map<'a> {
                 continue;
             };
             for (key, value) in map {
-                let has = |s: &str| entries.iter().any(|(k, _)| k.scalar().is_some_and(|k| k.text == s));
-                if key.scalar().is_some_and(|s| !has(&s.text)) {
+                if key.scalar().is_some_and(|s| names.insert(&s.text)) {
                     entries.push((key, value));
                 }
             }

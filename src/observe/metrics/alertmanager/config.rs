@@ -4,16 +4,15 @@
 use crate::domain::alert::routing::{Inhibit, Receiver, Route, Routing, matchers};
 use crate::domain::series::{Matcher, Op};
 use crate::domain::text;
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use crate::stack::diag::Source;
+use crate::stack::yaml::{self, Node};
+use std::sync::Arc;
 
 /// The largest configuration looked at, in bytes.
 const MAX_CONFIG: usize = 4 << 20;
 /// Routes of a tree, and how deep it may go.
 const MAX_ROUTES: usize = 10_000;
 const MAX_DEPTH: usize = 64;
-/// Spaces and signs at the beginning of a line. Every level of nesting needs at least one, and the
-/// parser calls itself at every level; brackets it bounds itself.
-const MAX_INDENT: usize = 400;
 /// Remarks kept of one configuration.
 const MAX_ODD: usize = 20;
 
@@ -30,33 +29,25 @@ pub fn routing(config: &str, odd: &mut Vec<String>) -> Option<Routing> {
         odd.push("the configuration is larger than 4 MiB and is not looked at".to_owned());
         return None;
     }
-    if too_deep(config) {
-        odd.push("the configuration is nested too deeply and is not looked at".to_owned());
-        return None;
-    }
-    let documents = match Yaml::load_from_str(config) {
-        Ok(documents) => documents,
-        Err(e) => {
-            odd.push(format!("the configuration is no YAML: {}", text::one_line(&e.to_string(), 160)));
+    let source = Arc::new(Source { name: "configuration".to_owned(), text: config.to_owned() });
+    let root = match yaml::load(&source) {
+        Ok(root) => root?,
+        Err(problem) => {
+            let (line, _) = source.position(problem.span.start);
+            let why = text::one_line(&problem.message, 160);
+            odd.push(format!("the configuration is not understood, line {line}: {why}"));
             return None;
         }
     };
-    let root = documents.first()?;
     let mut reading = Reading { odd, routes: 0 };
-    let Some(route) = child(root, "route") else {
+    let Some(route) = root.child("route") else {
         reading.note("the configuration has no route");
         return None;
     };
     let root_route = reading.route(route, "", 0);
-    let receivers = list(root, "receivers").map(receiver).collect();
-    let inhibitions = list(root, "inhibit_rules").filter_map(|r| reading.inhibition(r)).collect();
+    let receivers = list(&root, "receivers").map(receiver).collect();
+    let inhibitions = list(&root, "inhibit_rules").filter_map(|r| reading.inhibition(r)).collect();
     Some(Routing { root: root_route, receivers, inhibitions })
-}
-
-/// Whether a text could nest deeper than a parser's stack.
-fn too_deep(config: &str) -> bool {
-    let indent = |line: &str| line.bytes().take_while(|b| b" \t-?:".contains(b)).count();
-    config.lines().any(|line| indent(line) > MAX_INDENT)
 }
 
 impl Reading<'_> {
@@ -66,9 +57,9 @@ impl Reading<'_> {
         }
     }
 
-    fn route(&mut self, node: &Yaml<'_>, above: &str, depth: usize) -> Route {
+    fn route(&mut self, node: &Node, above: &str, depth: usize) -> Route {
         self.routes += 1;
-        let receiver = text_of(child(node, "receiver")).filter(|r| !r.is_empty());
+        let receiver = text_of(node.child("receiver")).filter(|r| !r.is_empty());
         let receiver = receiver.unwrap_or_else(|| above.to_owned());
         let mut routes = Vec::new();
         for below in list(node, "routes") {
@@ -80,7 +71,7 @@ impl Reading<'_> {
         }
         Route {
             matchers: self.matchers_of(node, ["match", "match_re", "matchers"]),
-            goes_on: text_of(child(node, "continue")).as_deref() == Some("true"),
+            goes_on: node.child("continue").is_some_and(is_true),
             group_by: texts(node, "group_by"),
             muted: texts(node, "mute_time_intervals"),
             active: texts(node, "active_time_intervals"),
@@ -90,7 +81,7 @@ impl Reading<'_> {
     }
 
     /// All of the matchers that three keys hold: equal values, regular expressions, and texts.
-    fn matchers_of(&mut self, node: &Yaml<'_>, [equal, re, new]: [&str; 3]) -> Vec<Matcher> {
+    fn matchers_of(&mut self, node: &Node, [equal, re, new]: [&str; 3]) -> Vec<Matcher> {
         let mut found = Vec::new();
         for (key, op) in [(equal, Op::Equal), (re, Op::Match)] {
             for (name, value) in entries(node, key) {
@@ -116,7 +107,7 @@ impl Reading<'_> {
         found.extend([Matcher::equal("alertname", ""), Matcher::equal("alertname", "\u{0}")]);
     }
 
-    fn inhibition(&mut self, node: &Yaml<'_>) -> Option<Inhibit> {
+    fn inhibition(&mut self, node: &Node) -> Option<Inhibit> {
         let source = self.matchers_of(node, ["source_match", "source_match_re", "source_matchers"]);
         let target = self.matchers_of(node, ["target_match", "target_match_re", "target_matchers"]);
         (!target.is_empty()).then(|| Inhibit { source, target, equal: texts(node, "equal") })
@@ -124,42 +115,35 @@ impl Reading<'_> {
 }
 
 /// A receiver's means are its keys that end in `_configs` and hold something.
-fn receiver(node: &Yaml<'_>) -> Receiver {
-    let keys = node.as_mapping().into_iter().flatten();
-    let means = keys.filter_map(|(key, value)| {
-        let kind = key.as_str()?.strip_suffix("_configs")?;
-        value.as_sequence().is_some_and(|s| !s.is_empty()).then(|| kind.to_owned())
+fn receiver(node: &Node) -> Receiver {
+    let means = node.entries().iter().filter_map(|(key, value)| {
+        let kind = key.scalar()?.text.strip_suffix("_configs")?;
+        (!value.items().is_empty()).then(|| kind.to_owned())
     });
-    Receiver { name: text_of(child(node, "name")).unwrap_or_default(), sends: means.collect() }
+    Receiver { name: text_of(node.child("name")).unwrap_or_default(), sends: means.collect() }
 }
 
-fn child<'a>(node: &'a Yaml<'a>, key: &str) -> Option<&'a Yaml<'a>> {
-    node.as_mapping_get(key)
+fn list<'a>(node: &'a Node, key: &str) -> impl Iterator<Item = &'a Node> {
+    node.child(key).into_iter().flat_map(Node::items)
 }
 
-fn list<'a>(node: &'a Yaml<'a>, key: &str) -> impl Iterator<Item = &'a Yaml<'a>> {
-    child(node, key).and_then(Yaml::as_sequence).into_iter().flatten()
-}
-
-fn texts(node: &Yaml<'_>, key: &str) -> Vec<String> {
+fn texts(node: &Node, key: &str) -> Vec<String> {
     list(node, key).filter_map(|t| text_of(Some(t))).collect()
 }
 
-fn entries(node: &Yaml<'_>, key: &str) -> Vec<(String, String)> {
-    let map = child(node, key).and_then(Yaml::as_mapping).into_iter().flatten();
+fn entries(node: &Node, key: &str) -> Vec<(String, String)> {
+    let map = node.child(key).into_iter().flat_map(Node::entries);
     map.filter_map(|(name, value)| Some((text_of(Some(name))?, text_of(Some(value))?))).collect()
 }
 
 /// A scalar as text: `match: {code: 500}` compares with the text `500`.
-fn text_of(node: Option<&Yaml<'_>>) -> Option<String> {
-    match node? {
-        Yaml::Value(Scalar::String(text)) => Some(text.clone().into_owned()),
-        Yaml::Value(Scalar::Integer(n)) => Some(n.to_string()),
-        Yaml::Value(Scalar::FloatingPoint(n)) => Some(n.to_string()),
-        Yaml::Value(Scalar::Boolean(b)) => Some(b.to_string()),
-        Yaml::Value(Scalar::Null) => Some(String::new()),
-        _ => None,
-    }
+fn text_of(node: Option<&Node>) -> Option<String> {
+    let node = node?;
+    if node.is_null() { Some(String::new()) } else { node.scalar().map(|s| s.text.clone()) }
+}
+
+fn is_true(node: &Node) -> bool {
+    node.scalar().is_some_and(|s| s.plain && matches!(s.text.as_str(), "true" | "True" | "TRUE"))
 }
 
 #[cfg(test)]
@@ -214,6 +198,32 @@ inhibit_rules:
         assert_eq!(routing.root.routes[0].muted, ["nights"]);
     }
 
+    /// A map in a map, each on a line of its own.
+    fn steps(bytes: usize) -> String {
+        let mut text = String::new();
+        while text.len() < bytes {
+            text.push_str(&" ".repeat(text.lines().count()));
+            text.push_str("a:\n");
+        }
+        text
+    }
+
+    /// Lists that hold the one before, each as deep as it may be.
+    fn chain(n: usize) -> String {
+        let (open, close) = ("[".repeat(60), "]".repeat(60));
+        let link = |i: usize| match i {
+            0 => format!("a0: &a0 {open}{close}\n"),
+            i => format!("a{i}: &a{i} {open}*a{}{close}\n", i - 1),
+        };
+        (0..n).map(link).collect()
+    }
+
+    /// Each list holds the one before nine times.
+    fn bomb() -> String {
+        let link = |i: usize| format!("a{i}: &a{i} [{}]\n", format!("*a{},", i - 1).repeat(9));
+        "a0: &a0 [x]\n".to_owned() + &(1..12).map(link).collect::<String>()
+    }
+
     #[test]
     fn what_is_not_understood_is_said_and_pages_nobody() {
         let mut odd = Vec::new();
@@ -223,12 +233,15 @@ inhibit_rules:
         assert!(odd[0].contains("is no matcher"), "{odd:?}");
         for (bad, why) in [
             ("receivers: []".to_owned(), "has no route"),
-            ("route: [".to_owned(), "is no YAML"),
-            (format!("route: {{receiver: a}}\nx:\n{}", "- ".repeat(100_000)), "nested too deeply"),
-            ("- ".repeat(1_000_000), "nested too deeply"),
-            ("[".repeat(1_000_000), "is no YAML"),
+            ("route: [".to_owned(), "not understood, line 1: this is no YAML"),
+            (format!("route: {{receiver: a}}\nx:\n{}", "- ".repeat(100_000)), "line 3: lists and maps stand"),
+            ("- ".repeat(1_000_000), "more than 64 deep"),
+            ("? ".repeat(1_000_000), "more than 64 deep"),
+            ("[".repeat(1_000_000), "recursion limit exceeded"),
+            (steps(200_000), "more than 64 deep"),
+            (chain(200), "more than 64 deep"),
             (" ".repeat(5 << 20), "larger than 4 MiB"),
-            ("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]".to_owned(), "is no YAML"),
+            (bomb(), "aliases counted"),
         ] {
             let mut odd = Vec::new();
             assert_eq!(super::routing(&bad, &mut odd), None);

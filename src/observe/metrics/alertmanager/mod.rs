@@ -9,11 +9,7 @@ pub use config::routing;
 use super::api::{Api, AskError, Reply, stranger};
 use crate::domain::alert::remote::{Sent, Silence, Told};
 use crate::domain::text;
-use crate::stack::metrics::Remote;
-use crate::transport::Transport;
-use crate::transport::secret::Secrets;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 
 /// The largest answer, in bytes after decompression.
 const MAX_BODY: usize = 32 << 20;
@@ -41,11 +37,6 @@ pub struct Status {
 
 impl Alertmanager {
     /// Nothing is opened yet.
-    pub fn new(remote: Remote, transport: Arc<Transport>, secrets: Arc<Secrets>) -> Alertmanager {
-        Alertmanager { api: Api::new(remote, transport, secrets) }
-    }
-
-    /// Over an API of one's own, such as one with headers.
     pub fn over(api: Api) -> Alertmanager {
         Alertmanager { api }
     }

@@ -7,10 +7,11 @@ use crate::domain::board::{Answer, GraphData};
 use crate::domain::promql::{Line, Value};
 use crate::domain::series::Millis;
 use crate::domain::telemetry::graphs::{self, MAX_ANSWER};
+use crate::domain::telemetry::objectives::Objective;
 use crate::domain::telemetry::{GraphQuestion, Questions, Telemetry};
 use crate::domain::text;
 use crate::observe::metrics::alertmanager::Alertmanager;
-use crate::observe::metrics::api::AskError;
+use crate::observe::metrics::api::{Api, AskError};
 use crate::observe::metrics::poll;
 use crate::observe::metrics::prometheus::Prometheus;
 use crate::observe::prober::Prober;
@@ -52,13 +53,15 @@ pub fn remotes(
                 )));
                 tasks.push(Box::pin(name(asked, tell.clone())));
             }
-            Err(why) => no_way(tell, clock, remote, why, |t, view| t.outside_mut().prometheus = Some(view)),
+            Err(why) => no_way(tell, clock, remote, &why, |t, view| t.outside_mut().prometheus = Some(view)),
         }
     }
     if let Some(remote) = &stack.metrics.alertmanager {
         match alertmanager(remote, prober) {
             Ok(asked) => tasks.push(Box::pin(hear(asked, Arc::clone(clock), tell.clone()))),
-            Err(why) => no_way(tell, clock, remote, why, |t, view| t.outside_mut().alertmanager = Some(view)),
+            Err(why) => {
+                no_way(tell, clock, remote, &why, |t, view| t.outside_mut().alertmanager = Some(view))
+            }
         }
     }
     tasks
@@ -67,28 +70,34 @@ pub fn remotes(
 /// The client of a Prometheus, over the way that probes of its host use.
 ///
 /// # Errors
-/// There is no way to its host.
+/// There is no way to its host, or a header that cannot be sent.
 pub fn prometheus(remote: &Remote, prober: &Prober) -> Result<Prometheus, String> {
-    Ok(Prometheus::new(remote.clone(), prober.way_to(&remote.host)?, Arc::clone(&prober.access().secrets)))
+    api(remote, prober).map(Prometheus::over)
 }
 
 /// As [`prometheus`], of an Alertmanager.
 ///
 /// # Errors
-/// There is no way to its host.
+/// There is no way to its host, or a header that cannot be sent.
 pub fn alertmanager(remote: &Remote, prober: &Prober) -> Result<Alertmanager, String> {
-    Ok(Alertmanager::new(remote.clone(), prober.way_to(&remote.host)?, Arc::clone(&prober.access().secrets)))
+    api(remote, prober).map(Alertmanager::over)
+}
+
+fn api(remote: &Remote, prober: &Prober) -> Result<Api, String> {
+    let way = prober.way_to(&remote.host)?;
+    let api = Api::new(remote.clone(), way, Arc::clone(&prober.access().secrets));
+    remote.headers.iter().try_fold(api, |api, (name, value)| api.with_header(name, value))
 }
 
 fn no_way(
     tell: &Teller,
     clock: &Arc<dyn Clock>,
     remote: &Remote,
-    why: String,
+    why: &str,
     put: fn(&mut Telemetry, crate::domain::board::RemoteView),
 ) {
     use crate::domain::board::{RemoteState, RemoteView};
-    let state = RemoteState::Silent { since: clock.now(), why: text::reason(&why) };
+    let state = RemoteState::Silent { since: clock.now(), why: text::reason(why) };
     let view = RemoteView { url: remote.target.url.clone(), state, version: String::new() };
     tell.tell(Message::Outside(Box::new(move |t| put(t, view))));
 }
@@ -104,7 +113,7 @@ async fn keep_up(prometheus: Arc<Prometheus>, clock: Arc<dyn Clock>, tell: Telle
                 outside.rules.clone_from(&rules.rules);
             }
             if !outside.prometheus_answers() {
-                telemetry.objectives_mut().iter_mut().for_each(|o| o.forget_remote());
+                telemetry.objectives_mut().iter_mut().for_each(Objective::forget_remote);
             }
         })));
     })
@@ -189,7 +198,7 @@ fn counts_of(stack: &Stack) -> Vec<Counted> {
     let objectives = super::setup::of(&stack.metrics).objectives;
     let mut out = Vec::new();
     for (i, setup) in objectives.into_iter().enumerate() {
-        let objective = crate::domain::telemetry::objectives::Objective::new(setup);
+        let objective = Objective::new(setup);
         for counts in objective.questions() {
             out.push((i, counts.window, counts.total.text().to_owned(), counts.part.text().to_owned()));
         }
@@ -206,20 +215,45 @@ async fn count(prometheus: Arc<Prometheus>, clock: Arc<dyn Clock>, tell: Teller,
         if let Some(reach) = reach(&prometheus, at).await {
             tell.tell(Message::Outside(Box::new(move |t| t.outside_mut().reach = Some(reach))));
         }
-        for (i, window, total, part) in &counts {
-            let (total, part) = (one(&prometheus, total, at).await, one(&prometheus, part, at).await);
+        for counted in &counts {
             // What failed keeps its last figures: the screen says when the Prometheus is silent.
-            if let (Ok(total), Ok(part)) = (total, part) {
-                let (i, window) = (*i, *window);
-                tell.tell(Message::Outside(Box::new(move |t| {
-                    if let Some(objective) = t.objectives_mut().get_mut(i) {
-                        objective.answered(window, total, part);
-                    }
-                })));
+            if let Some(put) = count_one(&prometheus, counted, at).await {
+                tell.tell(Message::Outside(put));
             }
         }
         tokio::time::sleep(COUNT_EVERY).await;
     }
+}
+
+/// What puts an answer where it belongs.
+pub type Put = Box<dyn FnOnce(&mut Telemetry) + Send>;
+
+async fn count_one(prometheus: &Prometheus, counted: &Counted, at: Millis) -> Option<Put> {
+    let (i, window, total, part) = counted;
+    let total = one(prometheus, total, at).await.ok()?;
+    let part = one(prometheus, part, at).await.ok()?;
+    let (i, window) = (*i, *window);
+    Some(Box::new(move |t| {
+        if let Some(objective) = t.objectives_mut().get_mut(i) {
+            objective.answered(window, total, part);
+        }
+    }))
+}
+
+/// Counts the long windows of every objective once, for who looks only once.
+pub async fn count_all(prometheus: &Prometheus, stack: &Stack, at: Millis) -> Vec<Put> {
+    let counts = counts_of(stack);
+    let mut out: Vec<Put> = Vec::new();
+    if counts.is_empty() {
+        return out;
+    }
+    if let Some(reach) = reach(prometheus, at).await {
+        out.push(Box::new(move |t| t.outside_mut().reach = Some(reach)));
+    }
+    for counted in &counts {
+        out.extend(count_one(prometheus, counted, at).await);
+    }
+    out
 }
 
 /// The value of an expression that gives one series or none.

@@ -12,13 +12,9 @@ use crate::domain::alert::remote::RemoteRule;
 use crate::domain::promql::{Line, Value};
 use crate::domain::series::{Labels, Millis};
 use crate::domain::text;
-use crate::stack::metrics::Remote;
-use crate::transport::Transport;
-use crate::transport::secret::Secrets;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The largest answer to a query, in bytes after decompression.
 const MAX_VALUES: usize = 64 << 20;
@@ -96,11 +92,6 @@ impl std::fmt::Display for Build {
 
 impl Prometheus {
     /// Nothing is opened yet.
-    pub fn new(remote: Remote, transport: Arc<Transport>, secrets: Arc<Secrets>) -> Prometheus {
-        Prometheus { api: Api::new(remote, transport, secrets) }
-    }
-
-    /// Over an API of one's own, such as one with headers.
     pub fn over(api: Api) -> Prometheus {
         Prometheus { api }
     }
