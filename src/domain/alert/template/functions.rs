@@ -5,10 +5,10 @@ use super::data::Data;
 use super::{gofmt, humane};
 use crate::domain::alert::ask;
 use crate::domain::promql::Expr;
+use core::net::IpAddr;
 use regex::Regex;
 use std::cmp::Ordering;
 use std::fmt::Write;
-use core::net::IpAddr;
 use std::rc::Rc;
 
 /// A function and how many arguments it takes.
