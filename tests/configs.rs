@@ -99,7 +99,8 @@ fn rule_files_stand_beside_the_file_that_names_them() {
     write("etc/config.toml", "stack = '../stack.toml'\nrule_files = ['b.yml']\n");
     let flags = load::Flags { config: Some(dir.path().join("etc/config.toml")), stack: None };
     let loaded = load::load(&flags, &|_| None).unwrap_or_else(|e| panic!("{e:?}"));
-    let names: Vec<&str> = loaded.stack.metrics.rules.iter().map(|r| r.name()).collect();
+    let names: Vec<&str> =
+        loaded.stack.metrics.rules.iter().map(quarterdeck::stack::metrics::Rule::name).collect();
     assert_eq!(names, ["A", "B"]);
     assert!(loaded.problems.0.is_empty(), "{}", loaded.problems);
 }

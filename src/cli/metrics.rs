@@ -6,6 +6,7 @@ use crate::clock::Now;
 use crate::domain::alert::state::Restored;
 use crate::domain::telemetry::Telemetry;
 use crate::observe::mailbox::Mailbox;
+use crate::observe::metrics::engine::remotes::Pace;
 use crate::observe::metrics::engine::{Engine, Keep, remotes, restored_words, setup, tasks};
 use crate::observe::prober::Prober;
 use crate::observe::scheduler::{Tap, Task};
@@ -45,7 +46,8 @@ pub fn start(ready: &Ready, prober: &Prober, mailbox: &Arc<Mailbox>, keep: bool)
     let engine = Engine::start(telemetry, interval, Arc::clone(&ready.clock), publish, keep)
         .map_err(|e| format!("start the metrics engine: {e}"))?;
     let mut beside = tasks::scrapes(stack, prober, &ready.clock, &engine.teller(), &engine.wants());
-    beside.extend(remotes::remotes(stack, prober, &ready.clock, &engine.teller(), &engine.wants()));
+    let (teller, wants) = (engine.teller(), engine.wants());
+    beside.extend(remotes::remotes(stack, prober, &ready.clock, &teller, &wants, Pace::default()));
     let tap = tasks::tap(stack, engine.teller());
     Ok(Metrics { engine, tap, tasks: beside })
 }

@@ -21,6 +21,34 @@ pub struct Active {
     pub earlier: Option<Earlier>,
 }
 
+impl Active {
+    /// The same, after more time in which nobody could tell whether it holds.
+    fn later(mut self, waited: Millis) -> Active {
+        if self.phase == Phase::Pending {
+            self.since = self.since.saturating_add(waited);
+        }
+        if let Some(earlier) = &mut self.earlier {
+            earlier.gap += Duration::from_millis(waited.unsigned_abs());
+        }
+        self
+    }
+
+    /// The wall clock jumped by `by`, and shows `at` now. Times that are now in the future move
+    /// along; of one that waits, the time that nobody saw does not count.
+    fn clock_jumped(&mut self, at: Millis, by: Millis) {
+        let waits = self.phase == Phase::Pending && by > 0;
+        let times = [Some(&mut self.since), self.fired.as_mut(), self.keep_since.as_mut()];
+        for time in times.into_iter().flatten() {
+            if *time > at || waits {
+                *time = time.saturating_add(by).min(at);
+            }
+        }
+        if let Some(earlier) = &mut self.earlier {
+            earlier.since = earlier.since.min(self.since);
+        }
+    }
+}
+
 /// What is known of an alert from before a restart of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Earlier {
@@ -73,11 +101,24 @@ impl Step {
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
     pub active: BTreeMap<Labels, Active>,
-    /// From before a restart, until the rule has been evaluated once.
+    /// From before a restart, until the condition is seen to hold or [`SETTLE`] is over.
     pub restored: BTreeMap<Labels, Active>,
+    /// When the rule was evaluated first.
+    pub began: Option<Millis>,
 }
 
+/// After a restart memory is empty: a rate has no value before the second scrape, and a slow target
+/// has not answered. What does not hold yet for want of samples is waited for this long.
+pub const SETTLE: Duration = Duration::from_secs(120);
+
 impl Alerts {
+    /// The wall clock jumped by `by`, back or ahead, and shows `at` now.
+    pub fn clock_jumped(&mut self, at: Millis, by: Millis) {
+        let all = self.active.values_mut().chain(self.restored.values_mut());
+        all.for_each(|alert| alert.clock_jumped(at, by));
+        self.began = self.began.map(|began| began.saturating_add(by).min(at));
+    }
+
     /// Moves every alert by what the expression gave at `at`, and says what moved.
     ///
     /// # Errors
@@ -90,10 +131,15 @@ impl Alerts {
     ) -> Result<Vec<(Labels, Step)>, String> {
         let mut steps = Vec::new();
         self.go_away(rule, &seen, at, &mut steps);
+        let waited = at.saturating_sub(*self.began.get_or_insert(at)).max(0);
         let mut restored = std::mem::take(&mut self.restored);
+        restored.retain(|labels, _| !self.active.contains_key(labels));
         for (labels, seen) in seen {
-            let found = restored.remove(&labels);
+            let found = restored.remove(&labels).map(|alert| alert.later(waited));
             self.come(&labels, seen, found, at, &mut steps);
+        }
+        if waited < millis(SETTLE) {
+            self.restored = restored;
         }
         for (labels, alert) in &mut self.active {
             if alert.phase == Phase::Pending && at - alert.since >= millis(rule.hold) {

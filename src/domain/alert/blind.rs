@@ -71,25 +71,38 @@ pub(super) fn look(unmatched: &mut Vec<Unmatched>, source: &dyn Source, at: Mill
 }
 
 impl Rules {
-    /// What is wrong with each rule, in the order of the rules.
-    pub(super) fn blind(&self, source: &dyn Source) -> Vec<Vec<Blind>> {
-        let hidden = hidden(&self.entries, &self.inhibitions);
-        let entries = self.entries.iter().zip(hidden);
-        entries
+    /// What is wrong with each rule, in the order of the rules. Worked out once for each evaluation
+    /// of a rule: it looks at the series on both sides of every join.
+    pub(super) fn blind(&mut self, source: &dyn Source) -> Vec<Vec<Blind>> {
+        let hidden = self.hidden.take().unwrap_or_else(|| hidden(&self.entries, &self.inhibitions));
+        let entries = self.entries.iter_mut().zip(&hidden);
+        let found = entries
             .map(|(entry, hidden)| {
                 let mut found = entry.never_matched();
-                found.extend(joins(&entry.rule.expr, source, entry.evaluated, &self.options));
-                if entry.rule.is_alert() {
-                    found.extend(guards(&entry.rule.expr));
-                }
-                found.extend(hidden);
+                found.extend_from_slice(entry.by_expression(source, &self.options));
+                found.extend_from_slice(hidden);
                 found
             })
-            .collect()
+            .collect();
+        self.hidden = Some(hidden);
+        found
     }
 }
 
 impl Entry {
+    /// Joins and guards, as of the last evaluation.
+    fn by_expression(&mut self, source: &dyn Source, options: &Options) -> &[Blind] {
+        let at = self.evaluated;
+        if self.blind.as_ref().is_none_or(|(known, _)| *known != at) {
+            let mut found = joins(&self.rule.expr, source, at, options);
+            if self.rule.is_alert() {
+                found.extend(guards(&self.rule.expr));
+            }
+            self.blind = Some((at, found));
+        }
+        self.blind.as_ref().map_or(&[], |(_, found)| found)
+    }
+
     fn never_matched(&self) -> Vec<Blind> {
         let (Some(since), Some(at)) = (self.watched, self.evaluated) else { return Vec::new() };
         let observed = Duration::from_millis(u64::try_from(at - since).unwrap_or(0));

@@ -5,7 +5,7 @@ use super::ask::{self, Memory};
 use super::blind::{self, Unmatched};
 use super::rule::{Inhibition, Rule, RuleKind, Severity};
 use super::template::{Scope, Template};
-use super::view::RuleIndex;
+use super::view::{Blind, RuleIndex};
 use crate::domain::promql::{Options, Point};
 use crate::domain::series::labels::NAME;
 use crate::domain::series::{Labels, Millis, Source, stale};
@@ -56,6 +56,8 @@ pub struct Rules {
     pub(super) options: Options,
     external_labels: Labels,
     external_url: String,
+    /// By which inhibitions each rule's alerts would be hidden, once that was worked out.
+    pub(super) hidden: Option<Vec<Vec<Blind>>>,
 }
 
 /// One rule and what became of it.
@@ -77,6 +79,8 @@ pub(super) struct Entry {
     pub took: Duration,
     /// Why it is inactive, as worked out for the evaluation at that time.
     pub because: Option<(Millis, String)>,
+    /// Joins and guards that are wrong, as worked out for that evaluation.
+    pub blind: Option<(Option<Millis>, Vec<Blind>)>,
     /// Selectors that nothing has matched since `watched`.
     pub unmatched: Vec<Unmatched>,
     pub watched: Option<Millis>,
@@ -136,6 +140,7 @@ impl Rules {
             options: setup.options,
             external_labels: setup.external_labels,
             external_url: setup.external_url,
+            hidden: None,
         }
     }
 
@@ -266,6 +271,7 @@ impl Entry {
             evaluated: None,
             took: Duration::ZERO,
             because: None,
+            blind: None,
             unmatched,
             watched: None,
         }

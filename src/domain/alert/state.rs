@@ -73,6 +73,15 @@ impl Rules {
         serde_json::to_string(&Saved { version: VERSION, at, alerts }).map_err(|e| e.to_string())
     }
 
+    /// The wall clock jumped by `by`, back or ahead, and shows `at` now: an alert must not wait until
+    /// the clock is back where it was, nor fire for time that did not pass.
+    pub fn clock_jumped(&mut self, at: Millis, by: Millis) {
+        for entry in &mut self.entries {
+            entry.alerts.clock_jumped(at, by);
+            entry.watched = entry.watched.map(|t| t.saturating_add(by).min(at));
+        }
+    }
+
     /// Takes up what [`Rules::save`] gave. Alerts take effect at their rule's next evaluation, if
     /// its expression still gives them. Nothing is taken from a text that cannot be read.
     ///

@@ -14,12 +14,12 @@ pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
     let told = std::mem::take(&mut t.outside.told);
     let finder = told.finder();
     let (alerts, rules) = here(t, now, &finder);
-    let reach = t.outside.reach.filter(|_| t.outside.prometheus_answers());
+    let remote = t.outside.prometheus_answers();
     let at = now.wall.as_millisecond();
     let mut slos = Vec::new();
     let mut burning = Vec::new();
     for objective in &mut t.objectives {
-        let view = objective.view(at, reach);
+        let view = objective.view(at, remote);
         burning.extend(objective.alerts(&view, &|severity| t.rules.ranked(severity).rank));
         slos.push(view);
     }
@@ -28,9 +28,10 @@ pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
     alerts.sort_by(|a, b| pressing(a).cmp(&pressing(b)).then_with(|| a.labels.cmp(&b.labels)));
     t.outside.told = told;
     let stats = t.store.0.stats();
-    let (mut names, labels) = t.sources.words();
-    if t.outside.prometheus_answers() && !t.outside.names.is_empty() {
+    let (mut names, mut labels) = t.sources.words();
+    if remote && !t.outside.names.is_empty() {
         names = Arc::clone(&t.outside.names);
+        labels = Arc::clone(&t.outside.labels);
     }
     Board {
         at: Some(now),
@@ -42,7 +43,7 @@ pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
             bytes: stats.bytes,
             dropped: stats.dropped.by_bounds(),
             evaluation: t.evaluation,
-            trouble: t.trouble.clone(),
+            trouble: t.clocks.trouble(now),
         },
         targets: t.sources.views(),
         alerts,
@@ -60,8 +61,7 @@ pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
 /// What the rules say over what is in memory here.
 fn here(t: &mut Telemetry, now: Now, finder: &Finder<'_>) -> (Vec<AlertView>, Vec<RuleView>) {
     let (rules, sources) = (&t.rules, &t.sources);
-    let stale: BTreeMap<usize, _> =
-        (0..rules.len()).filter_map(|i| Some((i, sources.stale(rules.rule(RuleIndex(i))?)?))).collect();
+    let stale: BTreeMap<usize, _> = (0..rules.len()).filter_map(|i| Some((i, sources.stale(i)?))).collect();
     let courier = match t.outside.alertmanager.as_ref().map(|v| &v.state) {
         None => Courier::Nobody,
         Some(RemoteState::Answering { .. }) => Courier::Answers(finder),

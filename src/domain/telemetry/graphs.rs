@@ -31,7 +31,24 @@ pub struct Range {
     pub step: Millis,
 }
 
+/// A graph that ends now may be this far behind: what comes from elsewhere takes its time.
+const BEHIND: Millis = 60_000;
+
 impl Range {
+    /// Whether it is as wide and as fine as another, at whatever time.
+    pub fn is_like(self, other: Range) -> bool {
+        (self.to - self.from).abs_diff(other.to - other.from) <= self.step.unsigned_abs()
+            && self.step == other.step
+    }
+
+    /// Whether what was found for this range can stand for what is wanted. One that is `live` moves
+    /// on with time, and may be a little behind.
+    pub(super) fn serves(self, wanted: Range, live: bool) -> bool {
+        let behind = wanted.to - self.to;
+        self == wanted
+            || (live && self.is_like(wanted) && (0..=BEHIND.max(2 * wanted.step)).contains(&behind))
+    }
+
     pub(super) fn step(self) -> Duration {
         Duration::from_millis(self.step.unsigned_abs())
     }

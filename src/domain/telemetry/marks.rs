@@ -23,11 +23,22 @@ pub struct Marks {
     /// When each process was last seen to have started.
     started: HashMap<Labels, f64>,
     /// The labels under which each build was last seen.
-    builds: HashMap<Labels, Labels>,
+    builds: HashMap<Labels, Builds>,
     /// The process id that each probe last saw.
     pids: HashMap<Labels, f64>,
     list: VecDeque<Mark>,
 }
+
+/// What one exporter says it runs. Some say it of several parts at once.
+#[derive(Debug, Default)]
+struct Builds {
+    at: Millis,
+    now: Vec<Labels>,
+    before: Vec<Labels>,
+}
+
+/// Parts of which one exporter may tell the build; of more, none is told.
+const MAX_PARTS: usize = 32;
 
 impl Marks {
     /// What must be kept of every page for this to work.
@@ -69,8 +80,17 @@ impl Marks {
         if self.builds.len() >= MAX_WATCHED && !self.builds.contains_key(&who) {
             return;
         }
-        let before = self.builds.insert(who, labels.clone());
-        if let Some(before) = before.filter(|b| b != labels)
+        let builds = self.builds.entry(who).or_default();
+        if t > builds.at {
+            (builds.at, builds.before) = (t, std::mem::take(&mut builds.now));
+        }
+        if t < builds.at || builds.now.len() >= MAX_PARTS {
+            return;
+        }
+        let known = builds.before.is_empty() || builds.before.contains(labels);
+        builds.now.push(labels.clone());
+        if !known
+            && let Some(before) = builds.before.iter().max_by_key(|b| in_common(b, labels)).cloned()
             && let Ok(at) = Timestamp::from_millisecond(t)
         {
             let version = |l: &Labels| {
@@ -102,10 +122,15 @@ impl Marks {
 
     /// Adds one that somebody else knows of.
     pub fn push(&mut self, at: Timestamp, kind: MarkKind, text: &str) {
+        let mark = Mark { at, kind, text: text::one_line(text, 120) };
+        // A rule that fires for a hundred instances at once is one change.
+        if self.list.iter().rev().any(|m| *m == mark) {
+            return;
+        }
         if self.list.len() >= MAX_MARKS {
             self.list.pop_front();
         }
-        self.list.push_back(Mark { at, kind, text: text::one_line(text, 120) });
+        self.list.push_back(mark);
     }
 
     /// Oldest first.
@@ -114,6 +139,11 @@ impl Marks {
         all.sort_by_key(|m| m.at);
         all
     }
+}
+
+/// How many labels two series share: which build became which.
+fn in_common(a: &Labels, b: &Labels) -> usize {
+    a.iter().filter(|(name, value)| b.get(name) == *value).count()
 }
 
 /// The job of a series, and the instance where there is one.
@@ -147,6 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn an_exporter_that_tells_of_several_builds_at_once_is_not_deployed_at_every_look() {
+        let v = |part, version| {
+            [("__name__", "x_build_info"), ("job", "api"), ("part", part), ("version", version)]
+        };
+        let (a, b, c) = (v("a", "1"), v("b", "2"), v("b", "3"));
+        let mut steps: Vec<Step<'_>> = Vec::new();
+        for t in 1..9 {
+            steps.extend([(&a[..], t * 1000, 1.0), (if t < 5 { &b[..] } else { &c[..] }, t * 1000, 1.0)]);
+        }
+        let marks = seen(&steps);
+        assert_eq!(marks.iter().map(|m| m.0).collect::<Vec<_>>(), [5], "{marks:?}");
+    }
+
+    #[test]
     fn another_version_of_the_same_instance_is_a_deploy() {
         let v = |version| {
             [("__name__", "api_build_info"), ("job", "api"), ("instance", "a:1"), ("version", version)]
@@ -166,7 +210,7 @@ mod tests {
     #[test]
     fn there_are_never_more_than_the_bound() {
         let mut marks = Marks::default();
-        for i in 0..MAX_MARKS as i64 + 5 {
+        for i in 0..i64::try_from(MAX_MARKS).unwrap() + 5 {
             marks.push(Timestamp::from_second(i).unwrap(), MarkKind::Alert, &i.to_string());
         }
         let all = marks.list();

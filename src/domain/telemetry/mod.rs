@@ -1,16 +1,20 @@
 //! Everything measured and what follows from it: samples, rules, objectives, graphs. Pure; whoever
 //! owns it hands it samples and the time, and takes boards from it.
 
+mod clocks;
 mod compose;
 pub mod graphs;
 pub mod marks;
 pub mod objectives;
 mod outside;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 pub use outside::Outside;
 pub use sources::{Scraped, Target};
 
+use self::clocks::Clocks;
 use self::graphs::{Graph, MAX_ANSWER, Range};
 use self::marks::Marks;
 use self::objectives::Objective;
@@ -38,10 +42,6 @@ pub struct Setup {
     pub limits: Limits,
 }
 
-/// The wall clock may run this far apart from the steady one between two looks before it counts
-/// as set back.
-const SET_BACK: Duration = Duration::from_secs(2);
-
 /// See the module.
 pub struct Telemetry {
     store: Memories,
@@ -56,9 +56,10 @@ pub struct Telemetry {
     watch: Option<Watch>,
     query: Option<Query>,
     outside: Outside,
+    clocks: Clocks,
+    /// When the rules were last looked at.
     last: Option<Now>,
     evaluation: Option<Duration>,
-    trouble: Option<String>,
 }
 
 /// What is to be asked of a Prometheus: graphs and the expression that was typed.
@@ -66,6 +67,26 @@ pub struct Telemetry {
 pub struct Questions {
     pub graphs: Vec<GraphQuestion>,
     pub query: Option<(String, Range)>,
+    /// Whether the graphs, and the query, end now: then they only move on with time.
+    pub live: (bool, bool),
+}
+
+impl Questions {
+    /// Whether these are the others, only later.
+    pub fn only_moved_on(&self, other: &Questions) -> bool {
+        let same = |a: Range, b: Range, live: bool| a == b || (live && a.is_like(b));
+        let graph = |(a, b): (&GraphQuestion, &GraphQuestion)| {
+            (a.index, &a.lines) == (b.index, &b.lines) && same(a.range, b.range, self.live.0)
+        };
+        let query = match (&self.query, &other.query) {
+            (Some((a, ra)), Some((b, rb))) => a == b && same(*ra, *rb, self.live.1),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        self.live == other.live
+            && self.graphs.len() == other.graphs.len()
+            && self.graphs.iter().zip(&other.graphs).all(graph)
+            && query
+    }
 }
 
 /// One graph as a question.
@@ -109,6 +130,16 @@ impl Source for Memories {
     ) {
         self.0.select(matchers, from, to, visit);
     }
+
+    fn select_last(
+        &self,
+        matchers: &[Matcher],
+        from: Millis,
+        to: Millis,
+        visit: &mut dyn FnMut(&Labels, Sample),
+    ) {
+        self.0.select_last(matchers, from, to, visit);
+    }
 }
 
 impl Memory for Memories {
@@ -126,21 +157,22 @@ impl Telemetry {
         let exprs = rules.chain(graphs).chain(objectives.iter().flat_map(Objective::exprs));
         let selectors = exprs.flat_map(Expr::selectors).map(|s| s.matchers);
         let base = Selection::new(selectors.chain(Marks::wanted()));
+        let sources = Sources::new(setup.targets, setup.rules.rules.iter());
         Telemetry {
             store: Memories(Store::new(setup.limits)),
             rules: Rules::new(setup.rules),
             objectives,
             graphs: setup.graphs,
-            sources: Sources::new(setup.targets),
+            sources,
             marks: Marks::default(),
             selection: Arc::new(base.clone()),
             base,
             watch: None,
             query: None,
             outside: Outside::default(),
+            clocks: Clocks::default(),
             last: None,
             evaluation: None,
-            trouble: None,
         }
     }
 
@@ -164,8 +196,13 @@ impl Telemetry {
     }
 
     /// Takes what one look at a target gave.
-    pub fn take_scrape(&mut self, scraped: Scraped) {
+    pub fn take_scrape(&mut self, mut scraped: Scraped) {
+        self.notice_clock(scraped.at);
         self.sources.take(&scraped);
+        if self.clocks.is_of_old_clock(scraped.at) {
+            // Dated by a clock that was wrong: the next look is not far.
+            scraped.samples.clear();
+        }
         self.take(&scraped.samples);
     }
 
@@ -181,11 +218,24 @@ impl Telemetry {
     /// Looks at every rule that is due, and counts the objectives' events. `elapsed` is a steady
     /// clock. Returns in words which alerts moved, for the log.
     pub fn evaluate(&mut self, now: Now, elapsed: &dyn Fn() -> Duration) -> Vec<String> {
+        self.run(now, elapsed, false)
+    }
+
+    /// As [`Telemetry::evaluate`], with every rule due.
+    pub fn evaluate_all(&mut self, now: Now, elapsed: &dyn Fn() -> Duration) -> Vec<String> {
+        self.run(now, elapsed, true)
+    }
+
+    fn run(&mut self, now: Now, elapsed: &dyn Fn() -> Duration, all: bool) -> Vec<String> {
         self.notice_clock(now);
         let at = now.wall.as_millisecond();
         let began = elapsed();
         self.store.0.expire(at);
-        let done = self.rules.evaluate(&mut self.store, at, elapsed);
+        let done = if all {
+            self.rules.evaluate_all(&mut self.store, at, elapsed)
+        } else {
+            self.rules.evaluate(&mut self.store, at, elapsed)
+        };
         for objective in &mut self.objectives {
             objective.count(&self.store, at);
         }
@@ -209,22 +259,17 @@ impl Telemetry {
         told
     }
 
-    /// Samples from what is now the future would keep every later one out until then.
+    /// Samples from what is now the future would keep every later one out until then, and times of
+    /// alerts would not come.
     fn notice_clock(&mut self, now: Now) {
-        let Some(last) = self.last else { return };
-        let went = i128::try_from(now.since(last).as_millis()).unwrap_or(i128::MAX);
-        let shown = i128::from(now.wall.as_millisecond()) - i128::from(last.wall.as_millisecond());
-        let back = went - shown;
-        if back > i128::try_from(SET_BACK.as_millis()).unwrap_or(i128::MAX) {
-            self.store.0.cut_after(now.wall.as_millisecond());
-            let by = text::one_line(
-                &crate::domain::units::short_age(Duration::from_millis(
-                    u64::try_from(back).unwrap_or(u64::MAX),
-                )),
-                20,
-            );
-            self.trouble = Some(format!("the clock was set back by {by}: samples from after that are gone"));
+        let Some(jump) = self.clocks.look(now) else { return };
+        let at = now.wall.as_millisecond();
+        if jump < 0 {
+            self.store.0.cut_after(at);
         }
+        self.rules.clock_jumped(at, jump);
+        self.objectives.iter_mut().for_each(|o| o.clock_jumped(at, jump));
+        tracing::warn!("{}", self.clocks.trouble(now).unwrap_or_default());
     }
 
     /// Changes what is looked at.
@@ -244,6 +289,7 @@ impl Telemetry {
             Ask::Rest => {
                 self.watch = None;
                 self.query = None;
+                self.outside.forget_screens();
                 self.sources.explore(None);
                 self.select(self.base.clone());
             }
@@ -299,13 +345,17 @@ impl Telemetry {
             range,
         });
         let query = self.queried(now).map(|(expr, range)| (expr.text().to_owned(), range));
-        Questions { graphs: graphs.collect(), query }
+        let graphs = graphs.collect();
+        let live = |end: Option<Option<Millis>>| end == Some(None);
+        let live = (live(self.watch.as_ref().map(|w| w.end)), live(self.query.as_ref().map(|q| q.end)));
+        Questions { graphs, query, live }
     }
 
     fn draw(&self, now: Now) -> Vec<Arc<GraphData>> {
+        let live = self.watch.as_ref().is_some_and(|w| w.end.is_none());
         self.watched(now)
             .into_iter()
-            .map(|(index, graph, range)| match self.outside.graph(index) {
+            .map(|(index, graph, range)| match self.outside.graph(index, range, live) {
                 Some(data) => data,
                 None => Arc::new(graphs::draw(index, graph, &self.store, range)),
             })
@@ -314,10 +364,10 @@ impl Telemetry {
 
     fn answer(&self, now: Now) -> Option<Arc<Answer>> {
         let query = self.query.as_ref()?;
-        if let Some(answer) = self.outside.answer(&query.text) {
+        let range = Range::new(query.span, query.end.unwrap_or(now.wall.as_millisecond()), query.columns);
+        if let Some(answer) = self.outside.answer(&query.text, range, query.end.is_none()) {
             return Some(answer);
         }
-        let range = Range::new(query.span, query.end.unwrap_or(now.wall.as_millisecond()), query.columns);
         let (mut lines, mut trouble) = match &query.expr {
             Ok(expr) => {
                 match expr.range(&self.store, range.from, range.to, range.step(), &Options::default()) {

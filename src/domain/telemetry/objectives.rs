@@ -30,7 +30,10 @@ pub struct Objective {
     setup: Setup,
     counts: Vec<Counts>,
     local: Vec<(Duration, Figures)>,
-    remote: Vec<(Duration, Figures)>,
+    /// What a Prometheus counted, window by window; nothing where it has no such series.
+    remote: Vec<(Duration, Option<Figures>)>,
+    /// How far back that Prometheus has samples of the total.
+    reach: Option<Duration>,
     /// How far back there are samples of the total, here.
     seen: Duration,
     /// Since when each pair of windows fires.
@@ -49,6 +52,7 @@ impl Objective {
             setup,
             local: Vec::new(),
             remote: Vec::new(),
+            reach: None,
             seen: Duration::ZERO,
             since: Default::default(),
             trouble,
@@ -96,10 +100,26 @@ impl Objective {
         Duration::from_millis(u64::try_from(at - first).unwrap_or(0))
     }
 
+    /// Two expressions whose lesser value is when the first sample of the total was, in seconds: a
+    /// coarse one over the whole window, and a fine one for a Prometheus that has just begun.
+    pub fn reach_questions(&self) -> [String; 2] {
+        let first = |window: Duration, steps: u32| {
+            let total = self.setup.total.text();
+            let (window, step) = (window.as_secs().max(1), (window / steps).as_secs().max(1));
+            format!("min(min_over_time(timestamp({total})[{window}s:{step}s]))")
+        };
+        [first(self.setup.promise.window, 720), first(Duration::from_secs(2 * 3600), 480)]
+    }
+
+    /// Takes how far back a Prometheus has samples of the total; `None` when it has none.
+    pub fn reaches(&mut self, reach: Option<Duration>) {
+        self.reach = reach;
+    }
+
     /// Takes a Prometheus' counts of one window; `None` values are no series.
     pub fn answered(&mut self, window: Duration, total: Option<f64>, part: Option<f64>) {
         self.remote.retain(|(w, _)| *w != window);
-        self.remote.extend(self.setup.figures(total, part).map(|f| (window, f)));
+        self.remote.push((window, self.setup.figures(total, part)));
     }
 
     /// A Prometheus no longer answers: its counts would only grow old.
@@ -107,12 +127,27 @@ impl Objective {
         self.remote.clear();
     }
 
-    /// The verdict. `reach` is how far back the Prometheus has samples, when it answers.
-    pub fn view(&mut self, at: Millis, reach: Option<Duration>) -> SloView {
-        let remote = reach.filter(|_| !self.remote.is_empty());
-        let figures = if remote.is_some() { &self.remote } else { &self.local };
+    /// The wall clock jumped: a burn that began in what is now the future began before.
+    pub fn clock_jumped(&mut self, at: Millis, by: Millis) {
+        for since in self.since.iter_mut().flatten().filter(|since| **since > at) {
+            *since = since.saturating_add(by).min(at);
+        }
+    }
+
+    /// What the Prometheus counted and how far back, once it has said all of it: some windows from
+    /// there and some from here would be compared with each other.
+    fn remote(&self) -> Option<(Vec<(Duration, Figures)>, Duration)> {
+        let reach = self.reach.filter(|_| self.remote.len() >= self.counts.len())?;
+        let figures: Vec<_> = self.remote.iter().filter_map(|(w, f)| Some((*w, (*f)?))).collect();
+        (!figures.is_empty()).then_some((figures, reach))
+    }
+
+    /// The verdict: by a Prometheus' counts while it `answers`, if it has any.
+    pub fn view(&mut self, at: Millis, answers: bool) -> SloView {
+        let remote = self.remote().filter(|_| answers);
+        let figures = remote.as_ref().map_or(&self.local, |(figures, _)| figures);
         let of = |window: Duration| figures.iter().find(|(w, _)| *w == window).map(|(_, f)| *f);
-        let seen = remote.unwrap_or(self.seen).min(self.setup.promise.window);
+        let seen = remote.as_ref().map_or(self.seen, |(_, reach)| *reach).min(self.setup.promise.window);
         let judged = slo::judge(&self.setup.promise, seen, &of);
         for (since, burn) in self.since.iter_mut().zip(&judged.burns) {
             *since = if burn.firing { since.or(Some(at)) } else { None };
@@ -129,7 +164,7 @@ impl Objective {
             budget_left: judged.budget_left,
             burns: judged.burns,
             remote: remote.is_some(),
-            trouble: self.trouble.clone().or(nothing),
+            trouble: self.trouble.clone().filter(|_| remote.is_none()).or(nothing),
             help: self.setup.help.clone(),
             rows: self.setup.rows.clone(),
         }

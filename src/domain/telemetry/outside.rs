@@ -2,29 +2,28 @@
 //! answer; while they are silent, what they would say is evaluated here instead, as far as it is
 //! scraped here.
 
+use super::graphs::Range;
 use crate::domain::alert::remote::{Finder, RemoteRule, Told};
 use crate::domain::alert::remote_views::{self, Paging};
 use crate::domain::alert::rules::Rules;
-use crate::domain::alert::view::{AlertView, Origin, RuleIndex, RuleView};
+use crate::domain::alert::view::{AlertView, BlindKind, Origin, RuleIndex, RuleState, RuleView};
 use crate::domain::board::{Answer, GraphData, GraphIndex, RemoteState, RemoteView};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What others know.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
     pub prometheus: Option<RemoteView>,
     pub rules: Vec<RemoteRule>,
-    /// How far back the Prometheus has samples.
-    pub reach: Option<Duration>,
     pub alertmanager: Option<RemoteView>,
     pub told: Told,
     pub graphs: BTreeMap<GraphIndex, Arc<GraphData>>,
     pub answer: Option<Arc<Answer>>,
-    /// Names of series and of labels, for completion.
+    /// Names of series, for completion, and of labels.
     pub names: Arc<Vec<String>>,
+    pub labels: Arc<Vec<String>>,
 }
 
 fn answers(view: Option<&RemoteView>) -> bool {
@@ -40,12 +39,24 @@ impl Outside {
         answers(self.alertmanager.as_ref())
     }
 
-    pub(super) fn graph(&self, index: GraphIndex) -> Option<Arc<GraphData>> {
-        self.graphs.get(&index).filter(|_| self.prometheus_answers()).cloned()
+    /// A graph as the Prometheus has it, if that is what is wanted: the answer to an earlier
+    /// question, of another range, would be drawn in the wrong place.
+    pub(super) fn graph(&self, index: GraphIndex, wanted: Range, live: bool) -> Option<Arc<GraphData>> {
+        let serves = |d: &&Arc<GraphData>| {
+            Range { from: d.from, to: d.to, step: d.step }.serves(wanted, live) && self.prometheus_answers()
+        };
+        self.graphs.get(&index).filter(serves).cloned()
     }
 
-    pub(super) fn answer(&self, expr: &str) -> Option<Arc<Answer>> {
-        self.answer.clone().filter(|a| self.prometheus_answers() && a.expr == expr)
+    pub(super) fn answer(&self, expr: &str, wanted: Range, live: bool) -> Option<Arc<Answer>> {
+        let serves = |a: &Arc<Answer>| Range { from: a.from, to: a.to, step: a.step }.serves(wanted, live);
+        self.answer.clone().filter(|a| self.prometheus_answers() && a.expr == expr && serves(a))
+    }
+
+    /// Nobody looks at graphs or waits for an answer any more.
+    pub(super) fn forget_screens(&mut self) {
+        self.graphs.clear();
+        self.answer = None;
     }
 
     /// A rule that the Prometheus evaluates too is shown as it says: it is the one that pages. What
@@ -86,6 +97,9 @@ impl Outside {
                         view.help = std::mem::take(&mut ours.help);
                         view.rows = std::mem::take(&mut ours.rows);
                         view.blind = std::mem::take(&mut ours.blind);
+                        // What never matched here may well match there.
+                        let active = matches!(view.state, RuleState::Pending | RuleState::Firing);
+                        view.blind.retain(|b| !active || b.kind != BlindKind::NeverMatched);
                         *ours = view;
                     }
                     None => views.push(view),

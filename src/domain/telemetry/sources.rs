@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::domain::alert::rule::Rule;
 use crate::domain::board::{Families, TargetIndex, TargetView};
 use crate::domain::series::labels::NAME;
-use crate::domain::series::{Labels, Millis, Op, is_stale};
+use crate::domain::series::{Labels, Matcher, Millis, Op, is_stale};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -71,17 +71,21 @@ pub(super) struct Sources {
     words: Words,
     explored: Option<TargetIndex>,
     families: Option<Arc<Families>>,
+    /// The names that each rule asks for.
+    asked: Vec<Vec<String>>,
 }
 
 struct One {
     view: TargetView,
     names: HashSet<String>,
+    /// What still comes of a target that gives nothing, such as `up`.
+    still: HashSet<String>,
     /// Since when it gives nothing, after it once did.
     gone: Option<Timestamp>,
 }
 
 impl Sources {
-    pub fn new(targets: Vec<Target>) -> Self {
+    pub fn new<'a>(targets: Vec<Target>, rules: impl Iterator<Item = &'a Rule>) -> Self {
         let one = |(i, t): (usize, Target)| One {
             view: TargetView {
                 index: TargetIndex(i),
@@ -96,10 +100,12 @@ impl Sources {
                 kept: 0,
             },
             names: HashSet::new(),
+            still: HashSet::new(),
             gone: None,
         };
         let list = targets.into_iter().enumerate().map(one).collect();
-        Sources { list, words: Words::default(), explored: None, families: None }
+        let asked = rules.map(names_of).collect();
+        Sources { list, words: Words::default(), explored: None, families: None, asked }
     }
 
     pub fn views(&self) -> Vec<TargetView> {
@@ -161,6 +167,8 @@ impl Sources {
             }
         } else {
             one.gone = one.gone.or(Some(scraped.at.wall));
+            let alive = scraped.samples.iter().filter(|(_, _, v)| !is_stale(*v));
+            one.still = alive.map(|(labels, ..)| labels.name().to_owned()).collect();
         }
         if self.explored == Some(scraped.target) && scraped.families.is_some() {
             for family in scraped.families.iter().flat_map(|f| &f.list) {
@@ -174,13 +182,20 @@ impl Sources {
 
     /// Since when all that a rule looks at has stopped coming, and what that is: some selector's
     /// series came only from targets that now give nothing.
-    pub fn stale(&self, rule: &Rule) -> Option<(Timestamp, String)> {
-        rule.expr.selectors().iter().find_map(|selector| {
-            let name = selector.matchers.iter().find(|m| m.name() == NAME && m.op() == Op::Equal)?.value();
+    pub fn stale(&self, rule: usize) -> Option<(Timestamp, String)> {
+        self.asked.get(rule)?.iter().find_map(|name| {
             let givers: Vec<&One> = self.list.iter().filter(|o| o.names.contains(name)).collect();
-            let since = givers.iter().map(|o| o.gone).collect::<Option<Vec<_>>>()?.into_iter().max()?;
+            let gone = |o: &&One| o.gone.filter(|_| !o.still.contains(name));
+            let since = givers.iter().map(gone).collect::<Option<Vec<_>>>()?.into_iter().max()?;
             let ids: Vec<&str> = givers.iter().map(|o| o.view.id.as_str()).collect();
             Some((since, ids.join(", ")))
         })
     }
+}
+
+/// The names of the series that a rule asks for, as far as it names them.
+fn names_of(rule: &Rule) -> Vec<String> {
+    let name = |m: &Matcher| m.name() == NAME && m.op() == Op::Equal;
+    let selectors = rule.expr.selectors();
+    selectors.iter().filter_map(|s| Some(s.matchers.iter().find(|m| name(m))?.value().to_owned())).collect()
 }

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Looks at everything, and again each second until `span` is over; at least once. Each look ends
-/// with an evaluation of the rules that are due.
+/// with an evaluation of the rules that are due, the last one of all rules.
 pub async fn gather(
     stack: &Stack,
     prober: &Arc<Prober>,
@@ -36,11 +36,13 @@ pub async fn gather(
             }
         }
         let steady = Arc::clone(clock);
-        telemetry.evaluate(clock.now(), &move || steady.now().mono);
         let now = clock.now();
         if now.since(begun) >= span {
+            // The first look has no rates yet, and a report is made of the last.
+            telemetry.evaluate_all(now, &move || steady.now().mono);
             return;
         }
+        telemetry.evaluate(now, &move || steady.now().mono);
         let rest = Duration::from_secs(1).saturating_sub(now.since(look));
         tokio::time::sleep(rest.min(span.saturating_sub(now.since(begun)))).await;
     }

@@ -12,6 +12,7 @@ use crate::domain::series::selection::Selection;
 use crate::domain::series::{Labels, Millis};
 use crate::domain::telemetry::{Questions, Scraped, Telemetry};
 use crate::domain::{text, units};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -114,11 +115,12 @@ impl Engine {
             started: now,
             evaluated: None,
             published: None,
+            shown: None,
             dirty: true,
             urgent: false,
         };
         let thread =
-            std::thread::Builder::new().name("metrics".into()).spawn(move || running.run(&messages))?;
+            std::thread::Builder::new().name("metrics".into()).spawn(move || guarded(running, &messages))?;
         Ok(Engine { tell, wants, thread: Some(thread) })
     }
 
@@ -152,6 +154,21 @@ impl Drop for Engine {
     }
 }
 
+/// Runs it to its end. One that panics says so on a last board: what that shows would otherwise look
+/// like the present for ever.
+fn guarded(mut running: Running, messages: &Receiver<Message>) {
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| running.run(messages)));
+    if ended.is_err() {
+        let mut board = running.shown.as_deref().cloned().unwrap_or_default();
+        board.engine.trouble = Some(DEAD.to_owned());
+        (running.publish)(Arc::new(board), true);
+    }
+}
+
+/// What a board says that is the last one.
+pub const DEAD: &str = "the metrics engine has failed: nothing here is measured or judged any more; \
+                        see the log, leave and start again";
+
 struct Keeper {
     keep: Keep,
     last: Now,
@@ -172,20 +189,22 @@ struct Running {
     started: Now,
     evaluated: Option<Now>,
     published: Option<Now>,
+    /// The last board.
+    shown: Option<Arc<Board>>,
     dirty: bool,
     urgent: bool,
 }
 
 impl Running {
-    fn run(mut self, messages: &Receiver<Message>) {
+    fn run(&mut self, messages: &Receiver<Message>) {
         loop {
             let wait = self.until_next(self.clock.now());
             match messages.recv_timeout(wait) {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(message) => {
                     self.take(message);
-                    // Everything that waits, then one look at it.
-                    while let Ok(message) = messages.try_recv() {
+                    // All that waits, then one look at it; a storm must not keep it from looking.
+                    for message in messages.try_iter().take(WAITING) {
                         if matches!(message, Message::Stop) {
                             self.write_down(true);
                             return;
@@ -260,7 +279,9 @@ impl Running {
             self.questions.send_if_modified(|q| replace(q, Arc::new(self.telemetry.questions(now))));
             let mut board = self.telemetry.board(now);
             board.engine.dropped += self.tell.dropped();
-            (self.publish)(Arc::new(board), self.urgent);
+            let board = Arc::new(board);
+            self.shown = Some(Arc::clone(&board));
+            (self.publish)(board, self.urgent);
             self.published = Some(now);
             (self.dirty, self.urgent) = (false, false);
         }

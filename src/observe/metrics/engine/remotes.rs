@@ -21,14 +21,28 @@ use crate::stack::spec::Stack;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often both are looked at.
-const EVERY: Duration = Duration::from_secs(10);
-/// How often the objectives' long windows are counted: the shortest of them is five minutes.
-const COUNT_EVERY: Duration = Duration::from_secs(30);
-/// How often names for completion are asked for.
-const NAMES_EVERY: Duration = Duration::from_secs(300);
-/// How often what a screen shows is asked for again.
-const REFRESH_EVERY: Duration = Duration::from_secs(5);
+/// How often others are asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Both are looked at: rules, alerts, silences.
+    pub look: Duration,
+    /// The objectives' long windows are counted: the shortest of them is five minutes.
+    pub count: Duration,
+    /// Names for completion.
+    pub names: Duration,
+    /// What a screen shows is asked for again.
+    pub refresh: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let [look, count, names, refresh] = [10, 30, 300, 5].map(Duration::from_secs);
+        Pace { look, count, names, refresh }
+    }
+}
+
+/// Counts of an objective's windows between two looks at how far back its samples go.
+const REACH_EVERY: u32 = 10;
 
 /// A task for each of the two that the stack names.
 pub fn remotes(
@@ -37,28 +51,32 @@ pub fn remotes(
     clock: &Arc<dyn Clock>,
     tell: &Teller,
     wants: &Wants,
+    pace: Pace,
 ) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
     if let Some(remote) = &stack.metrics.prometheus {
         match prometheus(remote, prober) {
             Ok(asked) => {
                 let asked = Arc::new(asked);
-                tasks.push(Box::pin(keep_up(Arc::clone(&asked), Arc::clone(clock), tell.clone())));
-                tasks.push(Box::pin(answer(Arc::clone(&asked), tell.clone(), wants.clone())));
+                tasks.push(Box::pin(keep_up(Arc::clone(&asked), Arc::clone(clock), tell.clone(), pace.look)));
+                tasks.push(Box::pin(answer(Arc::clone(&asked), tell.clone(), wants.clone(), pace.refresh)));
                 tasks.push(Box::pin(count(
                     Arc::clone(&asked),
                     Arc::clone(clock),
                     tell.clone(),
                     counts_of(stack),
+                    pace.count,
                 )));
-                tasks.push(Box::pin(name(asked, tell.clone())));
+                tasks.push(Box::pin(name(asked, tell.clone(), pace.names)));
             }
             Err(why) => no_way(tell, clock, remote, &why, |t, view| t.outside_mut().prometheus = Some(view)),
         }
     }
     if let Some(remote) = &stack.metrics.alertmanager {
         match alertmanager(remote, prober) {
-            Ok(asked) => tasks.push(Box::pin(hear(asked, Arc::clone(clock), tell.clone()))),
+            Ok(asked) => {
+                tasks.push(Box::pin(hear(asked, Arc::clone(clock), tell.clone(), pace.look)));
+            }
             Err(why) => {
                 no_way(tell, clock, remote, &why, |t, view| t.outside_mut().alertmanager = Some(view))
             }
@@ -102,8 +120,8 @@ fn no_way(
     tell.tell(Message::Outside(Box::new(move |t| put(t, view))));
 }
 
-async fn keep_up(prometheus: Arc<Prometheus>, clock: Arc<dyn Clock>, tell: Teller) {
-    poll::keep_up_with_prometheus(&prometheus, &*clock, EVERY, |watch| {
+async fn keep_up(prometheus: Arc<Prometheus>, clock: Arc<dyn Clock>, tell: Teller, every: Duration) {
+    poll::keep_up_with_prometheus(&prometheus, &*clock, every, |watch| {
         let view = watch.view();
         let rules = watch.last().map(|(_, rules)| Arc::clone(rules));
         tell.tell(Message::Outside(Box::new(move |telemetry| {
@@ -120,8 +138,8 @@ async fn keep_up(prometheus: Arc<Prometheus>, clock: Arc<dyn Clock>, tell: Telle
     .await;
 }
 
-async fn hear(alertmanager: Alertmanager, clock: Arc<dyn Clock>, tell: Teller) {
-    poll::keep_up_with_alertmanager(&alertmanager, &*clock, EVERY, |watch| {
+async fn hear(alertmanager: Alertmanager, clock: Arc<dyn Clock>, tell: Teller, every: Duration) {
+    poll::keep_up_with_alertmanager(&alertmanager, &*clock, every, |watch| {
         let view = watch.view();
         let told = watch.last().map(|(_, told)| Arc::clone(told));
         tell.tell(Message::Outside(Box::new(move |telemetry| {
@@ -135,27 +153,49 @@ async fn hear(alertmanager: Alertmanager, clock: Arc<dyn Clock>, tell: Teller) {
     .await;
 }
 
-/// Asks what the screens want to see, at once when that changes and now and then after.
-async fn answer(prometheus: Arc<Prometheus>, tell: Teller, mut wants: Wants) {
+/// Asks what the screens want to see: at once when that is something else, and now and then as it
+/// moves on with time.
+async fn answer(prometheus: Arc<Prometheus>, tell: Teller, mut wants: Wants, every: Duration) {
     loop {
         let questions = wants.questions.borrow_and_update().clone();
-        ask_all(&prometheus, &tell, &questions).await;
         let idle = questions.graphs.is_empty() && questions.query.is_none();
+        let ask = async {
+            ask_all(&prometheus, &tell, &questions).await;
+            tokio::time::sleep(every).await;
+            if idle {
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
-            changed = wants.questions.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(REFRESH_EVERY), if !idle => {}
+            () = ask => {}
+            // What nobody wants to know any more is not waited for.
+            other = another(&mut wants, &questions) => if other.is_none() { return },
         }
     }
 }
 
+/// Waits until something else is wanted; `None` when the engine has ended. Cancel-safe.
+async fn another(wants: &mut Wants, asked: &Questions) -> Option<()> {
+    loop {
+        wants.questions.changed().await.ok()?;
+        if !wants.questions.borrow_and_update().only_moved_on(asked) {
+            return Some(());
+        }
+    }
+}
+
+/// While the Prometheus is silent, what it said last stays, and then what is here is drawn.
 async fn ask_all(prometheus: &Prometheus, tell: &Teller, questions: &Questions) {
     if let Some((expr, range)) = &questions.query {
         let found = prometheus.query_range(expr, range.from, range.to, range.step).await;
-        let answer = Arc::new(answered(expr, *range, found.map(|a| (a.data, a.warnings))));
-        tell.tell(Message::Outside(Box::new(move |t| t.outside_mut().answer = Some(answer))));
+        if found.as_ref().err().is_none_or(AskError::answers) {
+            let answer = Arc::new(answered(expr, *range, found.map(|a| (a.data, a.warnings))));
+            tell.tell(Message::Outside(Box::new(move |t| t.outside_mut().answer = Some(answer))));
+        }
     }
     for graph in &questions.graphs {
-        let data = Arc::new(draw(prometheus, graph).await);
+        let Some(data) = draw(prometheus, graph).await else { continue };
+        let data = Arc::new(data);
         tell.tell(Message::Outside(Box::new(move |t| {
             t.outside_mut().graphs.insert(data.index, data);
         })));
@@ -175,7 +215,7 @@ fn answered(expr: &str, range: graphs::Range, found: Result<(Vec<Line>, Vec<Stri
     Answer { expr: expr.to_owned(), from, to, step, lines, trouble, remote: true }
 }
 
-async fn draw(prometheus: &Prometheus, graph: &GraphQuestion) -> GraphData {
+async fn draw(prometheus: &Prometheus, graph: &GraphQuestion) -> Option<GraphData> {
     let range = graph.range;
     let mut lines = Vec::new();
     let mut trouble = None;
@@ -185,75 +225,112 @@ async fn draw(prometheus: &Prometheus, graph: &GraphQuestion) -> GraphData {
                 lines.push((answer.data, legend.as_str()));
                 trouble = trouble.or_else(|| answer.warnings.into_iter().next());
             }
+            Err(e) if !e.answers() => return None,
             Err(e) => trouble = Some(text::reason(&e.to_string())),
         }
     }
-    graphs::from_lines(graph.index, lines, range, trouble, true)
+    Some(graphs::from_lines(graph.index, lines, range, trouble, true))
 }
 
-/// The windows of every objective: its place, the window, and the two expressions.
-type Counted = (usize, Duration, String, String);
+/// What is asked for an objective.
+struct Counted {
+    place: usize,
+    /// The window and its two expressions.
+    windows: Vec<(Duration, String, String)>,
+    reach: [String; 2],
+}
 
 fn counts_of(stack: &Stack) -> Vec<Counted> {
-    let objectives = super::setup::of(&stack.metrics).objectives;
-    let mut out = Vec::new();
-    for (i, setup) in objectives.into_iter().enumerate() {
+    let objectives = super::setup::of(&stack.metrics).objectives.into_iter().enumerate();
+    let counted = objectives.map(|(place, setup)| {
         let objective = Objective::new(setup);
-        for counts in objective.questions() {
-            out.push((i, counts.window, counts.total.text().to_owned(), counts.part.text().to_owned()));
-        }
-    }
-    out
+        let text =
+            |c: &crate::domain::slo::Counts| (c.window, c.total.text().to_owned(), c.part.text().to_owned());
+        let windows = objective.questions().iter().map(text).collect();
+        Counted { place, windows, reach: objective.reach_questions() }
+    });
+    counted.collect()
 }
 
-async fn count(prometheus: Arc<Prometheus>, clock: Arc<dyn Clock>, tell: Teller, counts: Vec<Counted>) {
-    if counts.is_empty() {
+async fn count(
+    prometheus: Arc<Prometheus>,
+    clock: Arc<dyn Clock>,
+    tell: Teller,
+    all: Vec<Counted>,
+    every: Duration,
+) {
+    if all.is_empty() {
         return;
     }
+    // Of each objective, in how many rounds to look how far back it reaches.
+    let mut due = vec![0u32; all.len()];
     loop {
         let at = clock.now().wall.as_millisecond();
-        if let Some(reach) = reach(&prometheus, at).await {
-            tell.tell(Message::Outside(Box::new(move |t| t.outside_mut().reach = Some(reach))));
-        }
-        for counted in &counts {
-            // What failed keeps its last figures: the screen says when the Prometheus is silent.
-            if let Some(put) = count_one(&prometheus, counted, at).await {
+        for (counted, due) in all.iter().zip(&mut due) {
+            let (puts, reaches) = count_one(&prometheus, counted, *due == 0, at).await;
+            *due = if reaches { REACH_EVERY } else { due.saturating_sub(1) };
+            for put in puts {
                 tell.tell(Message::Outside(put));
             }
         }
-        tokio::time::sleep(COUNT_EVERY).await;
+        tokio::time::sleep(every).await;
     }
 }
 
 /// What puts an answer where it belongs.
 pub type Put = Box<dyn FnOnce(&mut Telemetry) + Send>;
 
-async fn count_one(prometheus: &Prometheus, counted: &Counted, at: Millis) -> Option<Put> {
-    let (i, window, total, part) = counted;
-    let total = one(prometheus, total, at).await.ok()?;
-    let part = one(prometheus, part, at).await.ok()?;
-    let (i, window) = (*i, *window);
-    Some(Box::new(move |t| {
-        if let Some(objective) = t.objectives_mut().get_mut(i) {
-            objective.answered(window, total, part);
-        }
-    }))
-}
-
 /// Counts the long windows of every objective once, for who looks only once.
 pub async fn count_all(prometheus: &Prometheus, stack: &Stack, at: Millis) -> Vec<Put> {
-    let counts = counts_of(stack);
-    let mut out: Vec<Put> = Vec::new();
-    if counts.is_empty() {
-        return out;
-    }
-    if let Some(reach) = reach(prometheus, at).await {
-        out.push(Box::new(move |t| t.outside_mut().reach = Some(reach)));
-    }
-    for counted in &counts {
-        out.extend(count_one(prometheus, counted, at).await);
+    let mut out = Vec::new();
+    for counted in &counts_of(stack) {
+        out.extend(count_one(prometheus, counted, true, at).await.0);
     }
     out
+}
+
+/// Counts every window of one objective, and looks how far back it reaches if it is to; also
+/// whether that is known now. What failed keeps its last figures: the screen says when the
+/// Prometheus is silent.
+async fn count_one(prometheus: &Prometheus, counted: &Counted, look: bool, at: Millis) -> (Vec<Put>, bool) {
+    let mut out = Vec::new();
+    let mut reaches = false;
+    if look && let Some(reach) = reach(prometheus, &counted.reach, at).await {
+        reaches = reach.is_some();
+        out.push(of_objective(counted.place, move |o| o.reaches(reach)));
+    }
+    for (window, total, part) in &counted.windows {
+        let (total, part) = (one(prometheus, total, at).await, one(prometheus, part, at).await);
+        if let (Ok(total), Ok(part)) = (total, part) {
+            let window = *window;
+            out.push(of_objective(counted.place, move |o| o.answered(window, total, part)));
+        }
+    }
+    (out, reaches)
+}
+
+/// Changes one objective.
+fn of_objective(place: usize, change: impl FnOnce(&mut Objective) + Send + 'static) -> Put {
+    Box::new(move |t| {
+        if let Some(objective) = t.objectives_mut().get_mut(place) {
+            change(objective);
+        }
+    })
+}
+
+/// How far back the Prometheus has samples; nothing when it does not say, `Some(None)` when it has
+/// none.
+async fn reach(prometheus: &Prometheus, questions: &[String; 2], at: Millis) -> Option<Option<Duration>> {
+    let mut first: Option<f64> = None;
+    let mut said = false;
+    for question in questions {
+        if let Ok(found) = one(prometheus, question, at).await {
+            said = true;
+            first = first.into_iter().chain(found).min_by(f64::total_cmp);
+        }
+    }
+    let reach = |first: f64| Duration::try_from_secs_f64((at as f64 / 1000.0 - first).max(0.0)).ok();
+    said.then(|| first.and_then(reach))
 }
 
 /// The value of an expression that gives one series or none.
@@ -265,25 +342,21 @@ async fn one(prometheus: &Prometheus, expr: &str, at: Millis) -> Result<Option<f
     })
 }
 
-/// How far back the Prometheus has samples, by its own account; where it gives none (Thanos,
-/// Mimir), as far as anybody asks.
-async fn reach(prometheus: &Prometheus, at: Millis) -> Option<Duration> {
-    let first = one(prometheus, "prometheus_tsdb_lowest_timestamp_seconds", at).await.ok()?;
-    let Some(first) = first else { return Some(Duration::from_secs(366 * 86_400)) };
-    Duration::try_from_secs_f64((at as f64 / 1000.0 - first).max(0.0)).ok()
-}
-
-async fn name(prometheus: Arc<Prometheus>, tell: Teller) {
+async fn name(prometheus: Arc<Prometheus>, tell: Teller, every: Duration) {
     loop {
-        if let (Ok(mut names), Ok(labels)) =
+        if let (Ok(names), Ok(labels)) =
             (prometheus.label_values("__name__").await, prometheus.label_names().await)
         {
-            names.extend(labels);
-            names.sort_unstable();
-            names.dedup();
-            let names = Arc::new(names);
-            tell.tell(Message::Outside(Box::new(move |t| t.outside_mut().names = names)));
+            let ascending = |mut list: Vec<String>| {
+                list.sort_unstable();
+                list.dedup();
+                Arc::new(list)
+            };
+            let (names, labels) = (ascending(names), ascending(labels));
+            tell.tell(Message::Outside(Box::new(move |t| {
+                (t.outside_mut().names, t.outside_mut().labels) = (names, labels);
+            })));
         }
-        tokio::time::sleep(NAMES_EVERY).await;
+        tokio::time::sleep(every).await;
     }
 }
