@@ -78,7 +78,7 @@ pub fn remotes(
                 tasks.push(Box::pin(hear(asked, Arc::clone(clock), tell.clone(), pace.look)));
             }
             Err(why) => {
-                no_way(tell, clock, remote, &why, |t, view| t.outside_mut().alertmanager = Some(view))
+                no_way(tell, clock, remote, &why, |t, view| t.outside_mut().alertmanager = Some(view));
             }
         }
     }
