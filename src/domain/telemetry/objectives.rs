@@ -32,8 +32,8 @@ pub struct Objective {
     local: Vec<(Duration, Figures)>,
     /// What a Prometheus counted, window by window; nothing where it has no such series.
     remote: Vec<(Duration, Option<Figures>)>,
-    /// How far back that Prometheus has samples of the total.
-    reach: Option<Duration>,
+    /// When that Prometheus' first sample of the total was.
+    reach: Option<Millis>,
     /// How far back there are samples of the total, here.
     seen: Duration,
     /// Since when each pair of windows fires.
@@ -111,9 +111,9 @@ impl Objective {
         [first(self.setup.promise.window, 720), first(Duration::from_secs(2 * 3600), 480)]
     }
 
-    /// Takes how far back a Prometheus has samples of the total; `None` when it has none.
-    pub fn reaches(&mut self, reach: Option<Duration>) {
-        self.reach = reach;
+    /// Takes when a Prometheus' first sample of the total was; `None` when it has none.
+    pub fn reaches(&mut self, first: Option<Millis>) {
+        self.reach = first;
     }
 
     /// Takes a Prometheus' counts of one window; `None` values are no series.
@@ -134,9 +134,9 @@ impl Objective {
         }
     }
 
-    /// What the Prometheus counted and how far back, once it has said all of it: some windows from
+    /// What the Prometheus counted and since when, once it has said all of it: some windows from
     /// there and some from here would be compared with each other.
-    fn remote(&self) -> Option<(Vec<(Duration, Figures)>, Duration)> {
+    fn remote(&self) -> Option<(Vec<(Duration, Figures)>, Millis)> {
         let reach = self.reach.filter(|_| self.remote.len() >= self.counts.len())?;
         let figures: Vec<_> = self.remote.iter().filter_map(|(w, f)| Some((*w, (*f)?))).collect();
         (!figures.is_empty()).then_some((figures, reach))
@@ -147,7 +147,9 @@ impl Objective {
         let remote = self.remote().filter(|_| answers);
         let figures = remote.as_ref().map_or(&self.local, |(figures, _)| figures);
         let of = |window: Duration| figures.iter().find(|(w, _)| *w == window).map(|(_, f)| *f);
-        let seen = remote.as_ref().map_or(self.seen, |(_, reach)| *reach).min(self.setup.promise.window);
+        let since = |first: Millis| Duration::from_millis(u64::try_from(at - first).unwrap_or(0));
+        let seen = remote.as_ref().map_or(self.seen, |(_, first)| since(*first));
+        let seen = seen.min(self.setup.promise.window);
         let judged = slo::judge(&self.setup.promise, seen, &of);
         for (since, burn) in self.since.iter_mut().zip(&judged.burns) {
             *since = if burn.firing { since.or(Some(at)) } else { None };

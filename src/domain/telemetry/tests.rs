@@ -340,7 +340,8 @@ fn an_objective_is_judged_by_one_source_at_a_time() {
     answering(&mut world, true);
     let windows: Vec<Duration> =
         world.telemetry.objectives_mut()[0].questions().iter().map(|c| c.window).collect();
-    world.telemetry.objectives_mut()[0].reaches(Some(Duration::from_secs(40 * 86_400)));
+    let first = world.now.wall.as_millisecond() - 40 * 86_400_000;
+    world.telemetry.objectives_mut()[0].reaches(Some(first));
     for window in &windows {
         assert!(!world.board().slos[0].remote, "not before all windows were counted there");
         // In the shortest window nothing happened: there is no series.

@@ -318,9 +318,8 @@ fn of_objective(place: usize, change: impl FnOnce(&mut Objective) + Send + 'stat
     })
 }
 
-/// How far back the Prometheus has samples; nothing when it does not say, `Some(None)` when it has
-/// none.
-async fn reach(prometheus: &Prometheus, questions: &[String; 2], at: Millis) -> Option<Option<Duration>> {
+/// When the Prometheus' first sample was; nothing when it does not say, `Some(None)` when it has none.
+async fn reach(prometheus: &Prometheus, questions: &[String; 2], at: Millis) -> Option<Option<Millis>> {
     let mut first: Option<f64> = None;
     let mut said = false;
     for question in questions {
@@ -329,8 +328,7 @@ async fn reach(prometheus: &Prometheus, questions: &[String; 2], at: Millis) -> 
             first = first.into_iter().chain(found).min_by(f64::total_cmp);
         }
     }
-    let reach = |first: f64| Duration::try_from_secs_f64((at as f64 / 1000.0 - first).max(0.0)).ok();
-    said.then(|| first.and_then(reach))
+    said.then(|| first.filter(|s| s.is_finite()).map(|s| (s * 1000.0) as Millis))
 }
 
 /// The value of an expression that gives one series or none.
