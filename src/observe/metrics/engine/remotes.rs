@@ -60,7 +60,7 @@ pub fn remotes(
         match alertmanager(remote, prober) {
             Ok(asked) => tasks.push(Box::pin(hear(asked, Arc::clone(clock), tell.clone()))),
             Err(why) => {
-                no_way(tell, clock, remote, &why, |t, view| t.outside_mut().alertmanager = Some(view))
+                no_way(tell, clock, remote, &why, |t, view| t.outside_mut().alertmanager = Some(view));
             }
         }
     }
