@@ -114,7 +114,9 @@ fn bad_pages_have_reasons_and_disturb_nobody() {
     let board = live.until("the alert", |b| alert(b, "Load").is_some_and(|a| a.phase == Phase::Firing));
     assert_eq!(target(&board, "good").up, Some(true));
     assert!(target(&board, "good").at != target(&first, "good").at);
-    for (id, up, words) in [("odd", true, "in the future"), ("huge", false, "5000"), ("long", false, "")] {
+    for (id, up, words) in
+        [("odd", true, "in the future"), ("huge", false, "at most 32MiB"), ("long", false, "")]
+    {
         let found = target(&board, id);
         println!("{id}: {}", found.reason);
         assert_eq!(found.up, Some(up), "{id}: {}", found.reason);
