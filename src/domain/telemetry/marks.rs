@@ -26,7 +26,7 @@ pub struct Marks {
     builds: HashMap<Labels, Builds>,
     /// The process id that each probe last saw.
     pids: HashMap<Labels, f64>,
-    marks: VecDeque<Mark>,
+    kept: VecDeque<Mark>,
 }
 
 /// What one exporter says it runs. Some say it of several parts at once.
@@ -70,7 +70,7 @@ impl Marks {
         if before.is_some_and(|b| (b - v).abs() > SAME_START)
             && let Ok(at) = Timestamp::from_millisecond((v * 1000.0) as i64)
         {
-            self.push(at, MarkKind::Restart, format!("{} restarted", whose(labels)));
+            self.push(at, MarkKind::Restart, &format!("{} restarted", whose(labels)));
         }
     }
 
@@ -103,7 +103,7 @@ impl Marks {
                 (Some(from), Some(to)) => format!(": {from} to {to}"),
                 _ => String::new(),
             };
-            self.push(at, MarkKind::Deploy, format!("{} runs another build{change}", whose(labels)));
+            self.push(at, MarkKind::Deploy, &format!("{} runs another build{change}", whose(labels)));
         }
     }
 
@@ -116,26 +116,26 @@ impl Marks {
         if before.is_some_and(|b| (b - v).abs() > 0.5)
             && let Ok(at) = Timestamp::from_millisecond(t)
         {
-            self.push(at, MarkKind::Restart, format!("{} restarted", labels.get("probe")));
+            self.push(at, MarkKind::Restart, &format!("{} restarted", labels.get("probe")));
         }
     }
 
     /// Adds one that somebody else knows of.
-    pub fn push(&mut self, at: Timestamp, kind: MarkKind, text: String) {
-        let mark = Mark { at, kind, text: text::one_line(&text, 120) };
+    pub fn push(&mut self, at: Timestamp, kind: MarkKind, text: &str) {
+        let mark = Mark { at, kind, text: text::one_line(text, 120) };
         // A rule that fires for a hundred instances at once is one change.
-        if self.marks.iter().rev().any(|m| *m == mark) {
+        if self.kept.iter().rev().any(|m| *m == mark) {
             return;
         }
-        if self.marks.len() >= MAX_MARKS {
-            self.marks.pop_front();
+        if self.kept.len() >= MAX_MARKS {
+            self.kept.pop_front();
         }
-        self.marks.push_back(mark);
+        self.kept.push_back(mark);
     }
 
     /// Oldest first.
     pub fn list(&self) -> Vec<Mark> {
-        let mut all: Vec<Mark> = self.marks.iter().cloned().collect();
+        let mut all: Vec<Mark> = self.kept.iter().cloned().collect();
         all.sort_by_key(|m| m.at);
         all
     }

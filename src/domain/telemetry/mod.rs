@@ -248,7 +248,7 @@ impl Telemetry {
             let what = format!("{} {}", rule.name(), moved.step.words());
             told.push(format!("{what}: {}", moved.labels));
             if moved.step.is_firing() {
-                self.marks.push(now.wall, MarkKind::Alert, what);
+                self.marks.push(now.wall, MarkKind::Alert, &what);
             }
         }
         for (index, why) in &done.failures {

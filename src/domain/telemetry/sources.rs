@@ -36,12 +36,15 @@ pub struct Scraped {
     pub families: Option<Arc<Families>>,
 }
 
+/// A list that boards share.
+type Shared = Arc<Vec<String>>;
+
 /// What may be typed in an expression: names that were seen.
 #[derive(Debug, Default)]
 struct Words {
     series: BTreeSet<String>,
     labels: BTreeSet<String>,
-    shared: Option<(Arc<Vec<String>>, Arc<Vec<String>>)>,
+    shared: Option<(Shared, Shared)>,
 }
 
 impl Words {
@@ -110,7 +113,7 @@ impl Sources {
     }
 
     /// Names of series and of labels that were seen, ascending.
-    pub fn words(&mut self) -> (Arc<Vec<String>>, Arc<Vec<String>>) {
+    pub fn words(&mut self) -> (Shared, Shared) {
         let words = &mut self.words;
         let share = || {
             let list = |set: &BTreeSet<String>| Arc::new(set.iter().cloned().collect());

@@ -69,7 +69,7 @@ pub fn remotes(
                 )));
                 tasks.push(Box::pin(name(asked, tell.clone(), pace.names)));
             }
-            Err(why) => no_way(tell, clock, remote, why, |t, view| t.outside_mut().prometheus = Some(view)),
+            Err(why) => no_way(tell, clock, remote, &why, |t, view| t.outside_mut().prometheus = Some(view)),
         }
     }
     if let Some(remote) = &stack.metrics.alertmanager {
@@ -77,7 +77,9 @@ pub fn remotes(
             Ok(asked) => {
                 tasks.push(Box::pin(hear(asked, Arc::clone(clock), tell.clone(), pace.look)));
             }
-            Err(why) => no_way(tell, clock, remote, why, |t, view| t.outside_mut().alertmanager = Some(view)),
+            Err(why) => {
+                no_way(tell, clock, remote, &why, |t, view| t.outside_mut().alertmanager = Some(view));
+            }
         }
     }
     tasks
@@ -103,11 +105,11 @@ fn no_way(
     tell: &Teller,
     clock: &Arc<dyn Clock>,
     remote: &Remote,
-    why: String,
+    why: &str,
     put: fn(&mut Telemetry, crate::domain::board::RemoteView),
 ) {
     use crate::domain::board::{RemoteState, RemoteView};
-    let state = RemoteState::Silent { since: clock.now(), why: text::reason(&why) };
+    let state = RemoteState::Silent { since: clock.now(), why: text::reason(why) };
     let view = RemoteView { url: remote.target.url.clone(), state, version: String::new() };
     tell.tell(Message::Outside(Box::new(move |t| put(t, view))));
 }
@@ -123,7 +125,7 @@ async fn keep_up(prometheus: Arc<Prometheus>, clock: Arc<dyn Clock>, tell: Telle
                 outside.rules.clone_from(&rules.rules);
             }
             if !outside.prometheus_answers() {
-                telemetry.objectives_mut().iter_mut().for_each(|o| o.forget_remote());
+                telemetry.objectives_mut().iter_mut().for_each(Objective::forget_remote);
             }
         })));
     })
