@@ -1,5 +1,11 @@
 //! The metrics engine as a whole: real targets, a real Prometheus and Alertmanager, the real program.
-#![cfg(test)] // tells clippy that helpers, too, may unwrap
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 #[path = "harness/demo.rs"]
 mod demo;

@@ -70,7 +70,9 @@ impl Live {
         beside.extend(remotes(stack, &prober, &clock, &teller, &wants, pace));
         let mailbox = Arc::new(Mailbox::new(stack.probes.len()));
         let observers = Scheduler::start(prober, mailbox, Some(tasks::tap(stack, teller)), beside).unwrap();
-        Live { _observers: observers, engine, last, _dir: dir }
+        let live = Live { _observers: observers, engine, last, _dir: dir };
+        live.until("a first board", |b| b.at.is_some());
+        live
     }
 
     pub fn board(&self) -> Arc<Board> {

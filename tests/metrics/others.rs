@@ -125,6 +125,6 @@ fn what_the_others_say_is_shown_and_replaced_while_they_are_silent() {
         answers(b) && by_prometheus(b) == Some((true, true, true)) && paged(b, receivers)
     });
     drop(am);
-    let unknown = |p: &Paged| matches!(p, Paged::Unknown { why } if why.contains("does not answer"));
+    let unknown = |p: &Paged| matches!(p, Paged::Unknown { why } if why.contains("Alertmanager is silent"));
     live.until("an Alertmanager that is gone", |b| paged(b, unknown));
 }

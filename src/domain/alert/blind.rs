@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How long nothing must have matched a selector before that is told.
 pub const OBSERVE: Duration = Duration::from_secs(600);
+/// How long in milliseconds what was found of a rule's joins is taken to hold still.
+const JOINS_EVERY: Millis = 60_000;
 /// How much of an expression is shown.
 const SHOWN: usize = 80;
 
@@ -71,8 +73,8 @@ pub(super) fn look(unmatched: &mut Vec<Unmatched>, source: &dyn Source, at: Mill
 }
 
 impl Rules {
-    /// What is wrong with each rule, in the order of the rules. Worked out once for each evaluation
-    /// of a rule: it looks at the series on both sides of every join.
+    /// What is wrong with each rule, in the order of the rules. Joins are looked at once a minute:
+    /// all series on both sides are, which costs as much as evaluating the rule does.
     pub(super) fn blind(&mut self, source: &dyn Source) -> Vec<Vec<Blind>> {
         let hidden = self.hidden.take().unwrap_or_else(|| hidden(&self.entries, &self.inhibitions));
         let entries = self.entries.iter_mut().zip(&hidden);
@@ -90,10 +92,14 @@ impl Rules {
 }
 
 impl Entry {
-    /// Joins and guards, as of the last evaluation.
+    /// Joins and guards, as of one of the last evaluations.
     fn by_expression(&mut self, source: &dyn Source, options: &Options) -> &[Blind] {
         let at = self.evaluated;
-        if self.blind.as_ref().is_none_or(|(known, _)| *known != at) {
+        let fresh = |known: Option<Millis>| match (known, at) {
+            (Some(known), Some(at)) => (known..known.saturating_add(JOINS_EVERY)).contains(&at),
+            (known, at) => known == at,
+        };
+        if !self.blind.as_ref().is_some_and(|(known, _)| fresh(*known)) {
             let mut found = joins(&self.rule.expr, source, at, options);
             if self.rule.is_alert() {
                 found.extend(guards(&self.rule.expr));

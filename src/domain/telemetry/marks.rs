@@ -26,7 +26,7 @@ pub struct Marks {
     builds: HashMap<Labels, Builds>,
     /// The process id that each probe last saw.
     pids: HashMap<Labels, f64>,
-    list: VecDeque<Mark>,
+    kept: VecDeque<Mark>,
 }
 
 /// What one exporter says it runs. Some say it of several parts at once.
@@ -124,18 +124,18 @@ impl Marks {
     pub fn push(&mut self, at: Timestamp, kind: MarkKind, text: &str) {
         let mark = Mark { at, kind, text: text::one_line(text, 120) };
         // A rule that fires for a hundred instances at once is one change.
-        if self.list.iter().rev().any(|m| *m == mark) {
+        if self.kept.iter().rev().any(|m| *m == mark) {
             return;
         }
-        if self.list.len() >= MAX_MARKS {
-            self.list.pop_front();
+        if self.kept.len() >= MAX_MARKS {
+            self.kept.pop_front();
         }
-        self.list.push_back(mark);
+        self.kept.push_back(mark);
     }
 
     /// Oldest first.
     pub fn list(&self) -> Vec<Mark> {
-        let mut all: Vec<Mark> = self.list.iter().cloned().collect();
+        let mut all: Vec<Mark> = self.kept.iter().cloned().collect();
         all.sort_by_key(|m| m.at);
         all
     }
@@ -159,9 +159,7 @@ fn whose(labels: &Labels) -> String {
 mod tests {
     use super::*;
 
-    type Step<'a> = (&'a [(&'a str, &'a str)], Millis, f64);
-
-    fn seen(steps: &[Step<'_>]) -> Vec<(i64, MarkKind, String)> {
+    fn seen(steps: &[(&[(&str, &str)], Millis, f64)]) -> Vec<(i64, MarkKind, String)> {
         let mut marks = Marks::default();
         for (labels, t, v) in steps {
             marks.observe(&Labels::new(labels.iter().copied()), *t, *v);
@@ -182,7 +180,7 @@ mod tests {
             [("__name__", "x_build_info"), ("job", "api"), ("part", part), ("version", version)]
         };
         let (a, b, c) = (v("a", "1"), v("b", "2"), v("b", "3"));
-        let mut steps: Vec<Step<'_>> = Vec::new();
+        let mut steps: Vec<(&[(&str, &str)], Millis, f64)> = Vec::new();
         for t in 1..9 {
             steps.extend([(&a[..], t * 1000, 1.0), (if t < 5 { &b[..] } else { &c[..] }, t * 1000, 1.0)]);
         }
@@ -210,8 +208,8 @@ mod tests {
     #[test]
     fn there_are_never_more_than_the_bound() {
         let mut marks = Marks::default();
-        for i in 0..i64::try_from(MAX_MARKS).unwrap() + 5 {
-            marks.push(Timestamp::from_second(i).unwrap(), MarkKind::Alert, &i.to_string());
+        for i in 0..MAX_MARKS + 5 {
+            marks.push(Timestamp::from_second(i as i64).unwrap(), MarkKind::Alert, i.to_string());
         }
         let all = marks.list();
         assert_eq!((all.len(), all[0].text.as_str()), (MAX_MARKS, "5"));

@@ -36,15 +36,15 @@ pub struct Scraped {
     pub families: Option<Arc<Families>>,
 }
 
-/// Names of series, names of labels.
-type Shared = (Arc<Vec<String>>, Arc<Vec<String>>);
+/// A list that boards share.
+type Shared = Arc<Vec<String>>;
 
 /// What may be typed in an expression: names that were seen.
 #[derive(Debug, Default)]
 struct Words {
     series: BTreeSet<String>,
     labels: BTreeSet<String>,
-    shared: Option<Shared>,
+    shared: Option<(Shared, Shared)>,
 }
 
 impl Words {
@@ -113,7 +113,7 @@ impl Sources {
     }
 
     /// Names of series and of labels that were seen, ascending.
-    pub fn words(&mut self) -> Shared {
+    pub fn words(&mut self) -> (Shared, Shared) {
         let words = &mut self.words;
         let share = || {
             let list = |set: &BTreeSet<String>| Arc::new(set.iter().cloned().collect());
