@@ -93,12 +93,16 @@ impl Addresses {
         let secret = table(vec![("file", self.admin_password_file.clone().into())]);
         let path: toml::Value = vec![toml::Value::from(self.bin_dir.clone())].into();
         let host = table(vec![("transport", "local".into()), ("path", path)]);
+        // The load is that of the machine underneath, which may be building this very program.
+        let calm: toml::Value = vec![toml::Value::from("[PER_CPU] < 1000")].into();
+        let load = table(vec![("degraded_unless", calm)]);
         let config = toml::Table::from_iter([
             ("stack".to_owned(), "tornado".into()),
             ("environment".to_owned(), "demo".into()),
             ("vars".to_owned(), toml::Value::Table(vars)),
             ("secrets".to_owned(), table(vec![("admin_password", secret)])),
             ("hosts".to_owned(), table(vec![("vpn", host)])),
+            ("probes".to_owned(), table(vec![("load", load)])),
         ]);
         config.to_string()
     }
