@@ -209,7 +209,7 @@ mod tests {
     fn there_are_never_more_than_the_bound() {
         let mut marks = Marks::default();
         for i in 0..MAX_MARKS + 5 {
-            marks.push(Timestamp::from_second(i as i64).unwrap(), MarkKind::Alert, i.to_string());
+            marks.push(Timestamp::from_second(i as i64).unwrap(), MarkKind::Alert, &i.to_string());
         }
         let all = marks.list();
         assert_eq!((all.len(), all[0].text.as_str()), (MAX_MARKS, "5"));
