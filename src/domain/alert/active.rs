@@ -105,6 +105,8 @@ pub struct Alerts {
     pub restored: BTreeMap<Labels, Active>,
     /// When the rule was evaluated first.
     pub began: Option<Millis>,
+    /// Whether there are samples enough to tell that a condition does not hold.
+    pub settled: bool,
 }
 
 /// After a restart memory is empty: a rate has no value before the second scrape, and a slow target
@@ -138,7 +140,7 @@ impl Alerts {
             let found = restored.remove(&labels).map(|alert| alert.later(waited));
             self.come(&labels, seen, found, at, &mut steps);
         }
-        if waited < millis(SETTLE) {
+        if !self.settled && waited < millis(SETTLE) {
             self.restored = restored;
         }
         for (labels, alert) in &mut self.active {

@@ -69,6 +69,8 @@ pub(super) struct Entry {
     /// A template that cannot be read: such a rule is never evaluated.
     broken: Option<String>,
     pub alerts: Alerts,
+    /// Whether it looks at samples over time, of which one is not enough.
+    ranged: bool,
     /// The series that the last evaluation without an error wrote.
     written: BTreeSet<Labels>,
     /// Why the last evaluation failed.
@@ -259,12 +261,15 @@ impl Entry {
         let (labels, annotations) =
             if is_alert { (read(&rule.labels), read(&rule.annotations)) } else { <_>::default() };
         let unmatched = blind::expected(&rule.expr);
+        // A bracket in a text only makes a restart a little more patient.
+        let ranged = rule.expr.text().contains('[');
         Entry {
             rule,
             labels,
             annotations,
             broken,
             alerts: Alerts::default(),
+            ranged,
             written: BTreeSet::new(),
             error: None,
             points: 0,
@@ -294,6 +299,7 @@ impl Entry {
         let mut steps = Vec::new();
         let output = if self.rule.is_alert() {
             let seen = self.seen(points, memory, at, context)?;
+            self.alerts.settled = !self.ranged && self.unmatched.is_empty();
             steps = self.alerts.advance(&self.rule, seen, at)?;
             self.synthetic()
         } else {
