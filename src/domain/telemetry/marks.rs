@@ -159,7 +159,9 @@ fn whose(labels: &Labels) -> String {
 mod tests {
     use super::*;
 
-    fn seen(steps: &[(&[(&str, &str)], Millis, f64)]) -> Vec<(i64, MarkKind, String)> {
+    type Step<'a> = (&'a [(&'a str, &'a str)], Millis, f64);
+
+    fn seen(steps: &[Step<'_>]) -> Vec<(i64, MarkKind, String)> {
         let mut marks = Marks::default();
         for (labels, t, v) in steps {
             marks.observe(&Labels::new(labels.iter().copied()), *t, *v);
@@ -180,7 +182,7 @@ mod tests {
             [("__name__", "x_build_info"), ("job", "api"), ("part", part), ("version", version)]
         };
         let (a, b, c) = (v("a", "1"), v("b", "2"), v("b", "3"));
-        let mut steps: Vec<(&[(&str, &str)], Millis, f64)> = Vec::new();
+        let mut steps: Vec<Step<'_>> = Vec::new();
         for t in 1..9 {
             steps.extend([(&a[..], t * 1000, 1.0), (if t < 5 { &b[..] } else { &c[..] }, t * 1000, 1.0)]);
         }
@@ -208,8 +210,8 @@ mod tests {
     #[test]
     fn there_are_never_more_than_the_bound() {
         let mut marks = Marks::default();
-        for i in 0..MAX_MARKS + 5 {
-            marks.push(Timestamp::from_second(i as i64).unwrap(), MarkKind::Alert, &i.to_string());
+        for i in 0..i64::try_from(MAX_MARKS).unwrap() + 5 {
+            marks.push(Timestamp::from_second(i).unwrap(), MarkKind::Alert, &i.to_string());
         }
         let all = marks.list();
         assert_eq!((all.len(), all[0].text.as_str()), (MAX_MARKS, "5"));
