@@ -73,8 +73,9 @@ impl Step {
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
     pub active: BTreeMap<Labels, Active>,
-    /// From before a restart, until the rule has been evaluated once.
+    /// From before a restart, until the expression gives them again or `restored_until` is over.
     pub restored: BTreeMap<Labels, Active>,
+    pub restored_until: Millis,
 }
 
 impl Alerts {
@@ -90,10 +91,12 @@ impl Alerts {
     ) -> Result<Vec<(Labels, Step)>, String> {
         let mut steps = Vec::new();
         self.go_away(rule, &seen, at, &mut steps);
-        let mut restored = std::mem::take(&mut self.restored);
         for (labels, seen) in seen {
-            let found = restored.remove(&labels);
+            let found = self.restored.remove(&labels);
             self.come(&labels, seen, found, at, &mut steps);
+        }
+        if at >= self.restored_until {
+            self.restored.clear();
         }
         for (labels, alert) in &mut self.active {
             if alert.phase == Phase::Pending && at - alert.since >= millis(rule.hold) {
@@ -127,6 +130,7 @@ impl Alerts {
                 held.then(|| (labels.clone(), alert.clone()))
             };
             let kept: Vec<_> = self.restored.iter().filter_map(kept).collect();
+            kept.iter().for_each(|(labels, _)| drop(self.restored.remove(labels)));
             self.active.extend(kept);
         }
         self.active.retain(|labels, alert| {

@@ -15,6 +15,9 @@ const VERSION: u32 = 1;
 const MAX_ALERTS: usize = 10_000;
 /// What was saved longer ago is of no use, as in Prometheus.
 pub const OUTAGE_TOLERANCE: Duration = Duration::from_secs(3600);
+/// How long a restored alert has to come back where its expression looks at a span of time. Samples are not saved, and what is rated over time
+/// gives nothing before the second scrape.
+pub const RETURN: Duration = Duration::from_secs(120);
 /// After a restart a pending alert that was nearly due waits at least this long, as in Prometheus.
 pub const GRACE: Duration = Duration::from_secs(600);
 
@@ -112,6 +115,9 @@ impl Rules {
             let labels = Labels::new(alert.labels.iter().map(|(n, v)| (n, v)));
             let active = active_again(&entry.rule, alert, value, gap, now);
             entry.alerts.restored.insert(labels, active);
+            let over_time = entry.rule.expr.selectors().iter().any(|s| s.over_time);
+            let wait = if over_time { millis(RETURN) } else { 0 };
+            entry.alerts.restored_until = now.saturating_add(wait);
             restored.alerts += 1;
         }
         Ok(restored)
