@@ -172,7 +172,7 @@ fn alerts_are_told_with_why_nobody_is_paged() {
     assert!(lines[4].starts_with("pending -         CacheLongGone since "), "{text}");
     assert!(text.contains("not paged: pending 0s of 10m"), "{text}");
     let last = lines.iter().find(|l| l.contains(" firing, ")).expect("the counts");
-    assert!(last.starts_with("1 firing, 1 pending; ") && last.contains(" rules, "), "{last}");
+    assert!(last.starts_with("1 firing, 1 pending; ") && last.contains(" rules"), "{last}");
     assert!(text.contains("look back over more than was collected (0s)"), "{text}");
     assert!(!state.exists(), "nothing is written");
 

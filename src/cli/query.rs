@@ -5,7 +5,7 @@ use super::moment::Moment;
 use super::values::Found;
 use crate::clock::Clock;
 use crate::domain::board::Ask;
-use crate::domain::promql::{Expr, LOOKBACK, MAX_POINTS, Options, Value};
+use crate::domain::promql::{Expr, MAX_POINTS, Options, Value};
 use crate::domain::series::Millis;
 use crate::domain::telemetry::Telemetry;
 use crate::observe::metrics::engine::{remotes, setup};
@@ -107,7 +107,7 @@ async fn evaluate(
     let mut telemetry = Telemetry::new(setup::of(&stack.metrics));
     let span = question.range.unwrap_or_default();
     telemetry.ask(Ask::Query { expr: question.expr.clone(), span, end: None, columns: 1 });
-    let over_time = question.range.is_some() || expr.selectors().iter().any(|s| s.reach != LOOKBACK);
+    let over_time = question.range.is_some() || expr.selectors().iter().any(|s| s.over_time);
     let collected = if over_time { COLLECTED } else { Duration::ZERO };
     once::gather(stack, prober, clock, &mut telemetry, collected).await;
     let at = question.at.millis(clock.now().wall.as_millisecond());

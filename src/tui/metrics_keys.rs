@@ -69,10 +69,15 @@ pub fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
     let at = app.shown_at(now).wall.as_millisecond();
     let m = &mut app.metrics;
     match action {
-        Action::ZoomIn => m.zoom_in(),
-        Action::ZoomOut => m.zoom_out(),
-        Action::Earlier => m.earlier(at),
-        Action::Later => m.later(at),
+        Action::ZoomIn | Action::ZoomOut | Action::Earlier | Action::Later => {
+            match action {
+                Action::ZoomIn => m.zoom_in(at),
+                Action::ZoomOut => m.zoom_out(),
+                Action::Earlier => m.earlier(at),
+                _ => m.later(at),
+            }
+            m.hold_cursor(at);
+        }
         Action::ToNow => (m.end, m.cursor) = (None, None),
         Action::NextPage => {
             m.page = match m.page {

@@ -295,3 +295,22 @@ fn a_cursor_moves_by_what_can_be_seen_and_stays_in_sight() {
     send(&mut app, "G→");
     assert_eq!(app.metrics.cursor, Some(end));
 }
+
+#[test]
+fn a_cursor_is_never_outside_the_times_shown() {
+    let mut app = on(board());
+    let end = now().wall.as_millisecond();
+    let shown = |app: &App| {
+        let (from, to) = app.metrics.range(end);
+        app.metrics.cursor.is_some_and(|at| (from..=to).contains(&at))
+    };
+    send(&mut app, "2\n←g");
+    let at = app.metrics.cursor;
+    send(&mut app, "+");
+    assert_eq!(app.metrics.cursor, at, "the window comes to the cursor");
+    assert!(shown(&app), "{:?} {:?}", app.metrics.cursor, app.metrics.range(end));
+    for key in ["+", "-", "-", "]", "]", "]", "[", "[", "[", "[", "+"] {
+        send(&mut app, key);
+        assert!(shown(&app), "{key}: {:?} {:?}", app.metrics.cursor, app.metrics.range(end));
+    }
+}

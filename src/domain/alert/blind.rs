@@ -11,6 +11,7 @@ use crate::domain::series::labels::NAME;
 use crate::domain::series::{Labels, Matcher, Millis, Op, Source};
 use crate::domain::text::one_line;
 use crate::domain::units::short_age;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long nothing must have matched a selector before that is told.
@@ -155,8 +156,10 @@ fn joins_nothing(join: &Join, source: &dyn Source, at: Option<Millis>, options: 
     let (left, right) =
         (join.left.potential(source, at, options)?, join.right.potential(source, at, options)?);
     let key = |l: &Labels| l.filtered(|n| join.matching.uses(n));
-    let rights: std::collections::BTreeSet<Labels> = right.iter().map(key).collect();
-    let (a, b) = (left.first()?, right.first()?);
+    let rights: BTreeSet<Labels> = right.iter().map(key).collect();
+    let (Some(a), Some(b)) = (left.first(), right.first()) else {
+        return lacking(join, &left, &right).map(|label| told(join, &label));
+    };
     if left.iter().any(|l| rights.contains(&key(l))) {
         return None;
     }
@@ -170,6 +173,18 @@ fn joins_nothing(join: &Join, source: &dyn Source, at: Option<Millis>, options: 
         found.map_or("", |(n, _)| n).to_owned()
     };
     Some(told(join, &only_in(b, a).or_else(|| only_in(a, b)).unwrap_or_else(differs)))
+}
+
+/// The label that a side without series would have by its text, and that no series of the other
+/// side has: once it has series, they join nothing either.
+fn lacking(join: &Join, left: &BTreeSet<Labels>, right: &BTreeSet<Labels>) -> Option<String> {
+    let (there, missing) = match (left.is_empty(), right.is_empty()) {
+        (false, true) => (left, join.right.shape()),
+        (true, false) => (right, join.left.shape()),
+        _ => return None,
+    };
+    let lacks = |name: &&String| join.matching.uses(name) && there.iter().all(|l| l.get(name).is_empty());
+    missing.fixed.keys().find(lacks).cloned()
 }
 
 /// The label that one side always has and the other never, if the text says so.

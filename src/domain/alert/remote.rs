@@ -2,7 +2,7 @@
 //! somebody is paged.
 
 use super::routing::Routing;
-use super::view::{Paged, Phase};
+use super::view::{Blind, Paged, Phase};
 use crate::domain::series::Labels;
 use crate::domain::series::labels::NAME;
 use jiff::Timestamp;
@@ -30,6 +30,8 @@ pub struct RemoteRule {
     pub took: Duration,
     /// How often its group is evaluated.
     pub interval: Duration,
+    /// What its text alone shows to be blind.
+    pub blind: Vec<Blind>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -58,7 +58,7 @@ pub fn rules(rules: &[RemoteRule], first: usize, rank: &dyn Fn(&str) -> Ranked) 
             rank: rank(&severity).rank,
             severity,
             state: state(rule),
-            blind: Vec::new(),
+            blind: rule.blind.clone(),
             help: String::new(),
             rows: Vec::new(),
             origin: Origin::Prometheus,
@@ -227,6 +227,7 @@ mod tests {
             evaluated: Some(at(1)),
             took: Duration::ZERO,
             interval: Duration::from_secs(15),
+            blind: Vec::new(),
         }
     }
 

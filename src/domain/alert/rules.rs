@@ -261,8 +261,7 @@ impl Entry {
         let (labels, annotations) =
             if is_alert { (read(&rule.labels), read(&rule.annotations)) } else { <_>::default() };
         let unmatched = blind::expected(&rule.expr);
-        // A bracket in a text only makes a restart a little more patient.
-        let ranged = rule.expr.text().contains('[');
+        let ranged = rule.expr.selectors().iter().any(|s| s.over_time);
         Entry {
             rule,
             labels,

@@ -148,6 +148,31 @@ fn a_gap_is_told_and_does_not_count() {
 }
 
 #[test]
+fn what_is_rated_comes_back_with_its_times_once_there_are_samples_again() {
+    let rule = || vec![alert("A", "rate(m[5m]) > 0", 0, 0, "page")];
+    let labels = Labels::new([("__name__", "m")]);
+    let (mut rules, mut held) = (engine(rule()), store());
+    for minute in 0..=3 {
+        held.append_labels(&labels, minute * MINUTE, minute as f64);
+        rules.evaluate_all(&mut held, minute * MINUTE, &|| Duration::ZERO);
+    }
+    let saved = rules.save(3 * MINUTE).unwrap();
+    for (pause, since) in [(MINUTE / 2, MINUTE), (MINUTE, MINUTE)] {
+        // Another process: it has the saved alerts, and no samples.
+        let (mut rules, mut fresh) = (engine(rule()), store());
+        rules.restore(&saved, 4 * MINUTE).unwrap();
+        for at in [4 * MINUTE, 4 * MINUTE + pause] {
+            assert!(rules.alerts(moment(at), &facts(Courier::Nobody)).is_empty());
+            fresh.append_labels(&labels, at, at as f64);
+            rules.evaluate_all(&mut fresh, at, &|| Duration::ZERO);
+        }
+        let found = rules.alerts(moment(4 * MINUTE + pause), &facts(Courier::Nobody));
+        assert_eq!((found[0].phase, found[0].since), (Phase::Firing, moment(since)));
+        assert_eq!(found[0].caveat.is_some(), since == MINUTE);
+    }
+}
+
+#[test]
 fn a_saved_state_of_no_use_is_refused_with_the_reason() {
     let (mut rules, mut store) = (engine(vec![alert("A", "vector(1)", 5, 0, "page")]), store());
     rules.evaluate_all(&mut store, 0, &|| Duration::ZERO);
@@ -251,6 +276,8 @@ fn rules_that_are_blind_are_marked() {
         alert("Absent", "absent(nosuch)", 0, 0, "page"),
         alert("Hidden", "http_total > 1e9", 0, 0, "warn"),
         alert("Fine", "http_total > 1e9 unless maintenance", 0, 0, "odd"),
+        alert("NoRoute", "steps_total == 0 and rate(http_total{path=\"/v9\"}[30m]) > 0", 0, 0, "odd"),
+        alert("NoEvent", "steps_total == 0 and http_total{job=\"y\"} > 0", 0, 0, "odd"),
     ];
     let (mut rules, mut store) = (engine(rules), store());
     for minute in 0..=15 {
@@ -273,6 +300,8 @@ fn rules_that_are_blind_are_marked() {
         vec![],
         vec![InhibitionHides],
         vec![],
+        vec![NeverMatched, JoinsNothing],
+        vec![NeverMatched],
     ];
     assert_eq!(got, want, "{:#?}", views.iter().map(|v| &v.blind).collect::<Vec<_>>());
     assert!(views[0].blind[0].what.contains("the label path"), "{}", views[0].blind[0].what);

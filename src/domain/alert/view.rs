@@ -182,7 +182,7 @@ impl Paged {
                 format!("not paged: silenced for {} more{by}{comment}", span(now, *until))
             }
             Paged::SourceStale { since, what } => {
-                format!("not paged: {what} stale since {}", span(*since, now))
+                format!("not paged: {what} stale for {}", span(*since, now))
             }
             Paged::Unknown { why } => format!("paged? {why}"),
         }

@@ -140,6 +140,8 @@ pub struct Selector {
     pub reach: Duration,
     /// The moment that `@` names, from which, instead of from now, the reach counts.
     pub pinned: Option<Millis>,
+    /// Whether it looks at a span of time and not at one moment.
+    pub over_time: bool,
     /// Where it stands in the text, as nearly as is known.
     pub text: String,
 }

@@ -54,6 +54,7 @@ fn walk(node: &Node, around: Around, lookback: Millis, found: &mut Vec<Selector>
         matchers: select.matchers.clone(),
         reach: Duration::from_millis(u64::try_from(total.back).unwrap_or(0)),
         pinned: total.pin,
+        over_time: matches!(node, Node::Range(..)) || around.back != 0,
         text: node.to_string(),
     });
 }

@@ -118,8 +118,8 @@ struct Look<'a> {
 impl Look<'_> {
     fn labels(&self, node: &Node) -> Option<BTreeSet<Labels>> {
         match node {
-            Node::Vector(select) => Some(self.series(&select.matchers, self.lookback, select.shift.offset)),
-            Node::Range(select, range) => Some(self.series(&select.matchers, *range, select.shift.offset)),
+            Node::Vector(select) => self.series(&select.matchers, self.lookback, select.shift.offset),
+            Node::Range(select, range) => self.series(&select.matchers, *range, select.shift.offset),
             Node::Paren(inner) | Node::Negate(inner) => self.labels(inner),
             Node::Subquery(s) => self.labels(&s.inner),
             Node::Aggregate(a) => {
@@ -157,15 +157,16 @@ impl Look<'_> {
         }
     }
 
-    fn series(&self, matchers: &[Matcher], range: Millis, offset: Millis) -> BTreeSet<Labels> {
+    /// `None` where there are too many to look at all of them: of two halves nothing follows.
+    fn series(&self, matchers: &[Matcher], range: Millis, offset: Millis) -> Option<BTreeSet<Labels>> {
         let to = self.at.saturating_sub(offset);
         let mut found = BTreeSet::new();
         self.source.select(matchers, to.saturating_sub(range), to, &mut |labels, _| {
-            if found.len() < MAX_SERIES {
+            if found.len() <= MAX_SERIES {
                 found.insert(labels.without_name());
             }
         });
-        found
+        (found.len() <= MAX_SERIES).then_some(found)
     }
 }
 

@@ -120,6 +120,13 @@ fn an_evaluation_over_its_bounds_ends_with_an_error() {
 }
 
 #[test]
+fn a_window_as_long_as_the_lookback_is_still_a_window() {
+    for (text, over_time) in [("m", false), ("rate(m[5m])", true), ("max_over_time(m[5m:1m])", true)] {
+        assert_eq!(Expr::parse(text).unwrap().selectors()[0].over_time, over_time, "{text}");
+    }
+}
+
+#[test]
 fn selectors_say_how_far_they_reach() {
     type Reach = (&'static str, u64, Option<Millis>);
     let table: &[(&str, &[Reach])] = &[

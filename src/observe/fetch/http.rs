@@ -110,7 +110,7 @@ pub async fn fetch(way: &Way<'_>, call: Call<'_>, kept: &mut Option<Box<Open>>) 
     };
     if let Some(mut open) = kept.take() {
         way.phase(Phase::Waiting);
-        match open.exchange(request.clone()).await {
+        match open.exchange(way, request.clone()).await {
             Ok(answer) => {
                 *kept = if call.keep { still_open(open).await } else { None };
                 return Ok(answer);
@@ -120,7 +120,7 @@ pub async fn fetch(way: &Way<'_>, call: Call<'_>, kept: &mut Option<Box<Open>>) 
         }
     }
     let mut open = open(way, call.target).await?;
-    let answer = open.exchange(request).await.map_err(Failure::into_fault)?;
+    let answer = open.exchange(way, request).await.map_err(Failure::into_fault)?;
     if call.keep {
         *kept = still_open(open).await;
     }
@@ -163,7 +163,7 @@ impl Failure {
 }
 
 impl Open {
-    async fn exchange(&mut self, what: Sending) -> Result<Answer, Failure> {
+    async fn exchange(&mut self, way: &Way<'_>, what: Sending) -> Result<Answer, Failure> {
         let mut request = Request::new(Full::new(what.body));
         *request.method_mut() = what.method;
         *request.uri_mut() = what.path;
@@ -172,6 +172,7 @@ impl Open {
         let asked = sender.send_request(request);
         let work = async {
             let (head, body) = asked.await.map_err(Failure::Broken)?.into_parts();
+            way.phase(Phase::Reading);
             let gzip = what.gzip && is_gzip(&head.headers);
             let body = read_body(body, what.max_body, gzip).await?;
             Ok(Answer { status: head.status, version: head.version, headers: head.headers, body })

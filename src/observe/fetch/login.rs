@@ -168,7 +168,10 @@ impl Drop for Attempt<'_> {
 
 /// What an attempt without an answer counts as.
 fn unanswered(way: &Way<'_>) -> Outcome {
-    if way.current_phase() == Phase::Waiting { Outcome::Unsettled } else { Outcome::Trouble }
+    match way.current_phase() {
+        Phase::Waiting | Phase::Reading => Outcome::Unsettled,
+        Phase::Ours | Phase::Connecting => Outcome::Trouble,
+    }
 }
 
 struct Refusal {

@@ -77,6 +77,8 @@ pub enum Phase {
     Connecting = 1,
     /// The target took the connection, so silence is its own.
     Waiting = 2,
+    /// An answer has begun.
+    Reading = 3,
 }
 
 /// The way to one host, for one look: it notes how far the look has come.
@@ -102,6 +104,7 @@ impl<'a> Way<'a> {
         match self.phase.load(Ordering::Relaxed) {
             1 => Phase::Connecting,
             2 => Phase::Waiting,
+            3 => Phase::Reading,
             _ => Phase::Ours,
         }
     }
@@ -131,6 +134,9 @@ impl<'a> Way<'a> {
             )),
             Phase::Waiting => {
                 Fault::Down(format!("expected an answer within {within}, got silence after connecting"))
+            }
+            Phase::Reading => {
+                Fault::Down(format!("expected an answer within {within}, got only a part of it"))
             }
         }
     }

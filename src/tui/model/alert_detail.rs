@@ -79,7 +79,10 @@ fn of_alert(board: &Board, alert: &AlertView, at: Now) -> Vec<Line> {
     if let Some(caveat) = &alert.caveat {
         out.push(Line::Field("but", safe(caveat), Some(Health::Unknown)));
     }
-    out.push(Line::Field("value", value(alert.value, Unit::None), None));
+    // An Alertmanager does not know it.
+    if alert.origin != Origin::Alertmanager {
+        out.push(Line::Field("value", value(alert.value, Unit::None), None));
+    }
     for (name, text) in &alert.annotations {
         out.push(Line::Text(format!("{}: {}", one_line(name, 40), one_line(text, 600))));
     }

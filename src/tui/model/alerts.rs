@@ -152,6 +152,12 @@ pub fn summary(board: &Board, at: Now) -> (Grade, String) {
         });
         worst = worst.max(Grade::Unknown);
     }
+    // What is not scraped cannot fire.
+    let down = board.targets.iter().filter(|t| t.up == Some(false)).count();
+    if down > 0 {
+        parts.push(format!("{down} of {} targets down", board.targets.len()));
+        worst = worst.max(Grade::Unknown);
+    }
     (worst, parts.join("; "))
 }
 

@@ -122,14 +122,19 @@ impl MetricsView {
     }
 
     /// A shorter time; with a cursor it stays in sight.
-    pub fn zoom_in(&mut self) {
+    pub fn zoom_in(&mut self, now: Millis) {
         self.zoom = Some(self.place().saturating_sub(1));
-        if let Some(at) = self.cursor {
-            let half = self.span_millis() / 2;
-            if self.end.is_some_and(|end| at < end - self.span_millis() || at > end) {
-                self.end = Some(at.saturating_add(half));
-            }
+        let (from, to) = self.range(now);
+        if let Some(at) = self.cursor.filter(|at| !(from..=to).contains(at)) {
+            let end = at.saturating_add(self.span_millis() / 2);
+            self.end = (end < now).then_some(end);
         }
+    }
+
+    /// A cursor that the times shown have left goes to their edge.
+    pub fn hold_cursor(&mut self, now: Millis) {
+        let (from, to) = self.range(now);
+        self.cursor = self.cursor.map(|at| at.clamp(from, to));
     }
 
     pub fn zoom_out(&mut self) {

@@ -1,8 +1,10 @@
 //! Rules and alerts as the API tells them, and their way into the words of `domain`.
 
 use super::values::LabelSet;
+use crate::domain::alert::blind::by_text;
 use crate::domain::alert::remote::{RemoteAlert, RemoteKind, RemoteRule};
 use crate::domain::alert::view::Phase;
+use crate::domain::promql::Expr;
 use crate::domain::text;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -116,6 +118,13 @@ impl Rule {
             let said = text::one_line(&self.last_error, 300);
             if said.is_empty() { "it cannot be evaluated".to_owned() } else { said }
         });
+        // What this cannot read, the Prometheus may: nothing follows from it.
+        let blind = match &kind {
+            RemoteKind::Alerting { .. } => {
+                Expr::parse(&self.query).map_or_else(|_| Vec::new(), |e| by_text(&e))
+            }
+            RemoteKind::Recording => Vec::new(),
+        };
         RemoteRule {
             group: text::one_line(&group.name, 200),
             file: text::one_line(&group.file, 400),
@@ -128,6 +137,7 @@ impl Rule {
             evaluated: self.last_evaluation.filter(|at| *at > Timestamp::UNIX_EPOCH),
             took: span(self.evaluation_time),
             interval: span(group.interval),
+            blind,
         }
     }
 }

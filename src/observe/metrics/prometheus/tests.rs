@@ -148,6 +148,19 @@ fn rules_come_with_their_state() {
 }
 
 #[test]
+fn rules_over_there_are_blind_by_their_text_too() {
+    use crate::domain::alert::view::BlindKind;
+    let body = r#"{"status":"success","data":{"groups":[{"rules":[
+        {"type":"alerting","name":"Guard","query":"sum(rate(a[5m])) / clamp_min(sum(rate(b[5m])), 1) > 0.02"},
+        {"type":"alerting","name":"Newer","query":"limitk(1, up) > 0"},
+        {"type":"alerting","name":"Fine","query":"up == 0"}]}]}}"#;
+    let answer: Answer<rules::Groups> = open("/x", &reply(200, body)).unwrap();
+    let rules = answer.data.rules(&mut Vec::new());
+    let kinds: Vec<Vec<_>> = rules.iter().map(|r| r.blind.iter().map(|b| b.kind).collect()).collect();
+    assert_eq!(kinds, [vec![BlindKind::GuardHides], vec![], vec![]]);
+}
+
+#[test]
 fn times_are_written_in_seconds() {
     for (millis, text) in
         [(0, "0.000"), (1_435_781_451_781, "1435781451.781"), (-1500, "-1.500"), (15_000, "15.000")]
