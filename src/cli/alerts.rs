@@ -49,6 +49,39 @@ pub async fn look(
         ask_alertmanager(stack, prober, clock),
         once::gather(stack, prober, clock, &mut telemetry, collect),
     );
+    put_others(&mut telemetry, prometheus, alertmanager, &mut notes);
+    if over_time > 0 && !telemetry.outside_mut().prometheus_answers() {
+        let look = crate::domain::units::exact(collect);
+        let (rules, them) = if over_time == 1 { ("rule looks", "it") } else { ("rules look", "them") };
+        notes.push(format!(
+            "{over_time} {rules} back over more than was collected ({look}), and may be silent for that; \
+             --collect gives {them} more"
+        ));
+    }
+    Seen { board: telemetry.board(clock.now()), notes, collected: collect }
+}
+
+/// What the Prometheus and the Alertmanager of a stack say, put where it belongs; also what should
+/// be known of it.
+pub async fn ask_others(
+    stack: &Stack,
+    prober: &Prober,
+    clock: &Arc<dyn Clock>,
+    telemetry: &mut Telemetry,
+) -> Vec<String> {
+    let (prometheus, alertmanager) =
+        tokio::join!(ask_prometheus(stack, prober, clock), ask_alertmanager(stack, prober, clock));
+    let mut notes = Vec::new();
+    put_others(telemetry, prometheus, alertmanager, &mut notes);
+    notes
+}
+
+fn put_others(
+    telemetry: &mut Telemetry,
+    prometheus: Option<(Watch<Rules>, Vec<Put>)>,
+    alertmanager: Option<Watch<Told>>,
+    notes: &mut Vec<String>,
+) {
     if let Some((watch, puts)) = prometheus {
         let outside = telemetry.outside_mut();
         outside.prometheus = Some(watch.view());
@@ -57,7 +90,7 @@ pub async fn look(
             notes.extend(heard.remarks.iter().cloned());
         }
         for put in puts {
-            put(&mut telemetry);
+            put(telemetry);
         }
     }
     if let Some(watch) = alertmanager {
@@ -68,15 +101,6 @@ pub async fn look(
             notes.extend(told.odd.iter().cloned());
         }
     }
-    if over_time > 0 && !telemetry.outside_mut().prometheus_answers() {
-        let look = crate::domain::units::exact(collect);
-        let (rules, them) = if over_time == 1 { ("rule looks", "it") } else { ("rules look", "them") };
-        notes.push(format!(
-            "{over_time} {rules} back over more than was collected ({look}), and may be silent for that; \
-             --collect gives {them} more"
-        ));
-    }
-    Seen { board: telemetry.board(clock.now()), notes, collected: collect }
 }
 
 /// Every rule is due at every look, whatever its interval: there may be only one.

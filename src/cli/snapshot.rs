@@ -1,10 +1,10 @@
 //! `quarterdeck snapshot`: one frame of a screen, once every probe has answered, without a terminal.
 
-use super::check;
 use super::setup::Ready;
+use super::{alerts, check};
 use crate::domain::observation::ProbeIndex;
 use crate::domain::telemetry::Telemetry;
-use crate::observe::metrics::engine::setup;
+use crate::observe::metrics::engine::{remotes, setup};
 use crate::observe::metrics::once;
 use crate::tui::app::{App, Effect, Event, Screen};
 use crate::tui::picture;
@@ -70,6 +70,7 @@ pub async fn draw(
     let measured = matches!(shown, Shown::Metrics | Shown::Alerts | Shown::Wallboard) || !span.is_zero();
     if measured {
         once::gather(stack, &prober, &ready.clock, &mut telemetry, span).await;
+        let _ = alerts::ask_others(stack, &prober, &ready.clock, &mut telemetry).await;
     }
     let now = ready.clock.now();
     let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
@@ -92,6 +93,12 @@ pub async fn draw(
             }
         }
         if measured {
+            if let Some(remote) = &stack.metrics.prometheus
+                && let Ok(prometheus) = remotes::prometheus(remote, &prober)
+            {
+                let questions = telemetry.questions(now);
+                remotes::ask_all(&prometheus, &questions, &mut |put| put(&mut telemetry)).await;
+            }
             app.replace_board(Arc::new(telemetry.board(now)));
         }
         view::draw(&app, now, buf.area, &mut buf);

@@ -1,6 +1,7 @@
 //! Which alert suppresses which, as Alertmanager decides it.
 
 use super::rule::Inhibition;
+use super::rules::Rules;
 use crate::domain::series::Labels;
 
 impl Inhibition {
@@ -22,6 +23,17 @@ impl Inhibition {
             && self.is_source(source)
             && self.equal.iter().all(|name| source.get(name) == target.get(name))
             && !(self.is_source(target) && self.is_target(source))
+    }
+}
+
+impl Rules {
+    /// Takes an Alertmanager's own inhibitions: what the stack file says of them is what should be
+    /// there, these are what is.
+    pub fn inhibit_as(&mut self, inhibitions: &[Inhibition]) {
+        if self.inhibitions != inhibitions {
+            self.inhibitions = inhibitions.to_vec();
+            self.hidden = None;
+        }
     }
 }
 

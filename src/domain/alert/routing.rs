@@ -1,6 +1,7 @@
 //! Alertmanager's routing: which receivers an alert goes to, for alerts that do not even fire yet;
 //! and its matchers, in their old and new forms.
 
+use super::rule::Inhibition;
 use crate::domain::series::{Labels, Matcher, Op};
 use crate::domain::text;
 
@@ -9,7 +10,7 @@ use crate::domain::text;
 pub struct Routing {
     pub root: Route,
     pub receivers: Vec<Receiver>,
-    pub inhibitions: Vec<Inhibit>,
+    pub inhibitions: Vec<Inhibition>,
 }
 
 /// One node of the routing tree.
@@ -34,15 +35,6 @@ pub struct Receiver {
     pub name: String,
     /// Its means: `webhook`, `email`, `pagerduty`; without any it is a bin.
     pub sends: Vec<String>,
-}
-
-/// An alert that `source` matches suppresses those that `target` matches and that have the same
-/// values of all labels in `equal`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inhibit {
-    pub source: Vec<Matcher>,
-    pub target: Vec<Matcher>,
-    pub equal: Vec<String>,
 }
 
 impl Routing {
@@ -86,18 +78,6 @@ impl Route {
         if taken.len() == before {
             taken.push(self);
         }
-    }
-}
-
-impl Inhibit {
-    /// Whether an alert with these labels is suppressed while the other one fires. As in
-    /// Alertmanager, one that both sides match does not suppress itself or its like.
-    pub fn suppresses(&self, source: &Labels, target: &Labels) -> bool {
-        let all = |matchers: &[Matcher], labels: &Labels| matchers.iter().all(|m| m.selects(labels));
-        all(&self.source, source)
-            && all(&self.target, target)
-            && self.equal.iter().all(|name| source.get(name) == target.get(name))
-            && !(all(&self.target, source) && all(&self.source, target))
     }
 }
 
@@ -255,26 +235,6 @@ mod tests {
         ] {
             let said = matchers(bad).unwrap_err();
             assert!(said.contains(why), "{bad}: {said}");
-        }
-    }
-
-    #[test]
-    fn an_alert_does_not_inhibit_its_like() {
-        let rule = Inhibit {
-            source: matchers("severity=critical").unwrap(),
-            target: matchers("severity=~warning|critical").unwrap(),
-            equal: vec!["host".into()],
-        };
-        let alert = |severity: &str, host: &str| Labels::new([("severity", severity), ("host", host)]);
-        let table = [
-            ("critical", "a", "warning", "a", true),
-            ("critical", "a", "warning", "b", false),
-            ("warning", "a", "warning", "a", false),
-            ("critical", "a", "critical", "a", false),
-            ("critical", "", "warning", "", true),
-        ];
-        for (s, sh, t, th, want) in table {
-            assert_eq!(rule.suppresses(&alert(s, sh), &alert(t, th)), want, "{s} {sh} {t} {th}");
         }
     }
 }

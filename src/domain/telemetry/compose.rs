@@ -11,6 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn board(t: &mut Telemetry, now: Now) -> Board {
+    if t.outside.alertmanager_answers()
+        && let Some(routing) = &t.outside.told.routing
+    {
+        t.rules.inhibit_as(&routing.inhibitions);
+    }
     let told = std::mem::take(&mut t.outside.told);
     let finder = told.finder();
     let (alerts, rules) = here(t, now, &finder);

@@ -187,10 +187,14 @@ impl Objective {
                 );
                 Some(AlertView {
                     rule: None,
-                    name: format!("burn: {}", view.id),
+                    name: format!("burn over {}: {}", long_age(burn.long), view.id),
                     severity: burn.severity.clone(),
                     rank: rank(&burn.severity),
-                    labels: Labels::new([("slo", view.id.as_str()), ("severity", &burn.severity)]),
+                    labels: Labels::new([
+                        ("slo", view.id.as_str()),
+                        ("severity", &burn.severity),
+                        ("window", &long_age(burn.long)),
+                    ]),
                     annotations: vec![("summary".to_owned(), summary)],
                     value: rate,
                     phase: Phase::Firing,
@@ -198,7 +202,9 @@ impl Objective {
                     fired: Some(since),
                     keep_left: None,
                     acknowledge_by: None,
-                    paged: Paged::Nowhere,
+                    paged: Paged::Unknown {
+                        why: "judged here; only a rule of a Prometheus can page for it".to_owned(),
+                    },
                     origin: if view.remote { Origin::Prometheus } else { Origin::Local },
                     caveat: (view.seen < burn.long)
                         .then(|| format!("only {} of {} seen", long_age(view.seen), long_age(burn.long))),

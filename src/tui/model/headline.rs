@@ -98,7 +98,8 @@ fn calm(matrix: &Matrix, at: Now) -> Headline {
     }
     let calm = longest_calm(matrix, at).filter(|d| *d >= Duration::from_secs(60));
     let since = calm.map(|d| format!(" for {}", units::short_age(d))).unwrap_or_default();
-    Headline { health: Health::Up, text: format!("all {} probes up{since}", tally.up) }
+    let what = if tally.up == 1 { "the one probe is".to_owned() } else { format!("all {} probes", tally.up) };
+    Headline { health: Health::Up, text: format!("{what} up{since}") }
 }
 
 /// How long everything has been up: since the last change of any probe.

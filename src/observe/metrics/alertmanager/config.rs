@@ -1,7 +1,8 @@
 //! Alertmanager's configuration, as far as it says who is told what. Its own fields are all known
 //! to Alertmanager, which has accepted the file; what is read here is read leniently.
 
-use crate::domain::alert::routing::{Inhibit, Receiver, Route, Routing, matchers};
+use crate::domain::alert::routing::{Receiver, Route, Routing, matchers};
+use crate::domain::alert::rule::Inhibition;
 use crate::domain::series::{Matcher, Op};
 use crate::domain::text;
 use crate::stack::diag::Source;
@@ -107,10 +108,10 @@ impl Reading<'_> {
         found.extend([Matcher::equal("alertname", ""), Matcher::equal("alertname", "\u{0}")]);
     }
 
-    fn inhibition(&mut self, node: &Node) -> Option<Inhibit> {
+    fn inhibition(&mut self, node: &Node) -> Option<Inhibition> {
         let source = self.matchers_of(node, ["source_match", "source_match_re", "source_matchers"]);
         let target = self.matchers_of(node, ["target_match", "target_match_re", "target_matchers"]);
-        (!target.is_empty()).then(|| Inhibit { source, target, equal: texts(node, "equal") })
+        (!target.is_empty()).then(|| Inhibition { source, target, equal: texts(node, "equal") })
     }
 }
 

@@ -160,7 +160,7 @@ async fn answer(prometheus: Arc<Prometheus>, tell: Teller, mut wants: Wants, eve
         let questions = wants.questions.borrow_and_update().clone();
         let idle = questions.graphs.is_empty() && questions.query.is_none();
         let ask = async {
-            ask_all(&prometheus, &tell, &questions).await;
+            ask_all(&prometheus, &questions, &mut |put| tell.tell(Message::Outside(put))).await;
             tokio::time::sleep(every).await;
             if idle {
                 std::future::pending::<()>().await;
@@ -185,20 +185,20 @@ async fn another(wants: &mut Wants, asked: &Questions) -> Option<()> {
 }
 
 /// While the Prometheus is silent, what it said last stays, and then what is here is drawn.
-async fn ask_all(prometheus: &Prometheus, tell: &Teller, questions: &Questions) {
+pub async fn ask_all(prometheus: &Prometheus, questions: &Questions, put: &mut (dyn FnMut(Put) + Send)) {
     if let Some((expr, range)) = &questions.query {
         let found = prometheus.query_range(expr, range.from, range.to, range.step).await;
         if found.as_ref().err().is_none_or(AskError::answers) {
             let answer = Arc::new(answered(expr, *range, found.map(|a| (a.data, a.warnings))));
-            tell.tell(Message::Outside(Box::new(move |t| t.outside_mut().answer = Some(answer))));
+            put(Box::new(move |t| t.outside_mut().answer = Some(answer)));
         }
     }
     for graph in &questions.graphs {
         let Some(data) = draw(prometheus, graph).await else { continue };
         let data = Arc::new(data);
-        tell.tell(Message::Outside(Box::new(move |t| {
+        put(Box::new(move |t| {
             t.outside_mut().graphs.insert(data.index, data);
-        })));
+        }));
     }
 }
 
