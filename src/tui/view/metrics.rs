@@ -234,7 +234,7 @@ fn empty(app: &App, graph: &Graph, data: Option<&GraphData>, at: Now, area: Rect
         None => ("not evaluated yet".to_owned(), app.theme.dim),
         Some(d) => match &d.trouble {
             Some(trouble) => (safe(trouble), app.theme.unknown),
-            None => ("no series at all: nothing matches".to_owned(), app.theme.unknown),
+            None => ("no series yet; a rate needs two scrapes".to_owned(), app.theme.unknown),
         },
     };
     let inside =
