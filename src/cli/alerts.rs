@@ -5,7 +5,7 @@ use super::metrics;
 use crate::clock::Clock;
 use crate::domain::alert::remote::Told;
 use crate::domain::board::Board;
-use crate::domain::promql::LOOKBACK;
+use crate::domain::promql::{LOOKBACK, Selector};
 use crate::domain::telemetry::{Setup, Telemetry};
 use crate::observe::metrics::api::AskError;
 use crate::observe::metrics::engine::remotes::{self, Put};
@@ -114,8 +114,9 @@ fn each_look(mut setup: Setup) -> Setup {
 
 /// Rules that look back over a span of time, unless all of it is collected.
 fn looks_back(setup: &Setup, collect: Duration) -> usize {
-    let is_longer = |reach: Duration| reach != LOOKBACK && reach > collect;
-    setup.rules.rules.iter().filter(|r| r.expr.selectors().iter().any(|s| is_longer(s.reach))).count()
+    // A span may be just as long as the lookback of a single moment.
+    let is_longer = |s: &Selector| (s.over_time || s.reach != LOOKBACK) && s.reach > collect;
+    setup.rules.rules.iter().filter(|r| r.expr.selectors().iter().any(is_longer)).count()
 }
 
 /// What the stack's Prometheus says, and what its counts change; nothing where none is named.
