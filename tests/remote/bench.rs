@@ -2,6 +2,7 @@
 
 use quarterdeck::clock::{Clock, SystemClock};
 use quarterdeck::domain::id::{HostId, SecretId};
+use quarterdeck::observe::fetch::access::Access;
 use quarterdeck::observe::metrics::alertmanager::Alertmanager;
 use quarterdeck::observe::metrics::api::Api;
 use quarterdeck::observe::metrics::prometheus::Prometheus;
@@ -54,7 +55,7 @@ impl Bench {
         };
         let argv = vec!["printf".to_owned(), "%s\\n".to_owned(), self.secret.clone()];
         let secrets = Secrets::new([(SecretId::new("s"), SecretSource::Command(argv))].into());
-        Api::new(remote, Arc::clone(&self.transport), Arc::new(secrets))
+        Api::new(remote, Arc::clone(&self.transport), Arc::new(Access::new(secrets, &[])))
     }
 
     pub fn prometheus(&self, url: &str) -> Prometheus {

@@ -4,11 +4,11 @@
 use super::way::{self, Way};
 use crate::domain::text;
 use crate::domain::units;
+use crate::observe::fetch::access::Access;
 use crate::observe::fetch::auth::Credential;
 use crate::stack::kind::http::Auth;
 use crate::stack::metrics::Remote;
 use crate::transport::Transport;
-use crate::transport::secret::Secrets;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response};
 use secrecy::SecretString;
@@ -76,18 +76,15 @@ pub struct Reply {
 pub struct Api {
     remote: Remote,
     transport: Arc<Transport>,
-    secrets: Arc<Secrets>,
+    access: Arc<Access>,
     headers: HeaderMap,
     way: tokio::sync::Mutex<Option<Way>>,
-    /// Held by the one fetch of a secret that runs, so that a command that hangs holds one thread.
-    fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Api {
     /// Nothing is opened yet.
-    pub fn new(remote: Remote, transport: Arc<Transport>, secrets: Arc<Secrets>) -> Api {
-        let (way, fetching) = (tokio::sync::Mutex::default(), Arc::default());
-        Api { remote, transport, secrets, headers: HeaderMap::new(), way, fetching }
+    pub fn new(remote: Remote, transport: Arc<Transport>, access: Arc<Access>) -> Api {
+        Api { remote, transport, access, headers: HeaderMap::new(), way: tokio::sync::Mutex::default() }
     }
 
     /// With a header on every request, such as `X-Scope-OrgID`.
@@ -206,7 +203,7 @@ impl Api {
             401 | 403 => {
                 if let Auth::Bearer(id) | Auth::Basic { password: id, .. } = &self.remote.auth {
                     // It may have been changed; the next request fetches it anew.
-                    self.secrets.forget(id);
+                    self.access.secrets.forget(id);
                 }
                 let what = if reply.status == 401 { "401 Unauthorized" } else { "403 Forbidden" };
                 let said = quote(&reply.body);
@@ -244,18 +241,7 @@ impl Api {
     }
 
     async fn secret(&self, id: &crate::domain::id::SecretId) -> Result<SecretString, AskError> {
-        if let Some(value) = self.secrets.at_hand(id) {
-            return Ok(value);
-        }
-        let turn = Arc::clone(&self.fetching).lock_owned().await;
-        let (secrets, id) = (Arc::clone(&self.secrets), id.clone());
-        let fetched = tokio::task::spawn_blocking(move || {
-            let value = secrets.get(&id);
-            drop(turn);
-            value
-        });
-        let fetched = fetched.await.map_err(|e| AskError::Ours(format!("cannot fetch a secret: {e}")))?;
-        fetched.map_err(AskError::Ours)
+        self.access.secret(id).await.map_err(|fault| AskError::Ours(fault.why().to_owned()))
     }
 }
 

@@ -103,7 +103,7 @@ pub fn alertmanager(remote: &Remote, prober: &Prober) -> Result<Alertmanager, St
 
 fn api(remote: &Remote, prober: &Prober) -> Result<Api, String> {
     let way = prober.way_to(&remote.host)?;
-    let api = Api::new(remote.clone(), way, Arc::clone(&prober.access().secrets));
+    let api = Api::new(remote.clone(), way, prober.access());
     remote.headers.iter().try_fold(api, |api, (name, value)| api.with_header(name, value))
 }
 
