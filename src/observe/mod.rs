@@ -1,6 +1,5 @@
 //! The only code that looks at the world; it cannot change it.
 
-pub mod fetch;
 pub mod mailbox;
 pub mod metrics;
 pub mod probe;

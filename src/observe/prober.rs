@@ -1,6 +1,5 @@
 //! A stack's probes, ready to run: the way to each host, shared answers, the clock.
 
-use super::fetch::access::Access;
 use super::probe::shared::Shared;
 use super::probe::{self, Context};
 use crate::clock::Clock;
@@ -11,6 +10,7 @@ use crate::domain::observation::{ProbeIndex, Reading};
 use crate::domain::text;
 use crate::stack::spec::{Probe, Stack};
 use crate::transport::Transport;
+use crate::transport::fetch::access::Access;
 use std::sync::Arc;
 
 /// Everything needed to run the probes of one stack.

@@ -2,6 +2,7 @@
 
 pub mod bridge;
 mod child;
+pub mod fetch;
 pub mod files;
 pub mod limited;
 pub mod local;

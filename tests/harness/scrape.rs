@@ -3,7 +3,6 @@
 use quarterdeck::clock::{Clock, ManualClock};
 use quarterdeck::domain::id::{HostId, SecretId};
 use quarterdeck::domain::series::{Selection, is_stale};
-use quarterdeck::observe::fetch::access::Access;
 use quarterdeck::observe::metrics::collect::{Collected, Collector};
 use quarterdeck::stack::kind::common::Tls;
 use quarterdeck::stack::kind::http::Auth;
@@ -11,6 +10,7 @@ use quarterdeck::stack::kind::http::target::Target;
 use quarterdeck::stack::metrics::{Http, Mapped, Scrape, ScrapeKind};
 use quarterdeck::stack::spec::{Host, Login, SecretSource, TransportSpec};
 use quarterdeck::transport::Transport;
+use quarterdeck::transport::fetch::access::Access;
 use quarterdeck::transport::secret::Secrets;
 use std::collections::BTreeMap;
 use std::sync::Arc;

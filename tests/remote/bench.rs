@@ -2,7 +2,6 @@
 
 use quarterdeck::clock::{Clock, SystemClock};
 use quarterdeck::domain::id::{HostId, SecretId};
-use quarterdeck::observe::fetch::access::Access;
 use quarterdeck::observe::metrics::alertmanager::Alertmanager;
 use quarterdeck::observe::metrics::api::Api;
 use quarterdeck::observe::metrics::prometheus::Prometheus;
@@ -12,6 +11,7 @@ use quarterdeck::stack::kind::http::target::Target;
 use quarterdeck::stack::metrics::Remote;
 use quarterdeck::stack::spec::{Host, SecretSource, TransportSpec};
 use quarterdeck::transport::Transport;
+use quarterdeck::transport::fetch::access::Access;
 use quarterdeck::transport::secret::Secrets;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,11 +4,11 @@
 use super::way::{self, Way};
 use crate::domain::text;
 use crate::domain::units;
-use crate::observe::fetch::access::Access;
-use crate::observe::fetch::auth::Credential;
 use crate::stack::kind::http::Auth;
 use crate::stack::metrics::Remote;
 use crate::transport::Transport;
+use crate::transport::fetch::access::Access;
+use crate::transport::fetch::auth::Credential;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response};
 use secrecy::SecretString;

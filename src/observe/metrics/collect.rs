@@ -11,10 +11,10 @@ use crate::domain::board::Family;
 use crate::domain::series::{Labels, Millis, Selection};
 use crate::domain::text;
 use crate::domain::units;
-use crate::observe::fetch::access::Access;
-use crate::observe::fetch::{Fault, Way};
 use crate::stack::metrics::{Scrape, ScrapeKind};
 use crate::transport::Transport;
+use crate::transport::fetch::access::Access;
+use crate::transport::fetch::{Fault, Way};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use super::collect::{Look, Looking};
 use super::families::{About, families};
 use super::stale::Found;
 use crate::domain::text;
-use crate::observe::fetch::Fault;
+use crate::transport::fetch::Fault;
 use crate::transport::files::FileError;
 use crate::transport::{Command, RunError};
 use figures::{Tables, about, figures};

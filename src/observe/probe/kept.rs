@@ -1,7 +1,7 @@
 //! The connections that HTTP probes keep between their runs.
 
 use crate::domain::id::ProbeId;
-use crate::observe::fetch::http::Open;
+use crate::transport::fetch::http::Open;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 

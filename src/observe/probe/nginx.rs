@@ -3,7 +3,7 @@
 use super::{Context, Fault, Found};
 use crate::domain::text;
 use crate::domain::units::Unit;
-use crate::observe::fetch::http::{Call, fetch, plain_headers};
+use crate::transport::fetch::http::{Call, fetch, plain_headers};
 use crate::stack::kind::nginx::Spec;
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};

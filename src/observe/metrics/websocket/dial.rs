@@ -2,11 +2,11 @@
 
 use crate::domain::text;
 use crate::domain::units;
-use crate::observe::fetch::auth::{Credential, fixed};
-use crate::observe::fetch::http::{plain_headers, unsendable};
-use crate::observe::fetch::{Fault, Way, login};
 use crate::stack::kind::http::Auth;
 use crate::stack::metrics::Http;
+use crate::transport::fetch::auth::{Credential, fixed};
+use crate::transport::fetch::http::{plain_headers, unsendable};
+use crate::transport::fetch::{Fault, Way, login};
 use crate::transport::tls::{self, Wire};
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, StatusCode};

@@ -4,10 +4,10 @@
 use crate::domain::series::Labels;
 use crate::domain::text;
 use crate::domain::units;
-use crate::observe::fetch::Fault;
 use crate::observe::metrics::collect::Look;
 use crate::observe::metrics::mapping::{MAX_VALUES, Mapping};
 use crate::observe::metrics::stale::Found;
+use crate::transport::fetch::Fault;
 use std::collections::HashMap;
 use std::time::Duration;
 

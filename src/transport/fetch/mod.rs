@@ -1,5 +1,5 @@
-//! Fetching over HTTP, for probes and scrapes alike: the way to a server, who asks, and what a
-//! failure on that way means.
+//! Fetching over HTTP, for whoever looks and whoever acts: the way to a server, who asks, and what
+//! a failure on that way means.
 
 pub mod access;
 pub mod ask;
