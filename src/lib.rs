@@ -1,5 +1,6 @@
 //! quarterdeck: what is true about a stack, on one screen. The map of the house:
 
+pub mod act; //       changes the world, by approved plans only
 pub mod cli; //       one file per subcommand
 pub mod clock; //     the only place that reads the system's clocks
 pub mod demo; //      an embedded stack that can be broken on purpose

@@ -6,7 +6,7 @@ use std::sync::Arc;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -54,6 +54,19 @@ id!(
 id!(
     /// A secret, by the name that `config.toml` gives it.
     SecretId
+);
+
+id!(
+    /// A procedure of the stack.
+    ProcedureId
+);
+id!(
+    /// A step of a plan: `id`, or `outer/id` and `outer[item]/id` where one step became several.
+    StepId
+);
+id!(
+    /// One run of a plan; sorts by time, and fits a file name.
+    RunId
 );
 
 /// What an id may look like: lower-case letters, digits, `-`, `_`, `.`; it starts with a letter

@@ -11,6 +11,7 @@ pub mod health;
 pub mod id;
 pub mod matrix;
 pub mod observation;
+pub mod procedure;
 pub mod promql;
 pub mod series;
 pub mod slo;

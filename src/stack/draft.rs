@@ -8,6 +8,7 @@ use super::kind::common::Tls;
 use super::kind::http::target::Target;
 use super::kind::{self, Kind};
 use super::metrics;
+use super::procedure;
 use super::spec::{Login, TokenFrom};
 use super::vars::Vars;
 use crate::domain::condition::Condition;
@@ -57,6 +58,7 @@ pub struct Draft {
     pub login_ids: Vec<String>,
     pub probes: Vec<ProbeDraft>,
     pub metrics: metrics::read::Draft,
+    pub procedures: procedure::read::Draft,
     /// Every reference to a secret.
     pub secrets: Vec<At<SecretId>>,
 }
@@ -173,6 +175,7 @@ fn read_root<'a>(
         login_ids,
         probes,
         metrics,
+        procedures: procedure::read::Draft::default(),
         secrets: reader.secrets(),
     }
 }

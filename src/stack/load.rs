@@ -418,6 +418,7 @@ fn finish(draft: Draft, config: Config, problems: Problems) -> Loaded {
         logins: draft.logins.into_iter().map(|l| l.value).collect(),
         probes: probes.collect(),
         metrics: draft.metrics.metrics,
+        procedures: draft.procedures.all,
     };
     Loaded { stack, source: draft.source, about: draft.about, vars: draft.vars, secrets, config, problems }
 }

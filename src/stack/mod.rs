@@ -11,6 +11,7 @@ pub mod kind;
 pub mod lint;
 pub mod load;
 pub mod metrics;
+pub mod procedure;
 pub mod rule_files;
 pub mod rulefile;
 pub mod ruletest;

@@ -19,6 +19,7 @@ pub struct Stack {
     pub logins: Vec<Login>,
     pub probes: Vec<Probe>,
     pub metrics: super::metrics::Metrics,
+    pub procedures: super::procedure::spec::Procedures,
 }
 
 #[derive(Clone, Debug)]

@@ -92,6 +92,7 @@ impl Bench {
             logins: Vec::new(),
             probes: probes.to_vec(),
             metrics: quarterdeck::stack::metrics::Metrics::default(),
+            procedures: quarterdeck::stack::procedure::spec::Procedures::default(),
         };
         Bench {
             rt,

@@ -1,0 +1,4 @@
+//! The only code that changes the world, and it does so by approved plans only.
+
+pub mod sight;
+pub mod step;

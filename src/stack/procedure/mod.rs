@@ -1,0 +1,4 @@
+//! Procedures in stack files: schema, reading, checks.
+
+pub mod read;
+pub mod spec;
