@@ -7,3 +7,7 @@ pub mod rundir;
 pub mod sight;
 pub mod step;
 pub mod witness;
+pub mod place;
+pub mod sight;
+pub mod step;
+pub mod stop;
