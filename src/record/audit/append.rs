@@ -128,7 +128,7 @@ impl Log {
     fn open(&self) -> std::io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
         let mut options = OpenOptions::new();
-        options.read(true).append(true).mode(0o600);
+        options.read(true).append(true).mode(0o600).custom_flags(super::read::no_links());
         match options.clone().create_new(true).open(self.path()) {
             Ok(file) => {
                 self.share(&file)?;

@@ -10,7 +10,7 @@ use super::{MAX_LINE, read};
 use crate::domain::text;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 const PREV: &[u8] = br#"{"prev":""#;
 const HASH: &[u8] = br#","hash":""#;
@@ -29,7 +29,11 @@ impl Hash {
     }
 
     fn of(bytes: &[u8]) -> Self {
-        Hash(Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect())
+        let digits = Sha256::digest(bytes).iter().fold(String::with_capacity(DIGITS), |mut all, b| {
+            let _ = write!(all, "{b:02x}");
+            all
+        });
+        Hash(digits)
     }
 
     /// Reads one; `None` when the text is none.

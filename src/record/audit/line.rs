@@ -193,7 +193,9 @@ impl What {
 fn bound(list: &mut Vec<String>) {
     let more = list.len().saturating_sub(MAX_LIST);
     list.truncate(MAX_LIST);
-    list.iter_mut().for_each(|t| *t = text::one_line(t, MAX_TEXT));
+    for words in list.iter_mut() {
+        *words = text::one_line(words, MAX_TEXT);
+    }
     if more > 0 {
         list.push(format!("and {more} more"));
     }
@@ -201,21 +203,15 @@ fn bound(list: &mut Vec<String>) {
 
 fn how(confirmed: &Confirmed) -> String {
     use crate::domain::procedure::event::Second;
-    let mut out = String::new();
-    if !confirmed.typed.is_empty() {
-        out.push_str(&format!(", typed \"{}\"", confirmed.typed));
-    }
-    match &confirmed.second {
-        Some(Second::Approved(by)) => out.push_str(&format!(", approved by {} (uid {})", by.login, by.uid)),
-        Some(Second::BreakGlass { waited_s }) => {
-            out.push_str(&format!(", BREAK-GLASS: nobody approved, {waited_s} s were waited"));
+    let typed = Some(&confirmed.typed).filter(|t| !t.is_empty()).map(|t| format!("typed \"{t}\""));
+    let second = confirmed.second.as_ref().map(|second| match second {
+        Second::Approved(by) => format!("approved by {} (uid {})", by.login, by.uid),
+        Second::BreakGlass { waited_s } => {
+            format!("BREAK-GLASS: nobody approved, {waited_s} s were waited")
         }
-        None => {}
-    }
-    if let Some(reason) = &confirmed.reason {
-        out.push_str(&format!(", because {reason}"));
-    }
-    out
+    });
+    let reason = confirmed.reason.as_ref().map(|r| format!("because {r}"));
+    [typed, second, reason].into_iter().flatten().fold(String::new(), |all, one| all + ", " + &one)
 }
 
 fn asked(request: &Request) -> String {

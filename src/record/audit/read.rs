@@ -4,8 +4,9 @@ use super::chain::{Chain, Verdict};
 use super::head::Head;
 use super::line::Line;
 use super::{Log, MAX_LINE};
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
 
 /// Bytes between two line ends.
 pub(super) enum Raw {
@@ -15,6 +16,12 @@ pub(super) enum Raw {
     Torn(Vec<u8>),
     /// More than [`MAX_LINE`] bytes without a line end.
     TooLong,
+}
+
+/// In a directory that a group shares, a name may be somebody's link to another file, or a pipe.
+pub(super) fn no_links() -> i32 {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    i32::try_from(flags.bits()).unwrap_or_default()
 }
 
 /// The lines of a file.
@@ -82,7 +89,8 @@ impl Log {
     fn walk(&self, elsewhere: Option<&Head>, show: &mut dyn FnMut(&Line)) -> Result<Verdict, String> {
         let name = self.path().display().to_string();
         let mut remarks = Vec::new();
-        let file = match File::open(self.path()) {
+        let opened = OpenOptions::new().read(true).custom_flags(no_links()).open(self.path());
+        let file = match opened {
             Ok(file) => Some(file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             Err(e) => return Err(format!("open {name}: {e}")),
