@@ -13,6 +13,7 @@ pub mod metrics_keys;
 #[cfg(test)]
 mod metrics_keys_tests;
 pub mod model;
+pub mod overview_keys;
 pub mod picture;
 pub mod stage;
 pub mod terminal;
