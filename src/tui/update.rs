@@ -6,7 +6,7 @@ use super::model::metrics::{Page, to_ask, wanted};
 use super::model::palette;
 use super::theme::{self, Theme};
 use super::typing::{MAX_EXPRESSION, MAX_TYPED, edit, insert};
-use super::{alerts_keys, metrics_keys, overview_keys};
+use super::{act_events, act_keys, alerts_keys, metrics_keys, overview_keys, procedure_keys};
 use crate::clock::Now;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
@@ -16,6 +16,8 @@ use tui_input::Input;
 pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
     let mut effects = match event {
         Event::Key(key) => on_key(app, now, key),
+        // What stands over the screen must be answered first.
+        Event::Act(action) if matches!(app.mode, Mode::Act(_)) && action != Action::Quit => Vec::new(),
         Event::Act(action) => act(app, now, action),
         Event::Paste(text) => {
             paste(app, &text);
@@ -37,21 +39,37 @@ pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
             app.switches = switches;
             Vec::new()
         }
-        Event::Tick => Vec::new(),
+        Event::Proposed(result) => act_events::on_proposed(app, now, result),
+        Event::Ledger(ledger) => {
+            act_events::on_ledger(app, now, ledger);
+            Vec::new()
+        }
+        Event::Started(result) => {
+            act_events::on_started(app, now, result);
+            Vec::new()
+        }
+        Event::Replied { run, reply } => {
+            act_events::on_replied(app, now, &run, reply);
+            Vec::new()
+        }
+        Event::Tick => act_events::on_tick(app, now),
         Event::Trouble(text) => {
             app.trouble = Some(text);
             Vec::new()
         }
     };
+    act_events::settle(app, now);
     overview_keys::keep_in_view(app, now);
     match app.screen {
         Screen::Metrics => metrics_keys::keep_in_view(app),
         Screen::Alerts => alerts_keys::keep_in_view(app, now),
+        Screen::Procedures => procedure_keys::keep_in_view(app, now),
         _ => {}
     }
     let wanted = wanted(app);
     effects.extend(to_ask(&app.asked, &wanted).into_iter().map(Effect::Ask));
     app.asked = wanted;
+    effects.extend(act_events::look_at(app));
     effects
 }
 
@@ -68,6 +86,7 @@ fn paste(app: &mut App, text: &str) {
             *cursor = 0;
         }
         Mode::Prompt(prompt) => prompt.paste(&crate::domain::text::one_line(text, MAX_EXPRESSION)),
+        Mode::Act(dialog) => act_keys::paste(dialog, &line),
         Mode::Normal | Mode::Help { .. } => {}
     }
 }
@@ -82,6 +101,7 @@ fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
         Mode::Palette { .. } => on_palette_key(app, now, key),
         Mode::Help { .. } => on_help_key(app, key),
         Mode::Prompt(_) => metrics_keys::on_prompt_key(app, key),
+        Mode::Act(_) => act_keys::on_key(app, now, key),
         Mode::Normal => match app.keymap.action(key) {
             Some(action) => act(app, now, action),
             None => Vec::new(),
@@ -153,6 +173,9 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
             if matches!(app.screen, Screen::Switches | Screen::Log) {
                 app.screen = Screen::Overview;
             }
+            if app.screen == Screen::Procedures {
+                app.acting.view.run = None;
+            }
             // What has nothing to filter leads to where there is.
             if app.screen == Screen::Metrics && app.metrics.page != Page::Families {
                 app.metrics.page = Page::Graphs;
@@ -161,7 +184,19 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         }
         Action::ShowOverview => app.screen = Screen::Overview,
         Action::ShowLog => app.screen = Screen::Log,
+        Action::Restart | Action::Drain | Action::Contain => return act_keys::act(app, now, action),
+        // Esc gives up what is being planned before it leaves anything else.
+        Action::Back if act_events::give_up(app, now) => return vec![Effect::Withdraw],
         action if !app.offers(action) => {}
+        Action::Applies => return act_keys::act(app, now, action),
+        action if action.is_of_runs() => return act_keys::act(app, now, action),
+        Action::ShowProcedures => {
+            // Once more goes back to the list.
+            if app.screen == Screen::Procedures {
+                app.acting.view.run = None;
+            }
+            app.screen = Screen::Procedures;
+        }
         Action::ShowSwitches => app.screen = Screen::Switches,
         Action::ShowAlerts => app.screen = Screen::Alerts,
         Action::ShowMetrics => {
@@ -188,6 +223,7 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         _ if app.screen == Screen::Switches => return act_on_switches(app, action),
         _ if app.screen == Screen::Metrics => return metrics_keys::act(app, now, action),
         _ if app.screen == Screen::Alerts => return alerts_keys::act(app, now, action),
+        _ if app.screen == Screen::Procedures => return procedure_keys::act(app, now, action),
         _ => return overview_keys::act(app, now, action),
     }
     Vec::new()
