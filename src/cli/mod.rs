@@ -18,6 +18,7 @@ pub mod report;
 pub mod rules;
 pub mod screen;
 pub mod setup;
+pub mod sight;
 pub mod snapshot;
 pub mod values;
 pub mod wallboard;
