@@ -1,4 +1,11 @@
 //! The only code that changes the world, and it does so by approved plans only.
 
+pub mod identity;
+pub mod journal;
+pub mod lock;
+pub mod place;
+pub mod rundir;
 pub mod sight;
 pub mod step;
+pub mod stop;
+pub mod witness;

@@ -1,0 +1,7 @@
+//! What steps do to the world, against real programs, real servers and real machines.
+#![cfg(test)] // tells clippy that helpers, too, may unwrap
+
+#[path = "act_steps/bench.rs"]
+mod bench;
+#[path = "harness/host.rs"]
+mod host;
