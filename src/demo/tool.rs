@@ -57,8 +57,9 @@ where
     }
     let name = argv[0].clone();
     let stdin = if takes_script(&argv) { script(&mut io::stdin().lock()) } else { Ok(None) };
-    let asked = stdin
-        .and_then(|stdin| ask(&socket, &argv, stdin.as_deref(), &mut io::stdout().lock(), &mut io::stderr().lock()));
+    let asked = stdin.and_then(|stdin| {
+        ask(&socket, &argv, stdin.as_deref(), &mut io::stdout().lock(), &mut io::stderr().lock())
+    });
     let code = asked.unwrap_or_else(|e| {
         // A closed pipe is the reader's choice; anything else is worth a word.
         if e.kind() != io::ErrorKind::BrokenPipe {
@@ -98,7 +99,7 @@ fn become_program(bin: &Path, argv: &[String]) -> ExitCode {
 }
 
 /// Whether a tool reads what it shall do from its standard input.
-fn takes_script(argv: &[String]) -> bool {
+pub fn takes_script(argv: &[String]) -> bool {
     let of_input = |file: &str| file == "-" || file == "/dev/stdin";
     argv.first().is_some_and(|a| a == "nft")
         && (argv.windows(2).any(|w| matches!(w[0].as_str(), "-f" | "--file") && of_input(&w[1]))
