@@ -148,7 +148,7 @@ fn runs(state: &StateDir, stack: &str) -> (Vec<Run>, Vec<String>) {
             // One that is over without a word began nothing.
             Err(_) if control::is_over(state, id) => {}
             Err(why) => {
-                unread.push(format!("what run {id} did is not known: failed to {}", one_line(&why, 200)))
+                unread.push(format!("what run {id} did is not known: failed to {}", one_line(&why, 200)));
             }
         }
     }
