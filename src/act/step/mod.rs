@@ -1,6 +1,16 @@
 //! The kinds of step: one file each, in which is said how it reads its target, how it acts and
 //! how it finds out later whether it had acted.
 
+pub mod alertmanager;
+mod expect;
+pub mod http;
+pub mod manual;
+mod mark;
+pub mod postgres;
+pub mod redis;
+pub mod unix_json;
+pub mod wait;
+
 use super::sight::Sight;
 pub use super::stop::Stop;
 use crate::clock::Clock;
@@ -31,6 +41,8 @@ pub struct Setting<'a> {
     pub access: &'a Arc<Access>,
     pub sight: &'a dyn Sight,
     pub clock: &'a dyn Clock,
+    /// How long the step may take: what a server that can is told to give up after.
+    pub timeout: Duration,
     /// The run's directory, where outputs and evidence are kept.
     pub dir: &'a Path,
 }
@@ -75,6 +87,11 @@ impl Target {
             impossible: None,
             warnings: vec![why.into()],
         }
+    }
+
+    /// A target of which nothing is pinned: what the step does there shows only when it does it.
+    pub fn unpinned() -> Target {
+        Target { warnings: Vec::new(), ..Target::unknown("") }
     }
 
     /// A target that was looked at just now.
@@ -153,18 +170,18 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
         match action {
             Action::Systemd(_) => Target::absent(action),
             Action::Compose(_) => Target::absent(action),
-            Action::Http(_) => Target::absent(action),
-            Action::UnixJson(_) => Target::absent(action),
-            Action::Redis(_) => Target::absent(action),
-            Action::Postgres(_) => Target::absent(action),
+            Action::Http(a) => http::target(a, s).await,
+            Action::UnixJson(a) => unix_json::target(a, s).await,
+            Action::Redis(a) => redis::target(a, s).await,
+            Action::Postgres(a) => postgres::target(a, s).await,
             Action::Signal(_) => Target::absent(action),
             Action::Firewall(_) => Target::absent(action),
             Action::File(_) => Target::absent(action),
             Action::Nginx(_) => Target::absent(action),
             Action::Capture(_) => Target::absent(action),
-            Action::Wait(_) => Target::absent(action),
-            Action::Alertmanager(_) => Target::absent(action),
-            Action::Manual(_) => Target::absent(action),
+            Action::Wait(a) => wait::target(a, s).await,
+            Action::Alertmanager(a) => alertmanager::target(a, s).await,
+            Action::Manual(a) => manual::target(a, s).await,
             Action::Exec(_) => Target::absent(action),
             Action::Shell(_) => Target::absent(action),
         }
@@ -187,18 +204,18 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
         match action {
             Action::Systemd(_) => Left::absent(action),
             Action::Compose(_) => Left::absent(action),
-            Action::Http(_) => Left::absent(action),
-            Action::UnixJson(_) => Left::absent(action),
-            Action::Redis(_) => Left::absent(action),
-            Action::Postgres(_) => Left::absent(action),
+            Action::Http(a) => http::perform(a, s, stop).await,
+            Action::UnixJson(a) => unix_json::perform(a, s, stop).await,
+            Action::Redis(a) => redis::perform(a, s, stop).await,
+            Action::Postgres(a) => postgres::perform(a, s, stop).await,
             Action::Signal(_) => Left::absent(action),
             Action::Firewall(_) => Left::absent(action),
             Action::File(_) => Left::absent(action),
             Action::Nginx(_) => Left::absent(action),
             Action::Capture(_) => Left::absent(action),
-            Action::Wait(_) => Left::absent(action),
-            Action::Alertmanager(_) => Left::absent(action),
-            Action::Manual(_) => Left::absent(action),
+            Action::Wait(a) => wait::perform(a, s, stop).await,
+            Action::Alertmanager(a) => alertmanager::perform(a, s, stop).await,
+            Action::Manual(a) => manual::perform(a, s, stop).await,
             Action::Exec(_) => Left::absent(action),
             Action::Shell(_) => Left::absent(action),
         }
@@ -213,18 +230,18 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
         match action {
             Action::Systemd(_) => Answer::absent(action),
             Action::Compose(_) => Answer::absent(action),
-            Action::Http(_) => Answer::absent(action),
-            Action::UnixJson(_) => Answer::absent(action),
-            Action::Redis(_) => Answer::absent(action),
-            Action::Postgres(_) => Answer::absent(action),
+            Action::Http(a) => http::ask(a, before, s).await,
+            Action::UnixJson(a) => unix_json::ask(a, before, s).await,
+            Action::Redis(a) => redis::ask(a, before, s).await,
+            Action::Postgres(a) => postgres::ask(a, before, s).await,
             Action::Signal(_) => Answer::absent(action),
             Action::Firewall(_) => Answer::absent(action),
             Action::File(_) => Answer::absent(action),
             Action::Nginx(_) => Answer::absent(action),
             Action::Capture(_) => Answer::absent(action),
-            Action::Wait(_) => Answer::absent(action),
-            Action::Alertmanager(_) => Answer::absent(action),
-            Action::Manual(_) => Answer::absent(action),
+            Action::Wait(a) => wait::ask(a, before, s).await,
+            Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,
+            Action::Manual(a) => manual::ask(a, before, s).await,
             Action::Exec(_) => Answer::absent(action),
             Action::Shell(_) => Answer::absent(action),
         }
