@@ -98,6 +98,7 @@ impl Bench {
             access: &self.access,
             sight: &self.sight,
             clock: &self.clock,
+            timeout: std::time::Duration::from_secs(60),
             dir: self.dir.path(),
         }
     }
