@@ -52,6 +52,9 @@ pub struct Target {
     pub blast: Vec<String>,
     /// Why the step cannot work here: "no such unit". The plan is refused.
     pub impossible: Option<String>,
+    /// Its state changes by itself, as that of a unit in a crash loop does: a plan that was bound
+    /// to it could never be confirmed.
+    pub restless: bool,
     pub warnings: Vec<String>,
 }
 
@@ -78,6 +81,7 @@ impl Target {
             certainty: Certainty::Unknown,
             blast: Vec::new(),
             impossible: None,
+            restless: false,
             warnings: vec![why.into()],
         }
     }
@@ -90,8 +94,14 @@ impl Target {
             certainty: Certainty::Probed,
             blast: Vec::new(),
             impossible: None,
+            restless: false,
             warnings: Vec::new(),
         }
+    }
+
+    /// What a plan is bound to.
+    pub fn pinned(&self) -> &str {
+        if self.restless { "changes by itself" } else { &self.state }
     }
 
     /// The same, of a step that cannot work; why completes "impossible: …".
