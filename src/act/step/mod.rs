@@ -2,12 +2,19 @@
 //! how it finds out later whether it had acted.
 
 pub mod alertmanager;
+mod exec;
 mod expect;
+mod firewall;
 pub mod http;
 pub mod manual;
 mod mark;
+mod nginx;
 pub mod postgres;
+pub mod program;
 pub mod redis;
+mod shell;
+mod systemd;
+mod tool;
 pub mod unix_json;
 pub mod wait;
 
@@ -168,22 +175,22 @@ impl Answer {
 pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
     let look = async {
         match action {
-            Action::Systemd(_) => Target::absent(action),
+            Action::Systemd(a) => systemd::target(a, s).await,
             Action::Compose(_) => Target::absent(action),
             Action::Http(a) => http::target(a, s).await,
             Action::UnixJson(a) => unix_json::target(a, s).await,
             Action::Redis(a) => redis::target(a, s).await,
             Action::Postgres(a) => postgres::target(a, s).await,
             Action::Signal(_) => Target::absent(action),
-            Action::Firewall(_) => Target::absent(action),
+            Action::Firewall(a) => firewall::target(a, s).await,
             Action::File(_) => Target::absent(action),
-            Action::Nginx(_) => Target::absent(action),
+            Action::Nginx(a) => nginx::target(a, s).await,
             Action::Capture(_) => Target::absent(action),
             Action::Wait(a) => wait::target(a, s).await,
             Action::Alertmanager(a) => alertmanager::target(a, s).await,
             Action::Manual(a) => manual::target(a, s).await,
-            Action::Exec(_) => Target::absent(action),
-            Action::Shell(_) => Target::absent(action),
+            Action::Exec(a) => exec::target(a, s).await,
+            Action::Shell(a) => shell::target(a, s).await,
         }
     };
     match tokio::time::timeout(LOOK, Box::pin(look)).await {
@@ -202,22 +209,22 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
 pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
     let work = async {
         match action {
-            Action::Systemd(_) => Left::absent(action),
+            Action::Systemd(a) => systemd::perform(a, s, stop).await,
             Action::Compose(_) => Left::absent(action),
             Action::Http(a) => http::perform(a, s, stop).await,
             Action::UnixJson(a) => unix_json::perform(a, s, stop).await,
             Action::Redis(a) => redis::perform(a, s, stop).await,
             Action::Postgres(a) => postgres::perform(a, s, stop).await,
             Action::Signal(_) => Left::absent(action),
-            Action::Firewall(_) => Left::absent(action),
+            Action::Firewall(a) => firewall::perform(a, s, stop).await,
             Action::File(_) => Left::absent(action),
-            Action::Nginx(_) => Left::absent(action),
+            Action::Nginx(a) => nginx::perform(a, s, stop).await,
             Action::Capture(_) => Left::absent(action),
             Action::Wait(a) => wait::perform(a, s, stop).await,
             Action::Alertmanager(a) => alertmanager::perform(a, s, stop).await,
             Action::Manual(a) => manual::perform(a, s, stop).await,
-            Action::Exec(_) => Left::absent(action),
-            Action::Shell(_) => Left::absent(action),
+            Action::Exec(a) => exec::perform(a, s, stop).await,
+            Action::Shell(a) => shell::perform(a, s, stop).await,
         }
     };
     Box::pin(work).await
@@ -228,22 +235,22 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
 pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
     let look = async {
         match action {
-            Action::Systemd(_) => Answer::absent(action),
+            Action::Systemd(a) => systemd::ask(a, before, s).await,
             Action::Compose(_) => Answer::absent(action),
             Action::Http(a) => http::ask(a, before, s).await,
             Action::UnixJson(a) => unix_json::ask(a, before, s).await,
             Action::Redis(a) => redis::ask(a, before, s).await,
             Action::Postgres(a) => postgres::ask(a, before, s).await,
             Action::Signal(_) => Answer::absent(action),
-            Action::Firewall(_) => Answer::absent(action),
+            Action::Firewall(a) => firewall::ask(a, before, s).await,
             Action::File(_) => Answer::absent(action),
-            Action::Nginx(_) => Answer::absent(action),
+            Action::Nginx(a) => nginx::ask(a, before, s).await,
             Action::Capture(_) => Answer::absent(action),
             Action::Wait(a) => wait::ask(a, before, s).await,
             Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,
             Action::Manual(a) => manual::ask(a, before, s).await,
-            Action::Exec(_) => Answer::absent(action),
-            Action::Shell(_) => Answer::absent(action),
+            Action::Exec(a) => exec::ask(a, before, s).await,
+            Action::Shell(a) => shell::ask(a, before, s).await,
         }
     };
     match tokio::time::timeout(LOOK, Box::pin(look)).await {

@@ -42,9 +42,7 @@ impl Net {
             Some(p) => p.parse::<u8>().ok().filter(|n| *n <= most).ok_or_else(no)?,
         };
         let (address, prefix) = match address.to_canonical() {
-            v4 @ IpAddr::V4(_) if address.is_ipv6() => {
-                (v4, prefix.checked_sub(96).ok_or_else(no)?)
-            }
+            v4 @ IpAddr::V4(_) if address.is_ipv6() => (v4, prefix.checked_sub(96).ok_or_else(no)?),
             _ => (address, prefix),
         };
         let net = Net { address: masked(address, prefix), prefix };
@@ -71,7 +69,11 @@ impl Net {
 
 impl fmt::Display for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_host() { write!(f, "{}", self.address) } else { write!(f, "{}/{}", self.address, self.prefix) }
+        if self.is_host() {
+            write!(f, "{}", self.address)
+        } else {
+            write!(f, "{}/{}", self.address, self.prefix)
+        }
     }
 }
 
@@ -82,7 +84,8 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
             Ipv4Addr::from_bits(a.to_bits() & u32::MAX.checked_shl(32 - prefix.min(32)).unwrap_or(0)).into()
         }
         IpAddr::V6(a) => {
-            Ipv6Addr::from_bits(a.to_bits() & u128::MAX.checked_shl(128 - prefix.min(128)).unwrap_or(0)).into()
+            Ipv6Addr::from_bits(a.to_bits() & u128::MAX.checked_shl(128 - prefix.min(128)).unwrap_or(0))
+                .into()
         }
     }
 }
