@@ -77,6 +77,7 @@ pub fn commands(a: &Nginx, places: &Places) -> Vec<Vec<String>> {
             Places::copy(site, fresh),
             Places::put(fresh, kept),
             Places::write(page),
+            words(&["chmod", "0644", "--", page]),
             Places::put(page, site),
         ],
         Switch::Off => vec![Places::copy(site, page), Places::put(kept, site)],
