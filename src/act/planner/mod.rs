@@ -142,6 +142,7 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         host: &step.host,
         transport,
         sudo: step.sudo,
+        timeout: step.timeout,
         access: eyes.access,
         sight: eyes.sight,
         clock: eyes.clock,
