@@ -10,7 +10,6 @@ pub mod planner;
 pub mod policy;
 pub mod process;
 pub mod redact;
-pub mod rundir;
 pub mod runner;
 pub mod sight;
 pub mod step;
