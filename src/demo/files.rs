@@ -336,7 +336,8 @@ mod tests {
         let wall = jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(99_999);
         let mut m = Model::new(1, wall, Vec::new());
         let mut files =
-            Files::create(dir.path(), &mut m, Path::new("/bin/true"), &[0; 32], Runner::find(), [None; 3]).unwrap();
+            Files::create(dir.path(), &mut m, Path::new("/bin/true"), &[0; 32], Runner::find(), [None; 3])
+                .unwrap();
         for _ in 0..12 {
             for _ in 0..1500 {
                 m.log.write("wg-manager", Level::Error, "wg_exec_failed");

@@ -57,8 +57,9 @@ where
     }
     let name = argv[0].clone();
     let stdin = if takes_script(&argv) { script(&mut io::stdin().lock()) } else { Ok(None) };
-    let asked = stdin
-        .and_then(|stdin| ask(&socket, &argv, stdin.as_deref(), &mut io::stdout().lock(), &mut io::stderr().lock()));
+    let asked = stdin.and_then(|stdin| {
+        ask(&socket, &argv, stdin.as_deref(), &mut io::stdout().lock(), &mut io::stderr().lock())
+    });
     let code = asked.unwrap_or_else(|e| {
         // A closed pipe is the reader's choice; anything else is worth a word.
         if e.kind() != io::ErrorKind::BrokenPipe {

@@ -108,7 +108,9 @@ pub fn on_ledger(app: &mut App, now: Now, ledger: Arc<Ledger>) {
     }
     let outdated = match &app.mode {
         Mode::Act(dialog) => match dialog.as_ref() {
-            Dialog::Question(question) => question.outdated(&app.ledger).map(|why| (question.title.clone(), why)),
+            Dialog::Question(question) => {
+                question.outdated(&app.ledger).map(|why| (question.title.clone(), why))
+            }
             _ => None,
         },
         _ => None,

@@ -75,8 +75,15 @@ pub enum Stage {
 pub enum Said {
     Nothing,
     Closed,
-    Approved { typed: String, reason: Option<String>, second: Option<Second> },
-    AskSecond { typed: String, reason: String },
+    Approved {
+        typed: String,
+        reason: Option<String>,
+        second: Option<Second>,
+    },
+    AskSecond {
+        typed: String,
+        reason: String,
+    },
     /// It was looked at too long ago.
     LookAgain,
 }

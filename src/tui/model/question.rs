@@ -99,7 +99,8 @@ impl Question {
         }
         lines.push(match state {
             RunState::Lost => "its runner is gone: the run ends as it stands, in doubt".to_owned(),
-            _ => "what has been done stays done; what is owed stays owed; it can be undone afterwards".to_owned(),
+            _ => "what has been done stays done; what is owed stays owed; it can be undone afterwards"
+                .to_owned(),
         });
         let title = format!("stop {}?", run.plan.name);
         let mut question = Question::new(title, lines, About::Live(run.id.clone()), now);
@@ -299,8 +300,5 @@ impl Question {
 
 /// Whether a run in this state can be gone on with.
 pub fn can_resume(state: RunState) -> bool {
-    matches!(
-        state,
-        RunState::Lost | RunState::Ended(Outcome::Failed | Outcome::InDoubt | Outcome::Aborted)
-    )
+    matches!(state, RunState::Lost | RunState::Ended(Outcome::Failed | Outcome::InDoubt | Outcome::Aborted))
 }

@@ -157,7 +157,8 @@ pub fn current(run: &Run) -> usize {
 /// The steps that undoing the run would undo, last first, by name.
 pub fn undone(run: &Run) -> Vec<String> {
     let all = run.plan.steps.iter().zip(&run.steps);
-    let begun = |s: &StepState| s.attempts > 0 && !matches!(s.phase, Phase::Skipped(_) | Phase::WillNotRun(_));
+    let begun =
+        |s: &StepState| s.attempts > 0 && !matches!(s.phase, Phase::Skipped(_) | Phase::WillNotRun(_));
     all.rev()
         .take_while(|(step, is)| !(step.point_of_no_return && begun(is)))
         .filter(|(step, is)| step.rollback.is_some() && begun(is) && !matches!(is.rolled_back, Some(Ok(_))))
@@ -171,14 +172,23 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
     let mut out = Vec::new();
     match (&run.ended, &run.hold) {
         (Some(ended), _) => {
-            let text = format!("{} {} ago: {}", tone::outcome(ended.outcome), short_age(ago(ended.at, now)), ended.why);
+            let text = format!(
+                "{} {} ago: {}",
+                tone::outcome(ended.outcome),
+                short_age(ago(ended.at, now)),
+                ended.why
+            );
             out.push((tone::state(state).0, text));
         }
         (None, Some(hold)) => {
             out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
         }
         (None, None) if state == RunState::Lost => {
-            let text = format!("in doubt: its runner (process {}) is gone since {} at the latest", run.runner, clock(run.last.1));
+            let text = format!(
+                "in doubt: its runner (process {}) is gone since {} at the latest",
+                run.runner,
+                clock(run.last.1)
+            );
             out.push((Tone::Doubt, text));
         }
         (None, None) => {}
@@ -188,7 +198,10 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
     }
     if let Some(abort) = run.abort.as_ref().filter(|_| run.ended.is_none()) {
         let how = if abort.now { "stops now" } else { "stops after this step" };
-        out.push((Tone::Asks, format!("{how}: asked by {} {} ago", abort.by.login, short_age(ago(abort.at, now)))));
+        out.push((
+            Tone::Asks,
+            format!("{how}: asked by {} {} ago", abort.by.login, short_age(ago(abort.at, now))),
+        ));
     }
     for owe in &run.owed {
         let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
@@ -196,7 +209,9 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
         let by = owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it"));
         out.push((Tone::Asks, format!("OWED {}{age}{by}", owe.says)));
     }
-    if run.ended.is_none() && let Some(next) = next_hold(run) {
+    if run.ended.is_none()
+        && let Some(next) = next_hold(run)
+    {
         out.push((Tone::Rest, next));
     }
     for (_, text) in &mut out {
@@ -241,7 +256,11 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
     }
     if let (Some(since), Some(effected)) = (is.since, is.effected) {
         let took = Duration::try_from(effected.duration_since(since)).unwrap_or_default();
-        out.push(Line::Field("effect", format!("{} to {}, {}", clock(since), clock(effected), long_age(took)), None));
+        out.push(Line::Field(
+            "effect",
+            format!("{} to {}, {}", clock(since), clock(effected), long_age(took)),
+            None,
+        ));
     }
     if !is.before.is_empty() {
         out.push(Line::Field("before", safe(&is.before), None));
@@ -260,7 +279,11 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
         out.push(Line::Field("verified", safe(&proposal_lines::check(verify)), None));
     }
     for kept in &is.outputs {
-        let dropped = if kept.dropped > 0 { format!(", {} not kept", bytes(kept.dropped as f64)) } else { String::new() };
+        let dropped = if kept.dropped > 0 {
+            format!(", {} not kept", bytes(kept.dropped as f64))
+        } else {
+            String::new()
+        };
         let hash: String = kept.sha256.chars().take(12).collect();
         let text = format!("{} ({}{dropped}, sha256 {hash})", kept.file, bytes(kept.bytes as f64));
         out.push(Line::Field("kept", safe(&text), None));

@@ -6,9 +6,7 @@ use crate::tui::model::tone::Tone;
 
 /// The badges that fit into so many columns: in full, else in short, else the first and a count.
 pub fn fit(all: &[Badge], room: usize) -> Vec<(Tone, String)> {
-    let wide = |texts: &[(Tone, String)]| -> usize {
-        texts.iter().map(|(_, t)| columns(t) + 4).sum()
-    };
+    let wide = |texts: &[(Tone, String)]| -> usize { texts.iter().map(|(_, t)| columns(t) + 4).sum() };
     let long: Vec<_> = all.iter().map(|b| (b.tone, b.long.clone())).collect();
     if wide(&long) <= room {
         return long;

@@ -101,9 +101,13 @@ fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
             Stage::Breaking { .. } => {
                 let left = confirm.countdown(now).unwrap_or_default();
                 let text = if left.is_zero() {
-                    "nobody second: the record will say so, with your reason. Start lets it run now".to_owned()
+                    "nobody second: the record will say so, with your reason. Start lets it run now"
+                        .to_owned()
                 } else {
-                    format!("breaking the glass: {} to go; Esc stops it, an approval ends it", short_age(left))
+                    format!(
+                        "breaking the glass: {} to go; Esc stops it, an approval ends it",
+                        short_age(left)
+                    )
                 };
                 say(&mut out, &text, theme.degraded);
             }
@@ -118,7 +122,10 @@ fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
             let text = "Tab moves, Enter takes, Esc leaves it undone";
             out.push(vec![
                 (text.to_owned(), theme.dim),
-                (if old { format!("; looked at {} ago", short_age(age)) } else { String::new() }, theme.degraded),
+                (
+                    if old { format!("; looked at {} ago", short_age(age)) } else { String::new() },
+                    theme.degraded,
+                ),
             ]);
         }
     }
@@ -171,14 +178,18 @@ fn waiting(app: &App, confirm: &Confirm, now: Now, say: &mut dyn FnMut(&str, Sty
     match confirm.request(&app.ledger) {
         None => say(&format!("asking for a second person: plan {hash}"), theme.dim),
         Some(w) => match &w.approved {
-            Some(by) => say(&format!("{} has approved plan {hash}: Start lets it run", one_line(by, 60)), theme.up),
+            Some(by) => {
+                say(&format!("{} has approved plan {hash}: Start lets it run", one_line(by, 60)), theme.up)
+            }
             None if w.until <= now.wall => {
                 say("nobody came within its time; Start asks again", theme.degraded);
             }
             None => {
-                let left = std::time::Duration::try_from(w.until.duration_since(now.wall)).unwrap_or_default();
+                let left =
+                    std::time::Duration::try_from(w.until.duration_since(now.wall)).unwrap_or_default();
                 let since = short_age(ago(w.since, now));
-                let text = format!("waiting {since} for a second person, {} left; plan {hash}", short_age(left));
+                let text =
+                    format!("waiting {since} for a second person, {} left; plan {hash}", short_age(left));
                 say(&text, theme.degraded);
                 say(&format!("they run: quarterdeck approve {}", one_line(&w.id, 60)), theme.text);
             }

@@ -61,10 +61,12 @@ fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
         let Some(procedure) = procedures::by_id(&app.procedures, id) else { continue };
         let here = at == menu.at;
         let values: Vec<String> = known.iter().map(|(k, v)| format!("{k} = {v}")).collect();
-        let level = procedures::level(procedure, &app.ledger).map_or_else(|| "—".to_owned(), |l| l.to_string());
+        let level =
+            procedures::level(procedure, &app.ledger).map_or_else(|| "—".to_owned(), |l| l.to_string());
         let name = format!("{level:<3} {}", one_line(&procedure.name, 60));
         let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
-        let more = if values.is_empty() { String::new() } else { format!("  {}", one_line(&values.join(", "), 80)) };
+        let more =
+            if values.is_empty() { String::new() } else { format!("  {}", one_line(&values.join(", "), 80)) };
         rows.push((vec![(name, style), (more, theme.dim)], here));
         if here {
             rows.extend(text_rows(&procedure.about, inside(area), theme.dim).take(3));
@@ -77,7 +79,8 @@ fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
 fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
     let width = inside(area);
-    let mut rows: Vec<Row> = text_rows(&form.about, width, theme.dim).take(if area.height < 16 { 0 } else { 3 }).collect();
+    let mut rows: Vec<Row> =
+        text_rows(&form.about, width, theme.dim).take(if area.height < 16 { 0 } else { 3 }).collect();
     let longest = form.fields.iter().map(|f| columns(&f.param.id)).max().unwrap_or(0).min(20);
     for (at, value) in form.fields.iter().enumerate() {
         let here = at == form.at;
@@ -85,7 +88,9 @@ fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
         rows.push((field(app, &label, &value.input, here, width), here));
         let wrong = value.wrong().filter(|_| form.tried || !value.input.value().is_empty());
         match wrong {
-            Some(wrong) => rows.extend(text_rows(&format!("  {wrong}"), width, theme.down).map(|(p, _)| (p, here))),
+            Some(wrong) => {
+                rows.extend(text_rows(&format!("  {wrong}"), width, theme.down).map(|(p, _)| (p, here)))
+            }
             None if here => {
                 let about = format!("  {}; {}", value.param.about, takes(&value.param.kind));
                 rows.extend(text_rows(&about, width, theme.dim).map(|(p, _)| (p, here)));

@@ -183,7 +183,11 @@ fn under_way(app: &App, now: Now) -> Option<String> {
     let planning = app.acting.planning.as_ref()?;
     Some(match planning.ready {
         Some(_) => format!("{} is planned: close what is open to see it", planning.name),
-        None => format!("planning {}…{} (Esc gives it up; nothing has been done)", planning.name, age(planning.since)),
+        None => format!(
+            "planning {}…{} (Esc gives it up; nothing has been done)",
+            planning.name,
+            age(planning.since)
+        ),
     })
 }
 

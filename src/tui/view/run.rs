@@ -3,6 +3,7 @@
 use super::frame::{ABOVE, BELOW};
 use super::paint::{Pen, columns, rule, wrap};
 use crate::clock::Now;
+use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
 use crate::domain::units::short_age;
@@ -13,7 +14,6 @@ use crate::tui::model::procedures::{self, RunView};
 use crate::tui::model::question::can_resume;
 use crate::tui::model::run_view::{self, StepLine};
 use crate::tui::model::tone::{self, Tone};
-use crate::domain::procedure::ledger::RunState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -28,7 +28,10 @@ fn banner(app: &App, run: &Run, now: Now) -> Vec<(Tone, String)> {
     let mut out = Vec::new();
     for (tone, text) in run_view::banner(&app.ledger, run, now) {
         for (i, part) in wrap(&text, width).into_iter().take(2).enumerate() {
-            out.push((tone, if i == 0 { format!("{} {part}", tone.sign(app.glyphs)) } else { format!("  {part}") }));
+            out.push((
+                tone,
+                if i == 0 { format!("{} {part}", tone.sign(app.glyphs)) } else { format!("  {part}") },
+            ));
         }
     }
     if out.len() > most && most > 0 {
@@ -171,7 +174,9 @@ fn missing(app: &App, view: &RunView, area: Rect, buf: &mut Buffer) {
     let broken = app.ledger.broken.iter().find(|(id, _)| id == view.id.as_str());
     let (text, style) = match (broken, procedures::line(&app.ledger, &view.id)) {
         (Some((_, why)), _) => (format!("its journal cannot be read: {}", one_line(why, 300)), theme.down),
-        (None, Some(line)) => (format!("{}: {}; reading its journal", line.name, tone::state(line.state).1), theme.dim),
+        (None, Some(line)) => {
+            (format!("{}: {}; reading its journal", line.name, tone::state(line.state).1), theme.dim)
+        }
         (None, None) => ("reading its journal".to_owned(), theme.dim),
     };
     let room = usize::from(area.width.saturating_sub(4));
