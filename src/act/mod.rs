@@ -6,6 +6,7 @@ pub mod journal;
 pub mod lock;
 pub mod output;
 pub mod place;
+pub mod planner;
 pub mod policy;
 pub mod process;
 pub mod redact;
