@@ -3,11 +3,9 @@
 pub mod identity;
 pub mod journal;
 pub mod lock;
+pub mod place;
 pub mod rundir;
 pub mod sight;
 pub mod step;
-pub mod witness;
-pub mod place;
-pub mod sight;
-pub mod step;
 pub mod stop;
+pub mod witness;

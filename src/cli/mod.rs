@@ -3,6 +3,8 @@
 pub mod alerts;
 pub mod alerts_report;
 pub mod args;
+pub mod args_act;
+pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod demo;
@@ -22,6 +24,7 @@ pub mod sight;
 pub mod snapshot;
 pub mod values;
 pub mod wallboard;
+pub mod witness;
 
 use crate::clock::{Clock, SystemClock};
 use crate::domain::health::Health;
