@@ -253,6 +253,14 @@ impl<S: Stage> Screen<'_, S> {
                 }
                 Effect::Flip { switch, on } => self.flip(&switch, on),
                 Effect::Ask(ask) => self.ask(ask),
+                Effect::Propose { .. }
+                | Effect::Approve { .. }
+                | Effect::AskSecond { .. }
+                | Effect::Withdraw
+                | Effect::Request { .. }
+                | Effect::Resume { .. }
+                | Effect::ApproveOther { .. }
+                | Effect::LookAt(_) => tracing::warn!("failed to act: nothing that acts is at hand"),
             }
         }
         Next::GoOn

@@ -16,6 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fault::{Fault, FaultSet, FaultSpec, FaultState};
+use super::nginx::Site;
 use super::rng::{Rng, Uuid, base64};
 use clients::{Clients, Reach};
 use guard::Guard;
@@ -116,6 +117,8 @@ pub struct Model {
     pub database_password: String,
     /// Requests the client API has answered, from the modelled clients and from outside.
     pub client_requests: u64,
+    /// What NGINX does, as it read its configuration at its last start or reload.
+    pub site: Site,
     /// Requests nginx has answered since it started.
     pub edge_requests: u64,
     traffic: traffic::Traffic,
@@ -164,6 +167,7 @@ impl Model {
             admin_password: format!("demo-{:016x}", rng.next()),
             database_password: format!("demo-{:016x}", rng.next()),
             client_requests: 0,
+            site: Site::Proxy,
             edge_requests: 0,
             traffic: traffic::Traffic::new(seed),
             admin_secret_changed: false,
@@ -256,6 +260,28 @@ impl Model {
 
     pub fn has(&self, fault: Fault) -> bool {
         self.faults.has(fault)
+    }
+
+    /// SIGHUP reached the process of a service.
+    pub fn hung_up(&mut self, svc: Svc) {
+        match svc {
+            Svc::Auth => {
+                self.signs_with_old_key = false;
+                self.log.write("auth-service", log::Level::Info, "jwt_keys_reloaded_via_sighup");
+            }
+            // Its handler is broken upstream too: the secret is only read at the next start.
+            Svc::ApiPublic => {
+                let line = "Exception in the handler of SIGHUP: NameError";
+                self.log.journal("tornado.service", "tornado-master", 3, line);
+            }
+            _ => {}
+        }
+    }
+
+    /// The process of a service ended, and nobody had told the service to.
+    pub fn process_died(&mut self, svc: Svc) {
+        self.service_crashed(svc);
+        self.settle();
     }
 
     /// Begins a key rotation; lost when one runs already.

@@ -2,6 +2,7 @@
 
 mod df;
 mod journalctl;
+mod nginx;
 mod systemctl;
 mod wg;
 
@@ -84,6 +85,7 @@ async fn run(demo: &DemoHandle, tool: &str, args: &[String]) -> Outcome {
         "systemctl" => systemctl::run(demo, args).await,
         "wg" => demo.with(|m| wg::run(m, args)),
         "df" => demo.with(|m| df::run(m, args)),
+        "nginx" => nginx::run(demo.dir(), args),
         _ => Outcome::fail(127, format!("{}: not a tool of the demo\n", tool.escape_debug())),
     }
 }
