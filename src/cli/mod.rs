@@ -264,7 +264,7 @@ fn open_dashboard(global: &Global) -> Ended {
 fn dashboard(ready: &Ready, demo: Option<crate::demo::DemoHandle>, keep: bool) -> Ended {
     log::init();
     let mut app = ready.app();
-    let ended = block_on(screen::run(&mut app, ready, demo))??;
+    let ended = block_on(screen::run(&mut app, ready, demo, screen::NoHands))??;
     end_of_screen(&ended, keep)
 }
 
