@@ -123,6 +123,8 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = collected)]
         collect: Duration,
     },
+    /// What was done to the world, by whom, and whether the record of it is whole
+    Audit(super::args_act::Audit),
     /// Check stack files and config files, and warn of what is legal and dangerous
     Lint {
         /// Files to check; without any, the config and its stack

@@ -3,6 +3,9 @@
 use crate::domain::procedure::event::Choice;
 use clap::{Args, Subcommand, ValueEnum};
 
+/// Lines of the audit that are shown when nothing else is asked for.
+pub const LAST: usize = 50;
+
 /// How answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -136,7 +139,7 @@ pub enum AuditCommand {
     /// The last lines
     Show {
         /// How many
-        #[arg(long, value_name = "N", default_value_t = 50)]
+        #[arg(long, value_name = "N", default_value_t = LAST)]
         last: usize,
         /// Only those of one run
         #[arg(long, value_name = "ID")]

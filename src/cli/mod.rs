@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod acting;
 pub mod alerts;
 pub mod alerts_report;
 pub mod args;
@@ -65,6 +66,7 @@ pub fn run(cli: Cli) -> ExitCode {
             query(global, &query::Question { expr, at, range, step }, output)
         }
         Some(Command::Alerts { output, rules, collect }) => alerts(global, output, rules, collect),
+        Some(Command::Audit(args)) => acting::run_audit(global, args),
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
             lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
         }),
@@ -102,6 +104,8 @@ fn with_outputs(work: impl FnOnce(&mut dyn Write, &mut dyn Write) -> std::io::Re
 enum End {
     /// The text completes "failed to …".
     Failed(String),
+    /// The same, of what was not begun: nothing was changed.
+    Refused(String),
     /// Nothing to watch, or files with mistakes.
     Load(Failure),
 }
@@ -123,7 +127,7 @@ impl End {
     /// output, all the rest on standard error.
     fn report_unknown(self, no_color: bool, output: check::Output) -> ExitCode {
         let why = match &self {
-            End::Failed(text) => format!("failed to {text}"),
+            End::Failed(text) | End::Refused(text) => format!("failed to {text}"),
             End::Load(Failure::Nothing) => "there is no config and no stack was named".to_owned(),
             End::Load(Failure::Problems(problems)) => report::in_one_line(problems),
         };
@@ -138,6 +142,7 @@ impl End {
         // If standard error is gone too, the exit code is all that can be said.
         let (code, _) = match self {
             End::Failed(text) => (FAILED, writeln!(err, "quarterdeck: failed to {text}")),
+            End::Refused(text) => (USAGE, writeln!(err, "quarterdeck: failed to {text}")),
             End::Load(Failure::Nothing) => (USAGE, first_steps::print(&mut err)),
             End::Load(Failure::Problems(problems)) => {
                 (USAGE, report::refusal(&problems, report::color(no_color), &mut err))
