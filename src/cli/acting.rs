@@ -3,10 +3,15 @@
 
 use super::args::Global;
 use super::{End, Ended, audit, print, setup};
+use crate::act::control::{Launch, Watcher};
 use crate::act::rundir::StateDir;
+use crate::domain::procedure::ledger::Ledger;
 use crate::record::audit::Log;
-use crate::stack::config::Config;
+use crate::stack::config::{self, Config};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Where runs are kept, by the command line or else by the config. A stack is not needed, and
 /// mistakes elsewhere in the config are not looked at: a run must be reachable all the same.
@@ -29,6 +34,37 @@ pub(super) fn state(global: &Global) -> Result<StateDir, End> {
 /// The audit log of a state directory.
 pub(super) fn log_of(state: &StateDir) -> Log {
     Log::new(state.root(), state.group())
+}
+
+/// All runs of a state directory, as their journals tell them.
+pub(super) fn ledger(state: &StateDir) -> Arc<Ledger> {
+    let mut watcher = Watcher::new(state.clone(), None, Vec::new());
+    watcher.look(&[]);
+    watcher.ledger()
+}
+
+/// How a runner is started that loads the same files as this program.
+pub(super) fn launch(global: &Global) -> Result<Launch, End> {
+    let whole = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|e| End::Refused(format!("find the whole path of {}: {e}", path.display())))
+    };
+    let env = |name: &str| std::env::var(name).ok();
+    let mut args: Vec<OsString> = Vec::new();
+    if let Some(config) = global.config.clone().or_else(|| config::find(&env)) {
+        args.extend(["--config".into(), whole(&config)?.into()]);
+    }
+    if let Some(stack) = &global.stack {
+        let is_path = stack.contains('/') || Path::new(stack).extension().is_some_and(|e| e == "toml");
+        let stack = if is_path { whole(Path::new(stack))?.into() } else { stack.into() };
+        args.extend(["--stack".into(), stack]);
+    }
+    let state = state(global)?;
+    args.extend(["--state-dir".into(), whole(state.root())?.into()]);
+    // Where the program was replaced since it was started, the link still leads to the old one.
+    let program = std::env::current_exe().ok().filter(|p| p.exists());
+    let program = program.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    Ok(Launch { program, args, env: Vec::new() })
 }
 
 /// `quarterdeck audit`.

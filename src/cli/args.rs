@@ -123,6 +123,14 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = collected)]
         collect: Duration,
     },
+    /// Carry one run out; started by `run`, by `runs resume` and by the dashboard
+    #[command(hide = true)]
+    Runner {
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+    /// What runs there are and how they stand; watch, abort, resume and answer them
+    Runs(super::args_act::Runs),
     /// What was done to the world, by whom, and whether the record of it is whole
     Audit(super::args_act::Audit),
     /// Check stack files and config files, and warn of what is legal and dangerous

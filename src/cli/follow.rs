@@ -5,6 +5,7 @@ use super::progress::Progress;
 use super::{End, run_json};
 use crate::act::control::{self, Loaded};
 use crate::act::rundir::{RunDir, StateDir};
+use crate::act::runner::scribe::has_runner;
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::text::{nearest, one_line};
 use std::io::Write;
@@ -43,7 +44,7 @@ pub async fn follow(state: &StateDir, id: &str, told: &mut dyn FnMut(&str)) -> R
     let mut alone = Duration::ZERO;
     let mut leave = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
-        let now = (mark(&dir), control::is_alive(&dir));
+        let now = (mark(&dir), has_runner(&dir));
         if last != Some(now) || !now.1 {
             match control::load(state, id) {
                 Ok(loaded) => {
@@ -102,7 +103,7 @@ pub(super) fn to_the_end(state: &StateDir, id: &str, output: super::args_act::Ou
                 }
                 out
             } else {
-                run_json::run(&run, alive, torn.as_ref().map(ToString::to_string).as_deref())
+                run_json::run(&run, alive, torn.as_ref().map(crate::act::journal::read::Torn::says).as_deref())
             };
             let _ = std::io::stdout().write_all(printed.as_bytes());
             Ok(run_json::exit_code(run.state(alive)).unwrap_or(super::FAILED))

@@ -10,6 +10,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod first_steps;
+mod follow;
 pub mod init;
 pub mod lint;
 pub mod log;
@@ -22,6 +23,8 @@ pub mod query;
 pub mod report;
 pub mod rules;
 pub mod run_json;
+mod runner;
+mod runs;
 pub mod screen;
 pub mod setup;
 pub mod sight;
@@ -45,6 +48,8 @@ use std::time::Duration;
 const FAILED: u8 = 1;
 /// Something in the command line or in a file is wrong.
 const USAGE: u8 = 2;
+/// Ended by Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// Carries out one command line.
 pub fn run(cli: Cli) -> ExitCode {
@@ -66,6 +71,8 @@ pub fn run(cli: Cli) -> ExitCode {
             query(global, &query::Question { expr, at, range, step }, output)
         }
         Some(Command::Alerts { output, rules, collect }) => alerts(global, output, rules, collect),
+        Some(Command::Runner { run }) => return runner::in_words(runner::run(global, &run)),
+        Some(Command::Runs(args)) => runs::run(global, args),
         Some(Command::Audit(args)) => acting::run_audit(global, args),
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
             lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
@@ -126,15 +133,19 @@ impl End {
     /// What `check` says when it has no result: one line for a monitoring system on standard
     /// output, all the rest on standard error.
     fn report_unknown(self, no_color: bool, output: check::Output) -> ExitCode {
-        let why = match &self {
-            End::Failed(text) | End::Refused(text) => format!("failed to {text}"),
-            End::Load(Failure::Nothing) => "there is no config and no stack was named".to_owned(),
-            End::Load(Failure::Problems(problems)) => report::in_one_line(problems),
-        };
+        let why = self.in_one_line();
         // If standard output is gone, the exit code is all that can be said.
         let _ = print(&check::no_result(&why, output));
         let _ = self.report(no_color);
         ExitCode::from(Health::Unknown.exit_code())
+    }
+
+    fn in_one_line(&self) -> String {
+        match self {
+            End::Failed(text) | End::Refused(text) => format!("failed to {text}"),
+            End::Load(Failure::Nothing) => "there is no config and no stack was named".to_owned(),
+            End::Load(Failure::Problems(problems)) => report::in_one_line(problems),
+        }
     }
 
     fn report(self, no_color: bool) -> ExitCode {

@@ -11,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::observe::prober::Prober;
 use crate::stack::load::{self, Loaded};
 use crate::stack::spec::Stack;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,6 +34,16 @@ pub(super) fn run(global: &Global, id: &str) -> Ended {
         runner::run(&state, dir, approved, world).await
     })?;
     Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// The end of a runner that could not begin, as the run's log has it: whoever started it reads the
+/// last line.
+pub(super) fn in_words(ended: Ended) -> ExitCode {
+    ended.unwrap_or_else(|end| {
+        let line = crate::domain::text::one_line(&end.in_one_line(), 500);
+        let _ = writeln!(std::io::stderr(), "{line}");
+        ExitCode::from(super::USAGE)
+    })
 }
 
 fn world(loaded: &Loaded, witness: Box<AuditWitness>) -> World {

@@ -25,7 +25,7 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
     let find = |id: &str| follow::resolve(&state, id).map_err(End::Refused);
     match args.command.unwrap_or(RunsCommand::List) {
         RunsCommand::List => {
-            let ledger = acting::ledger(&state).map_err(End::Failed)?;
+            let ledger = acting::ledger(&state);
             print(&match output {
                 Output::Text => list(&ledger),
                 Output::Json => run_json::ledger(&ledger),
@@ -91,12 +91,12 @@ fn list(ledger: &Ledger) -> String {
 
 fn show(state: &StateDir, id: &str, output: Output) -> Ended {
     let Loaded { run, torn, alive } = control::load(state, id).map_err(End::Failed)?;
-    let torn = torn.as_ref().map(ToString::to_string);
+    let torn = torn.as_ref().map(crate::act::journal::read::Torn::says);
     let text = match output {
         Output::Json => run_json::run(&run, alive, torn.as_deref()),
         Output::Text => {
             let mut lines = report::of(&run, alive);
-            lines.extend(torn.map(|t| format!("the journal was cut: {}", one_line(&t, 300))));
+            lines.extend(torn.map(|t| one_line(&t, 300)));
             lines.join("\n") + "\n"
         }
     };
