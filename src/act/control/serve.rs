@@ -90,7 +90,8 @@ async fn converse(stream: UnixStream, by: &Person, asked: &mpsc::Sender<Asked>) 
     let mut read = BufReader::new(read);
     loop {
         let mut line = Vec::new();
-        let next = (&mut read).take(MAX_REQUEST).read_until(b'\n', &mut line);
+        let mut bounded = (&mut read).take(MAX_REQUEST);
+        let next = bounded.read_until(b'\n', &mut line);
         let Ok(count) = tokio::time::timeout(SILENCE, next).await else { return Ok(()) };
         if count? == 0 {
             return Ok(());

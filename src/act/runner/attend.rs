@@ -71,9 +71,12 @@ impl Ears {
             }
         };
         let term = async {
-            match &mut self.term {
-                Some(term) if term.recv().await.is_some() => {}
-                _ => pending().await,
+            let heard = match &mut self.term {
+                Some(term) => term.recv().await,
+                None => None,
+            };
+            if heard.is_none() {
+                pending::<()>().await;
             }
         };
         tokio::select! {

@@ -89,14 +89,11 @@ impl Runner {
         let ground = Arc::clone(&self.ground);
         let Some(step) = ground.step(index) else { return Err(absent(index)) };
         let state = &self.scribe.run.steps[index];
-        let (action, before, attempt) = match (&step.rollback, rollback) {
-            (Some(undo), true) => {
-                let before = self.scribe.before_rollback(&step.id).to_owned();
-                (&undo.action, before, super::effect::undoing(state.attempts))
-            }
-            _ => (&step.action, state.before.clone(), state.attempts),
+        let (action, before) = match (&step.rollback, rollback) {
+            (Some(undo), true) => (&undo.action, self.scribe.before_rollback(&step.id).to_owned()),
+            _ => (&step.action, state.before.clone()),
         };
-        let answer = match ground.setting(step, attempt) {
+        let answer = match ground.setting(step, state.attempts) {
             Ok(setting) => {
                 let look = async { step::ask(action, &before, &setting).await };
                 match self.attend(look, |run| run.abort.is_none()).await {

@@ -19,11 +19,6 @@ const END_GRACE: Duration = Duration::from_secs(20);
 /// How long is looked at what an aborted step left.
 const LAST_LOOK: Duration = Duration::from_secs(15);
 
-/// The attempt by which a rollback's outputs are named: apart from those of the step itself.
-pub fn undoing(attempts: u32) -> u32 {
-    attempts.saturating_add(1_000)
-}
-
 impl Runner {
     /// Carries a step out, unless proof passes it over.
     pub(super) async fn begin(&mut self, index: usize, may_pass: bool) -> Result<(), Halt> {
@@ -73,7 +68,7 @@ impl Runner {
             return Err(Halt(format!("step `{}` has no rollback", step.id)));
         };
         let still = move |run: &Run| matches!(run.next(), Next::RollBack { step } if step == index);
-        let setting = ground.setting(step, undoing(self.scribe.run.steps[index].attempts));
+        let setting = ground.setting(step, self.scribe.run.steps[index].attempts);
         let before = match &setting {
             Ok(setting) => {
                 let look = async { step::target(&undo.action, setting).await };
