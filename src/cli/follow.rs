@@ -6,6 +6,7 @@ use super::{End, run_json};
 use crate::act::control::{self, Loaded};
 use crate::act::rundir::{RunDir, StateDir};
 use crate::act::runner::scribe::has_runner;
+use crate::domain::id::RunId;
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::text::{nearest, one_line};
 use std::io::Write;
@@ -121,12 +122,12 @@ pub fn resolve(state: &StateDir, text: &str) -> Result<String, String> {
     if text == "last" {
         return ids.first().map(ToString::to_string).ok_or_else(|| "find the last run: there is none".to_owned());
     }
-    let meant: Vec<&str> = ids.iter().map(|id| id.as_str()).filter(|id| id.starts_with(text)).collect();
+    let meant: Vec<&str> = ids.iter().map(RunId::as_str).filter(|id| id.starts_with(text)).collect();
     match meant.as_slice() {
         _ if ids.iter().any(|id| id.as_str() == text) => Ok(text.to_owned()),
         [one] if !text.is_empty() => Ok((*one).to_owned()),
         [] => {
-            let near = nearest(text, ids.iter().map(|id| id.as_str()));
+            let near = nearest(text, ids.iter().map(RunId::as_str));
             let near = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
             Err(format!("find the run {shown}: there is none{near}"))
         }

@@ -32,6 +32,8 @@ struct RunReport<'a> {
     ended: Option<String>,
     /// What `run` and `follow` give for it; null while it runs.
     exit_code: Option<u8>,
+    /// Process id of the runner that wrote last, which may be gone.
+    runner: u32,
     mode: Mode,
     hold: Option<HoldReport<'a>>,
     abort: Option<AbortReport<'a>>,
@@ -187,6 +189,7 @@ pub fn run(run: &Run, alive: bool, torn: Option<&str>) -> String {
         why: run.ended.as_ref().map(|e| e.why.as_str()),
         ended: run.ended.as_ref().map(|e| e.at.to_string()),
         exit_code: exit_code(stands),
+        runner: run.runner,
         mode: run.mode,
         hold: run.hold.as_ref().map(|h| HoldReport {
             step: h.step.as_str(),
@@ -273,7 +276,7 @@ pub fn ledger(ledger: &Ledger) -> String {
             .map(|o| OwedReport {
                 id: &o.owe.id,
                 says: &o.owe.says,
-                settled_by: o.owe.by.as_ref().map(|p| p.as_str()),
+                settled_by: o.owe.by.as_ref().map(crate::domain::id::ProcedureId::as_str),
                 run: o.run.as_str(),
                 since: o.since.to_string(),
             })
