@@ -10,6 +10,7 @@ mod http;
 mod listen;
 mod log_query;
 mod model;
+mod nft;
 mod nginx;
 mod postgres;
 mod postgres_queries;

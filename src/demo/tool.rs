@@ -99,7 +99,7 @@ fn become_program(bin: &Path, argv: &[String]) -> ExitCode {
 }
 
 /// Whether a tool reads what it shall do from its standard input.
-fn takes_script(argv: &[String]) -> bool {
+pub fn takes_script(argv: &[String]) -> bool {
     let of_input = |file: &str| file == "-" || file == "/dev/stdin";
     argv.first().is_some_and(|a| a == "nft")
         && (argv.windows(2).any(|w| matches!(w[0].as_str(), "-f" | "--file") && of_input(&w[1]))

@@ -16,6 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fault::{Fault, FaultSet, FaultSpec, FaultState};
+use super::nft::{Protocol, Ruleset};
 use super::nginx::Site;
 use super::rng::{Rng, Uuid, base64};
 use clients::{Clients, Reach};
@@ -117,6 +118,8 @@ pub struct Model {
     pub database_password: String,
     /// Requests the client API has answered, from the modelled clients and from outside.
     pub client_requests: u64,
+    /// The host's packet filter.
+    pub filter: Ruleset,
     /// What NGINX does, as it read its configuration at its last start or reload.
     pub site: Site,
     /// Requests nginx has answered since it started.
@@ -167,6 +170,7 @@ impl Model {
             admin_password: format!("demo-{:016x}", rng.next()),
             database_password: format!("demo-{:016x}", rng.next()),
             client_requests: 0,
+            filter: Ruleset::default(),
             site: Site::Proxy,
             edge_requests: 0,
             traffic: traffic::Traffic::new(seed),
@@ -323,6 +327,17 @@ impl Model {
             && self.units.running(UnitId::Tor)
             && !self.has(Fault::TorUnhealthy)
             && self.tor.bootstrap == 100
+    }
+
+    /// Tells every device whether its packets still get in.
+    fn meet_filter(&mut self) {
+        let (filter, now) = (&self.filter, self.now);
+        for device in &mut self.clients.devices {
+            let from = device.address;
+            let gets = |protocol, port| filter.is_empty() || filter.admits(from, protocol, port, now);
+            device.reaches_api = gets(Protocol::Tcp, 4605);
+            device.reaches_tunnel = gets(Protocol::Udp, 51_820);
+        }
     }
 
     fn forget_subscriptions(&mut self) {

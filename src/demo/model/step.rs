@@ -31,6 +31,7 @@ impl Model {
         self.check_apis();
         self.step_keys();
         let reach = self.reach();
+        self.meet_filter();
         let before = self.clients.counters;
         self.clients.step(now, reach, &mut self.rng, &mut self.log);
         let after = self.clients.counters;
