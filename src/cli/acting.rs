@@ -3,7 +3,17 @@
 
 use super::args::Global;
 use super::{End, Ended, audit, print, setup};
-use crate::act::control::{Launch, Watcher};
+use super::sight::{Freshness, Watcher};
+use crate::act::control::{self, Launch};
+use crate::act::planner::Eyes;
+use crate::clock::{Clock, SystemClock};
+use crate::domain::id::HostId;
+use crate::observe::prober::Prober;
+use crate::stack::load::{self, Loaded};
+use crate::stack::spec::{Host, Stack};
+use crate::transport::Transport;
+use crate::transport::fetch::access::Access;
+use std::collections::BTreeMap;
 use crate::act::rundir::StateDir;
 use crate::domain::procedure::ledger::Ledger;
 use crate::record::audit::Log;
@@ -31,6 +41,48 @@ pub(super) fn state(global: &Global) -> Result<StateDir, End> {
     StateDir::with_group(root, config.operators_group.as_deref()).map_err(End::Refused)
 }
 
+/// A stack that was loaded, and what plans are made with.
+pub(super) struct Acting {
+    pub loaded: Loaded,
+    pub state: StateDir,
+    pub clock: Arc<dyn Clock>,
+    ways: BTreeMap<HostId, Arc<Transport>>,
+    access: Arc<Access>,
+    sight: Watcher,
+}
+
+impl Acting {
+    /// Loads the stack that the command line and the config name.
+    pub fn load(global: &Global) -> Result<Acting, End> {
+        let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let prober = setup::prober(&loaded, &clock);
+        let ways = ways(&loaded.stack, &prober);
+        let access = prober.access();
+        let stack = Arc::new(loaded.stack.clone());
+        let sight = Watcher::new(stack, prober, Arc::clone(&clock), Freshness::AsKnown);
+        Ok(Acting { state: state(global)?, loaded, clock, ways, access, sight })
+    }
+
+    pub fn eyes(&self) -> Eyes<'_> {
+        Eyes {
+            stack: &self.loaded.stack,
+            stack_hash: &self.loaded.stack_hash,
+            ways: &self.ways,
+            access: &self.access,
+            sight: &self.sight,
+            clock: &*self.clock,
+            state: &self.state,
+        }
+    }
+}
+
+/// The way to each host of a stack to which there is one.
+pub(super) fn ways(stack: &Stack, prober: &Prober) -> BTreeMap<HostId, Arc<Transport>> {
+    let way = |host: &Host| Some((host.id.clone(), prober.way_to(&host.id).ok()?));
+    stack.hosts.iter().filter_map(way).collect()
+}
+
 /// The audit log of a state directory.
 pub(super) fn log_of(state: &StateDir) -> Log {
     Log::new(state.root(), state.group())
@@ -38,7 +90,7 @@ pub(super) fn log_of(state: &StateDir) -> Log {
 
 /// All runs of a state directory, as their journals tell them.
 pub(super) fn ledger(state: &StateDir) -> Arc<Ledger> {
-    let mut watcher = Watcher::new(state.clone(), None, Vec::new());
+    let mut watcher = control::Watcher::new(state.clone(), None, Vec::new());
     watcher.look(&[]);
     watcher.ledger()
 }

@@ -18,14 +18,17 @@ pub mod man;
 pub mod metrics;
 pub mod moment;
 pub mod plan_report;
+mod procedures;
 pub mod progress;
 pub mod query;
 pub mod report;
 pub mod rules;
+mod run;
 pub mod run_json;
 mod runner;
 mod runs;
 pub mod screen;
+mod second;
 pub mod setup;
 pub mod sight;
 pub mod snapshot;
@@ -72,6 +75,8 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         Some(Command::Alerts { output, rules, collect }) => alerts(global, output, rules, collect),
         Some(Command::Runner { run }) => return runner::in_words(runner::run(global, &run)),
+        Some(Command::Run(args)) => run::run(global, &args),
+        Some(Command::Approve(args)) => second::approve(global, &args),
         Some(Command::Runs(args)) => runs::run(global, args),
         Some(Command::Audit(args)) => acting::run_audit(global, args),
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {

@@ -66,26 +66,6 @@ struct BlastReport<'a> {
     unknown: Option<&'a str>,
 }
 
-/// Why a plan may not run, as one line.
-pub fn refusal(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Locked { scope, run, by, since, runner_alive } => {
-            let left = if *runner_alive {
-                String::new()
-            } else {
-                format!("; its runner is gone: quarterdeck runs show {run}")
-            };
-            format!("run {run} of {by} has the lock \"{scope}\" since {since}{left}")
-        }
-        Refusal::Interlocked { id, says, until, since } => {
-            let since = since.map(|s| format!(" since {s}")).unwrap_or_default();
-            format!("interlock {id}{since}: {says}; until {until}")
-        }
-        Refusal::Precondition { says, seen } => format!("needs {says}: {seen}"),
-        Refusal::Impossible { says } => format!("impossible: {says}"),
-    }
-}
-
 /// Prints it.
 pub fn print(proposal: &Proposal, output: Output) -> String {
     match output {
@@ -102,7 +82,7 @@ fn as_json(proposal: &Proposal) -> String {
             Refusal::Precondition { .. } => ("precondition", None, None),
             Refusal::Impossible { .. } => ("impossible", None, None),
         };
-        RefusalReport { kind, says: one_line(&refusal(r), MAX_LINE), run, interlock }
+        RefusalReport { kind, says: one_line(&r.says(), MAX_LINE), run, interlock }
     });
     let preconditions = proposal.preconditions.iter();
     let preconditions = preconditions.map(|(says, seen)| PreconditionReport {
@@ -172,7 +152,7 @@ fn as_text(proposal: &Proposal) -> String {
         proposal.changed.iter().for_each(|c| line(2, c));
     }
     line(0, &format!("plan {}", proposal.hash));
-    proposal.refusals.iter().for_each(|r| line(0, &format!("REFUSED: {}", refusal(r))));
+    proposal.refusals.iter().for_each(|r| line(0, &format!("REFUSED: {}", r.says())));
     if proposal.refusals.is_empty() {
         line(0, &format!("run it with: {}", command(proposal)));
         if proposal.prompt.needs_second {

@@ -50,9 +50,8 @@ fn world(loaded: &Loaded, witness: Box<AuditWitness>) -> World {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let stack: Arc<Stack> = Arc::new(loaded.stack.clone());
     let prober: Prober = setup::prober(loaded, &clock);
-    let way = |host: &crate::stack::spec::Host| Some((host.id.clone(), prober.way_to(&host.id).ok()?));
     World {
-        ways: stack.hosts.iter().filter_map(way).collect(),
+        ways: acting::ways(&stack, &prober),
         access: prober.access(),
         sight: Arc::new(Watcher::new(Arc::clone(&stack), prober, Arc::clone(&clock), Freshness::Newer)),
         stack,
