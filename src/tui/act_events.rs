@@ -14,7 +14,7 @@ use crate::domain::procedure::request::Reply;
 use std::sync::Arc;
 
 fn tell(app: &mut App, now: Now, title: impl Into<String>, lines: Vec<String>) {
-    let told = Told { title: title.into(), lines, opened: now };
+    let told = Told { title: title.into(), lines, scroll: 0, opened: now };
     app.mode = Mode::Act(Box::new(Dialog::Told(told)));
 }
 
@@ -108,7 +108,9 @@ pub fn on_ledger(app: &mut App, now: Now, ledger: Arc<Ledger>) {
     }
     let outdated = match &app.mode {
         Mode::Act(dialog) => match dialog.as_ref() {
-            Dialog::Question(question) => question.outdated(&app.ledger).map(|why| (question.title.clone(), why)),
+            Dialog::Question(question) => {
+                question.outdated(&app.ledger).map(|why| (question.title.clone(), why))
+            }
             _ => None,
         },
         _ => None,

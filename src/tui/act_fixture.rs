@@ -165,7 +165,10 @@ pub fn plan(procedure: &str, title: &str, level: Level) -> Plan {
         ..step("close", "Close the ingress", Effect::Change)
     };
     let look = Step {
-        action: Action::Manual(Manual { instruction: "look at the graph of sessions".to_owned(), note: true }),
+        action: Action::Manual(Manual {
+            instruction: "look at the graph of sessions".to_owned(),
+            note: true,
+        }),
         sudo: false,
         ..step("look", "Look at the sessions", Effect::Read)
     };
@@ -196,7 +199,10 @@ pub fn plan(procedure: &str, title: &str, level: Level) -> Plan {
             look,
             step("open", "Open the ingress", Effect::Change),
         ],
-        pins: vec![Pin { what: "unit relay.service on core".to_owned(), state: "active, running".to_owned() }],
+        pins: vec![Pin {
+            what: "unit relay.service on core".to_owned(),
+            state: "active, running".to_owned(),
+        }],
     }
 }
 
@@ -281,12 +287,7 @@ pub fn run(name: &str, phase: Phase) -> Run {
             dropped: 0,
             sha256: "ab".repeat(32),
         }],
-        ..state(
-            Phase::Verified("3 of 3: api-health, api-ready up".to_owned()),
-            200,
-            Some(198),
-            Some(190),
-        )
+        ..state(Phase::Verified("3 of 3: api-health, api-ready up".to_owned()), 200, Some(198), Some(190))
     };
     let effected = matches!(phase, Phase::Verifying { .. }).then_some(5);
     Run {

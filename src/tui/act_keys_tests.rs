@@ -142,7 +142,11 @@ fn keys_that_plan_and_what_they_ask_for() {
         ("4/one service⏎⏎", vec![], "form"),
         ("4/one service⏎⏎→→⏎", vec![plan("restart-service", &[("grace", "5"), ("service", "push")])], "none"),
         ("4/one service⏎⏎→⇥⌫99⏎", vec![], "form"),
-        ("4/one service⏎⏎→⇥⌫9⏎", vec![plan("restart-service", &[("grace", "9"), ("service", "relay")])], "none"),
+        (
+            "4/one service⏎⏎→⇥⌫9⏎",
+            vec![plan("restart-service", &[("grace", "9"), ("service", "relay")])],
+            "none",
+        ),
         ("4/block⏎⏎192.0.2.300⏎", vec![], "form"),
         ("4/block⏎⏎192.0.2.7⏎", vec![plan("block", &[("address", "192.0.2.7")])], "none"),
         ("4/block⏎⏎192.0.2.7⎋", vec![], "none"),
@@ -156,7 +160,9 @@ fn keys_that_plan_and_what_they_ask_for() {
 
 #[test]
 fn a_stack_without_such_a_procedure_says_so() {
-    for (keys, says) in [("R", "a controlled restart"), ("D", "drain and recover"), ("C", "emergency containment")] {
+    for (keys, says) in
+        [("R", "a controlled restart"), ("D", "drain and recover"), ("C", "emergency containment")]
+    {
         let mut person = Person::with(Ledger::default());
         person.app.procedures = Arc::default();
         assert_eq!(person.keys(keys), []);
@@ -266,16 +272,22 @@ fn what_is_refused_cannot_be_confirmed() {
     assert_eq!(Person::before_with(bare, Ledger::default()).keys("→⏎"), [Effect::Withdraw]);
 }
 
+/// What comes of looking at a plan anew.
+type Looked = Result<Box<Proposal>, Vec<String>>;
+
 #[test]
 fn the_prompt_closes_by_itself_when_what_was_read_is_no_longer_so() {
     let same = || proposal(Level::L2);
     let mut other = same();
     other.plan.stack_hash = "01".into();
     other.hash = crate::domain::procedure::plan::PlanHash::of(&other.plan);
-    let table: Vec<(Result<Box<Proposal>, Vec<String>>, Option<&str>)> = vec![
+    let table: Vec<(Looked, Option<&str>)> = vec![
         (Ok(same()), None),
         (Ok(other), Some("the plan was")),
-        (Ok(Box::new(Proposal { changed: vec!["unit relay.service is failed".into()], ..*same() })), Some("is failed")),
+        (
+            Ok(Box::new(Proposal { changed: vec!["unit relay.service is failed".into()], ..*same() })),
+            Some("is failed"),
+        ),
         (Ok(Box::new(Proposal { refusals: vec![locked()], ..*same() })), Some("holds the lock `stack`")),
         (Err(vec!["host core is not reached".into()]), Some("host core is not reached")),
     ];
@@ -520,7 +532,10 @@ static APPROVED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize
 fn acts(effect: &Effect) -> bool {
     matches!(
         effect,
-        Effect::Approve { .. } | Effect::AskSecond { .. } | Effect::ApproveOther { .. } | Effect::Resume { .. }
+        Effect::Approve { .. }
+            | Effect::AskSecond { .. }
+            | Effect::ApproveOther { .. }
+            | Effect::Resume { .. }
     )
 }
 
@@ -533,6 +548,10 @@ enum Doing {
     Tick,
     Ledger,
     Again(u8),
+    /// Asks for a plan, gets it, and reads it.
+    Open(u8),
+    /// All that it takes, with one character of it changed, or none.
+    Whole(u8, Option<(usize, char)>),
 }
 
 fn doing() -> impl Strategy<Value = Doing> {
@@ -549,11 +568,36 @@ fn doing() -> impl Strategy<Value = Doing> {
         1 => Just(Doing::Tick),
         1 => Just(Doing::Ledger),
         2 => (0u8..5).prop_map(Doing::Again),
+        2 => (0u8..3).prop_map(Doing::Open),
+        3 => (0u8..3, proptest::option::of((0usize..15, proptest::sample::select(vec!['x', 'C', ' ', '1']))))
+            .prop_map(|(n, change)| Doing::Whole(n, change)),
     ]
 }
 
+/// What must be typed for L2, L3 and L4.
+const TEXTS: [&str; 3] = ["core", "drain core 41", "contain core 41"];
+
+impl Person {
+    /// Leaves whatever is open.
+    fn leave(&mut self) {
+        self.wait(Duration::from_secs(1));
+        for _ in 0..6 {
+            let _ = self.press(KeyCode::Esc, Duration::from_millis(500));
+        }
+    }
+
+    fn open(&mut self, n: u8) -> Vec<Effect> {
+        let (key, level) = [("R", Level::L2), ("D", Level::L3), ("C", Level::L4)][usize::from(n)];
+        let mut effects = self.keys(key);
+        let looked = self.now;
+        effects.extend(self.send(Event::Proposed(Ok(Box::new(Proposal { looked, ..*proposal(level) })))));
+        self.wait(Duration::from_secs(1));
+        effects
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Whatever is pressed, pasted and sent in whatever order: nothing of L2 and above is
     /// approved without exactly its text having been typed key by key, at the pace of a person.
@@ -578,6 +622,23 @@ proptest! {
                 Doing::Paste(text) => person.send(Event::Paste(text)),
                 Doing::Tick => person.send(Event::Tick),
                 Doing::Ledger => person.send(Event::Ledger(Arc::new(full()))),
+                Doing::Open(n) => person.open(n),
+                Doing::Whole(n, change) => {
+                    person.leave();
+                    let mut effects = person.open(n);
+                    let mut text: Vec<char> = TEXTS[usize::from(n)].chars().collect();
+                    if let Some((at, c)) = change && at < text.len() {
+                        text[at] = c;
+                    }
+                    let text: String = text.into_iter().collect();
+                    effects.extend(person.keys(&format!("{text}⏎because⏎")));
+                    let asked = effects.iter().any(|e| {
+                        matches!(e, Effect::Approve { .. } | Effect::AskSecond { .. })
+                    });
+                    prop_assert_eq!(asked, text == TEXTS[usize::from(n)], "{}: {:?}", text, effects);
+                    typed.push_str(&text);
+                    effects
+                }
                 Doing::Again(n) => {
                     let level = [Level::L2, Level::L3, Level::L4, Level::L2, Level::L3][usize::from(n)];
                     person.send(Event::Proposed(Ok(proposal(level))))
@@ -588,7 +649,7 @@ proptest! {
                     Effect::Approve { typed: text, .. } | Effect::AskSecond { typed: text, .. } => {
                         APPROVED.fetch_add(1, Relaxed);
                         let letters: String = text.clone();
-                        prop_assert!(["core", "drain core 41", "contain core 41"].contains(&text.as_str()));
+                        prop_assert!(TEXTS.contains(&text.as_str()));
                         // Each of its characters was a key, in this order.
                         let mut keys = typed.chars();
                         prop_assert!(letters.chars().all(|c| keys.any(|k| k == c)), "{text} of {typed}");
@@ -606,6 +667,7 @@ proptest! {
         for one in keys {
             let _ = match one {
                 Doing::Key(c, gap) => person.press(code(c), Duration::from_millis(gap)),
+                Doing::Open(n) | Doing::Whole(n, _) => person.open(n),
                 Doing::Again(_) => person.send(Event::Proposed(Ok(proposal(Level::L3)))),
                 _ => person.send(Event::Tick),
             };

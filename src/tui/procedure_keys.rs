@@ -67,7 +67,8 @@ fn open(app: &mut App, now: Now, row: Option<&ActRow>) -> Vec<Effect> {
         Some(ActRow::Procedure(id)) => return begin(app, now, id, BTreeMap::new(), true),
         Some(ActRow::Run(id)) => app.acting.view.run = Some(RunView::of(id.clone())),
         Some(ActRow::Owed(run, id)) => {
-            let by = ledger.owed.iter().find(|o| o.owe.id == *id && o.run == *run).and_then(|o| o.owe.by.clone());
+            let by =
+                ledger.owed.iter().find(|o| o.owe.id == *id && o.run == *run).and_then(|o| o.owe.by.clone());
             match by {
                 Some(by) => return begin(app, now, &by, BTreeMap::new(), true),
                 None => app.acting.view.run = Some(RunView::of(run.clone())),
@@ -126,7 +127,15 @@ fn act_on_run(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
             }
             for (at, step) in run.plan.steps.iter().enumerate() {
                 if let Some(line) = run_view::step_line(run, at, state, now) {
-                    let _ = writeln!(text, "  {}. {}: {} {} {}", at + 1, step.name, line.word, line.time, line.says);
+                    let _ = writeln!(
+                        text,
+                        "  {}. {}: {} {} {}",
+                        at + 1,
+                        step.name,
+                        line.word,
+                        line.time,
+                        line.says
+                    );
                 }
             }
             app.note("copied", now);
@@ -147,7 +156,10 @@ pub fn keep_in_view(app: &mut App, now: Now) {
         let count = run.steps.len();
         view.step = view.step.map(|s| s.min(count.saturating_sub(1)));
         let here = view.step.unwrap_or_else(|| run_view::current(run));
-        view.scroll = view.scroll.clamp((here + 1).saturating_sub(height), here).min(count.saturating_sub(height.min(count)));
+        view.scroll = view
+            .scroll
+            .clamp((here + 1).saturating_sub(height), here)
+            .min(count.saturating_sub(height.min(count)));
         return;
     }
     let rows = procedures::rows(app);

@@ -44,8 +44,13 @@ impl Stage for Wallboard {
             Event::Trouble(text) => self.trouble = Some(text),
             // Runs are shown, in words; what is proposed or answered is not for a wallboard.
             Event::Ledger(ledger) => self.ledger = ledger,
-            Event::Act(_) | Event::Paste(_) | Event::Resize(..) | Event::Switches(_) => {}
-            Event::Proposed(_) | Event::Started(_) | Event::Replied { .. } => {}
+            Event::Act(_)
+            | Event::Paste(_)
+            | Event::Resize(..)
+            | Event::Switches(_)
+            | Event::Proposed(_)
+            | Event::Started(_)
+            | Event::Replied { .. } => {}
         }
         Vec::new()
     }

@@ -50,9 +50,7 @@ fn of_run(ledger: &Ledger, at: usize, line: &Line, now: Now) -> Option<(u8, Badg
         RunState::Ended(Outcome::InDoubt) if !is_settled(ledger, at, line) => {
             (1, Tone::Doubt, format!("IN DOUBT {id}"), String::new())
         }
-        RunState::Running => {
-            (2, Tone::Busy, format!("RUN {id} {done}/{of}"), format!(" since {age}"))
-        }
+        RunState::Running => (2, Tone::Busy, format!("RUN {id} {done}/{of}"), format!(" since {age}")),
         RunState::Ended(_) => return None,
     };
     Some((rank, Badge { tone, long: format!("{short}{rest}"), short }))

@@ -75,8 +75,15 @@ pub enum Stage {
 pub enum Said {
     Nothing,
     Closed,
-    Approved { typed: String, reason: Option<String>, second: Option<Second> },
-    AskSecond { typed: String, reason: String },
+    Approved {
+        typed: String,
+        reason: Option<String>,
+        second: Option<Second>,
+    },
+    AskSecond {
+        typed: String,
+        reason: String,
+    },
     /// It was looked at too long ago.
     LookAgain,
 }
@@ -227,6 +234,8 @@ impl Confirm {
                 Some(w) if w.until > now.wall => self.say("nobody has approved it yet"),
                 _ => self.offer(now),
             },
+            // Somebody came after all: the glass stays whole.
+            (Focus::Start, Stage::Breaking { .. }) if self.is_approved(ledger) => self.approved(None, now),
             (Focus::Start, Stage::Breaking { since }) => {
                 let left = COUNTDOWN.saturating_sub(now.since(since));
                 if left.is_zero() {

@@ -34,7 +34,11 @@ impl Field {
     /// What is wrong with the value, in words.
     pub fn wrong(&self) -> Option<String> {
         let value = self.input.value();
-        if value.is_empty() { Some("a value is needed".to_owned()) } else { check(&self.param.kind, value).err() }
+        if value.is_empty() {
+            Some("a value is needed".to_owned())
+        } else {
+            check(&self.param.kind, value).err()
+        }
     }
 
     /// The next or previous of a choice; nothing for other kinds.
@@ -157,7 +161,10 @@ pub fn check(kind: &Kind, value: &str) -> Result<(), String> {
     let right = match kind {
         Kind::Ip => value.parse::<IpAddr>().is_ok(),
         Kind::Cidr => is_network(value),
-        Kind::Unit => is_name(value, "@-_.:\\") && value.rsplit_once('.').is_some_and(|(n, k)| !n.is_empty() && !k.is_empty()),
+        Kind::Unit => {
+            is_name(value, "@-_.:\\")
+                && value.rsplit_once('.').is_some_and(|(n, k)| !n.is_empty() && !k.is_empty())
+        }
         Kind::Service => is_name(value, "-_.@"),
         Kind::User => is_name(value, "-_."),
         Kind::Path => return path(value),

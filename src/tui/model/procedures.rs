@@ -115,14 +115,15 @@ fn text_of(app: &App, row: &ActRow) -> String {
     match row {
         ActRow::Owed(_, id) => format!("owed {id}"),
         ActRow::Interlock(id) => format!("interlock {id}"),
-        ActRow::Waiting(id) => ledger.waiting.iter().find(|w| w.id == *id).map_or_else(String::new, |w| w.name.clone()),
+        ActRow::Waiting(id) => {
+            ledger.waiting.iter().find(|w| w.id == *id).map_or_else(String::new, |w| w.name.clone())
+        }
         ActRow::Broken(id) => format!("broken {id}"),
         ActRow::Run(id) => line(ledger, id).map_or_else(String::new, |l| {
             format!("{} {} {} {} {}", l.id, l.procedure, l.name, l.by, tone::state(l.state).1)
         }),
-        ActRow::Procedure(id) => {
-            by_id(&app.procedures, id).map_or_else(String::new, |p| format!("{} {} {}", p.id, p.name, p.about))
-        }
+        ActRow::Procedure(id) => by_id(&app.procedures, id)
+            .map_or_else(String::new, |p| format!("{} {} {}", p.id, p.name, p.about)),
     }
 }
 
@@ -152,11 +153,18 @@ pub fn usual(procedure: &ProcedureId, ledger: &Ledger) -> String {
 
 /// The health that a line of a run is painted as.
 pub fn is_worrying(state: RunState) -> bool {
-    !matches!(state, RunState::Running | RunState::Ended(Outcome::Verified | Outcome::Refused | Outcome::RolledBack))
+    !matches!(
+        state,
+        RunState::Running | RunState::Ended(Outcome::Verified | Outcome::Refused | Outcome::RolledBack)
+    )
 }
 
 /// The procedures that are offered for a probe of a layer, with what the row says of their values.
-pub fn for_row<'a>(procedures: &'a Procedures, probe: Option<&str>, layer: &str) -> Vec<(&'a Procedure, std::collections::BTreeMap<String, String>)> {
+pub fn for_row<'a>(
+    procedures: &'a Procedures,
+    probe: Option<&str>,
+    layer: &str,
+) -> Vec<(&'a Procedure, std::collections::BTreeMap<String, String>)> {
     let fits = |p: &&Procedure| {
         p.probes.iter().any(|i| Some(i.as_str()) == probe) || p.layers.iter().any(|i| i.as_str() == layer)
     };

@@ -4,7 +4,7 @@ use super::tempo::Tempo;
 use crate::clock::Now;
 use crate::domain::id::RunId;
 use crate::domain::procedure::action::Action;
-use crate::domain::procedure::event::{Choice, Hold, Mode, Outcome};
+use crate::domain::procedure::event::{Choice, Hold, Mode};
 use crate::domain::procedure::ledger::{Ledger, RunState, Waiting};
 use crate::domain::procedure::level::Level;
 use crate::domain::procedure::plan::PlanHash;
@@ -99,7 +99,8 @@ impl Question {
         }
         lines.push(match state {
             RunState::Lost => "its runner is gone: the run ends as it stands, in doubt".to_owned(),
-            _ => "what has been done stays done; what is owed stays owed; it can be undone afterwards".to_owned(),
+            _ => "what has been done stays done; what is owed stays owed; it can be undone afterwards"
+                .to_owned(),
         });
         let title = format!("stop {}?", run.plan.name);
         let mut question = Question::new(title, lines, About::Live(run.id.clone()), now);
@@ -295,12 +296,4 @@ impl Question {
             },
         }
     }
-}
-
-/// Whether a run in this state can be gone on with.
-pub fn can_resume(state: RunState) -> bool {
-    matches!(
-        state,
-        RunState::Lost | RunState::Ended(Outcome::Failed | Outcome::InDoubt | Outcome::Aborted)
-    )
 }

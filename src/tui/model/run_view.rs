@@ -8,11 +8,13 @@ use super::tone::{self, Tone};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::procedure::action::Action;
+use crate::domain::procedure::event::Outcome;
 use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::plan::{OnTimeout, Step};
 use crate::domain::procedure::run::{Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::{bytes, exact, long_age, short_age};
+use crate::tui::command::Action as Command;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +159,8 @@ pub fn current(run: &Run) -> usize {
 /// The steps that undoing the run would undo, last first, by name.
 pub fn undone(run: &Run) -> Vec<String> {
     let all = run.plan.steps.iter().zip(&run.steps);
-    let begun = |s: &StepState| s.attempts > 0 && !matches!(s.phase, Phase::Skipped(_) | Phase::WillNotRun(_));
+    let begun =
+        |s: &StepState| s.attempts > 0 && !matches!(s.phase, Phase::Skipped(_) | Phase::WillNotRun(_));
     all.rev()
         .take_while(|(step, is)| !(step.point_of_no_return && begun(is)))
         .filter(|(step, is)| step.rollback.is_some() && begun(is) && !matches!(is.rolled_back, Some(Ok(_))))
@@ -171,14 +174,21 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
     let mut out = Vec::new();
     match (&run.ended, &run.hold) {
         (Some(ended), _) => {
-            let text = format!("{} {} ago: {}", tone::outcome(ended.outcome), short_age(ago(ended.at, now)), ended.why);
+            let text = format!(
+                "{} {} ago: {}",
+                tone::outcome(ended.outcome),
+                short_age(ago(ended.at, now)),
+                ended.why
+            );
             out.push((tone::state(state).0, text));
         }
         (None, Some(hold)) => {
             out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
         }
         (None, None) if state == RunState::Lost => {
-            let text = format!("in doubt: its runner (process {}) is gone since {} at the latest", run.runner, clock(run.last.1));
+            let last = clock(run.last.1);
+            let text =
+                format!("in doubt: its runner (process {}) is gone; it last wrote at {last}", run.runner);
             out.push((Tone::Doubt, text));
         }
         (None, None) => {}
@@ -188,15 +198,20 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
     }
     if let Some(abort) = run.abort.as_ref().filter(|_| run.ended.is_none()) {
         let how = if abort.now { "stops now" } else { "stops after this step" };
-        out.push((Tone::Asks, format!("{how}: asked by {} {} ago", abort.by.login, short_age(ago(abort.at, now)))));
+        out.push((
+            Tone::Asks,
+            format!("{how}: asked by {} {} ago", abort.by.login, short_age(ago(abort.at, now))),
+        ));
     }
     for owe in &run.owed {
         let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
         let age = since.map_or_else(String::new, |o| format!(" for {}", short_age(ago(o.since, now))));
         let by = owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it"));
-        out.push((Tone::Asks, format!("OWED {}{age}{by}", owe.says)));
+        out.push((Tone::Asks, format!("OWED{age}: {}{by}", owe.says)));
     }
-    if run.ended.is_none() && let Some(next) = next_hold(run) {
+    if matches!(state, RunState::Running | RunState::Held)
+        && let Some(next) = next_hold(run)
+    {
         out.push((Tone::Rest, next));
     }
     for (_, text) in &mut out {
@@ -221,6 +236,27 @@ fn next_hold(run: &Run) -> Option<String> {
     })
 }
 
+/// The end of the output of the run's current step.
+fn tail_of<'a>(ledger: &'a Ledger, run: &Run) -> &'a [String] {
+    ledger.tails.iter().find(|(id, _)| *id == run.id).map_or(&[], |(_, tail)| tail.as_slice())
+}
+
+/// Whether a command means anything for a run that stands like this.
+pub fn takes(action: Command, run: &Run, state: RunState) -> bool {
+    match action {
+        Command::Answer => run.hold.is_some() && state == RunState::Held,
+        Command::Abort => !matches!(state, RunState::Ended(_)),
+        Command::Resume => can_resume(state),
+        Command::Rollback => can_resume(state) && !undone(run).is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether a run in this state can be gone on with.
+pub fn can_resume(state: RunState) -> bool {
+    matches!(state, RunState::Lost | RunState::Ended(Outcome::Failed | Outcome::InDoubt | Outcome::Aborted))
+}
+
 /// Everything about one step, with the end of its output while it is the current one.
 pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(String, Vec<Line>)> {
     let (step, is) = (run.plan.steps.get(at)?, run.steps.get(at)?);
@@ -241,7 +277,11 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
     }
     if let (Some(since), Some(effected)) = (is.since, is.effected) {
         let took = Duration::try_from(effected.duration_since(since)).unwrap_or_default();
-        out.push(Line::Field("effect", format!("{} to {}, {}", clock(since), clock(effected), long_age(took)), None));
+        out.push(Line::Field(
+            "effect",
+            format!("{} to {}, {}", clock(since), clock(effected), long_age(took)),
+            None,
+        ));
     }
     if !is.before.is_empty() {
         out.push(Line::Field("before", safe(&is.before), None));
@@ -253,6 +293,14 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
             out.push(Line::Field("seen", safe(&seen.says), Some(health)));
         }
     }
+    // While it runs, what it prints is what is looked for.
+    let tail = if at == current(run) { tail_of(ledger, run) } else { &[] };
+    let running = matches!(is.phase, Phase::Running);
+    if running && !tail.is_empty() {
+        out.push(Line::Title("output, the end of it".to_owned()));
+        out.extend(tail.iter().skip(tail.len().saturating_sub(8)).map(|l| Line::Raw(safe(l))));
+        out.push(Line::Title("step".to_owned()));
+    }
     let on = format!("{} on {}", proposal_lines::effect(step.effect), step.host);
     out.push(Line::Field("does", on, None));
     out.extend(step.preview.iter().map(|l| Line::Text(safe(l))));
@@ -260,15 +308,16 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
         out.push(Line::Field("verified", safe(&proposal_lines::check(verify)), None));
     }
     for kept in &is.outputs {
-        let dropped = if kept.dropped > 0 { format!(", {} not kept", bytes(kept.dropped as f64)) } else { String::new() };
+        let dropped = if kept.dropped > 0 {
+            format!(", {} not kept", bytes(kept.dropped as f64))
+        } else {
+            String::new()
+        };
         let hash: String = kept.sha256.chars().take(12).collect();
         let text = format!("{} ({}{dropped}, sha256 {hash})", kept.file, bytes(kept.bytes as f64));
         out.push(Line::Field("kept", safe(&text), None));
     }
-    if at == current(run)
-        && let Some((_, tail)) = ledger.tails.iter().find(|(id, _)| *id == run.id)
-        && !tail.is_empty()
-    {
+    if !running && !tail.is_empty() {
         out.push(Line::Title("output, the end of it".to_owned()));
         out.extend(tail.iter().map(|l| Line::Raw(safe(l))));
     }

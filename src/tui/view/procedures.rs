@@ -3,8 +3,12 @@
 use super::frame::{ABOVE, BELOW};
 use super::paint::{Pen, columns, rule};
 use crate::clock::Now;
+use crate::domain::health::Health;
+use crate::domain::id::ProcedureId;
+use crate::domain::procedure::ledger::Ledger;
 use crate::domain::text::one_line;
 use crate::domain::units::{exact, short_age};
+use crate::stack::procedure::spec::{Procedure, Role};
 use crate::tui::app::App;
 use crate::tui::command::Action;
 use crate::tui::model::badge::ago;
@@ -12,9 +16,6 @@ use crate::tui::model::detail::Line;
 use crate::tui::model::procedures::{self, ActRow};
 use crate::tui::model::tone::{self, Tone};
 use crate::tui::procedure_keys::position;
-use crate::domain::procedure::ledger::Ledger;
-use crate::domain::health::Health;
-use crate::stack::procedure::spec::{Procedure, Role};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -147,8 +148,9 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
         ActRow::Owed(run, id) => {
             if let Some(owed) = ledger.owed.iter().find(|o| o.owe.id == *id && o.run == *run) {
                 let age = short_age(ago(owed.since, now));
-                let by = owed.owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it (Enter)"));
-                said(Tone::Asks, "OWED", 10, &format!("{} for {age}{by}", owed.owe.says));
+                let by =
+                    owed.owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it (Enter)"));
+                said(Tone::Asks, "OWED", 10, &format!("for {age}: {}{by}", owed.owe.says));
             }
         }
         ActRow::Interlock(id) => {
@@ -159,12 +161,18 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
         }
         ActRow::Waiting(id) => {
             if let Some(w) = ledger.waiting.iter().find(|w| w.id == *id) {
-                let left = std::time::Duration::try_from(w.until.duration_since(now.wall)).unwrap_or_default();
+                let left =
+                    std::time::Duration::try_from(w.until.duration_since(now.wall)).unwrap_or_default();
                 let state = match &w.approved {
                     Some(by) => format!("approved by {by}"),
                     None => format!("{} left", short_age(left)),
                 };
-                said(Tone::Asks, "SECOND", 10, &format!("{}, asked by {}, {state}; plan {}", w.name, w.by, w.hash.short()));
+                said(
+                    Tone::Asks,
+                    "SECOND",
+                    10,
+                    &format!("{}, asked by {}, {state}; plan {}", w.name, w.by, w.hash.short()),
+                );
             }
         }
         ActRow::Broken(id) => {
@@ -178,7 +186,9 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
                 let (done, of) = line.steps;
                 let name = if place.width >= 60 { 22 } else { 14 };
                 let wide = if place.width >= 60 { 22 } else { 10 };
-                pen.cell(tone.sign(app.glyphs), 2, tone.style(theme)).cell(word, wide - 1, tone.style(theme)).skip(1);
+                pen.cell(tone.sign(app.glyphs), 2, tone.style(theme))
+                    .cell(word, wide - 1, tone.style(theme))
+                    .skip(1);
                 pen.cell(&safe(&line.name), name, theme.text).skip(1);
                 pen.put(&format!("{done} of {of} steps, begun {age} ago by {}", safe(&line.by)), theme.dim);
             }
@@ -229,7 +239,11 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
         ActRow::Run(id) => {
             let Some(line) = procedures::line(ledger, id) else { return Default::default() };
             out.push(Line::Field("state", tone::state(line.state).1.to_owned(), None));
-            out.push(Line::Field("run", format!("{}, level {}, by {}", line.id, line.level, safe(&line.by)), None));
+            out.push(Line::Field(
+                "run",
+                format!("{}, level {}, by {}", line.id, line.level, safe(&line.by)),
+                None,
+            ));
             out.push(Line::Field("began", line.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
             if let Some(ended) = line.ended {
                 out.push(Line::Field("ended", ended.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
@@ -238,7 +252,9 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
             line.name.clone()
         }
         ActRow::Owed(run, id) => {
-            let Some(owed) = ledger.owed.iter().find(|o| o.owe.id == *id && o.run == *run) else { return Default::default() };
+            let Some(owed) = ledger.owed.iter().find(|o| o.owe.id == *id && o.run == *run) else {
+                return Default::default();
+            };
             out.push(Line::Field("owed", owed.owe.says.clone(), Some(Health::Degraded)));
             out.push(Line::Field("since", owed.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
             out.push(Line::Field("by run", owed.run.to_string(), None));
@@ -249,7 +265,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
         }
         ActRow::Interlock(id) => {
             if let Some(i) = app.procedures.interlocks.iter().find(|i| i.id == *id) {
-                let blocks: Vec<&str> = i.blocks.iter().map(|b| b.as_str()).collect();
+                let blocks: Vec<&str> = i.blocks.iter().map(ProcedureId::as_str).collect();
                 out.push(Line::Field("because", i.says.clone(), Some(Health::Degraded)));
                 out.push(Line::Field("forbids", blocks.join(", "), None));
                 out.push(Line::Field("until", i.until.says.clone(), None));
@@ -313,7 +329,11 @@ fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
     for (at, step) in p.steps.iter().enumerate() {
         out.push(Line::Field(if at == 0 { "steps" } else { "" }, format!("{}. {}", at + 1, step.name), None));
     }
-    out.push(Line::Field("ends", format!("after {} at the latest, holds not counted", exact(p.deadline)), None));
+    out.push(Line::Field(
+        "ends",
+        format!("after {} at the latest, holds not counted", exact(p.deadline)),
+        None,
+    ));
     if !p.rows.is_empty() {
         out.push(Line::Field("rows", p.rows.join(", "), None));
     }

@@ -3,6 +3,7 @@
 use super::frame::{ABOVE, BELOW};
 use super::paint::{Pen, columns, rule, wrap};
 use crate::clock::Now;
+use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
 use crate::domain::units::short_age;
@@ -10,10 +11,8 @@ use crate::tui::app::App;
 use crate::tui::command::Action;
 use crate::tui::model::badge::ago;
 use crate::tui::model::procedures::{self, RunView};
-use crate::tui::model::question::can_resume;
 use crate::tui::model::run_view::{self, StepLine};
 use crate::tui::model::tone::{self, Tone};
-use crate::domain::procedure::ledger::RunState;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -28,7 +27,10 @@ fn banner(app: &App, run: &Run, now: Now) -> Vec<(Tone, String)> {
     let mut out = Vec::new();
     for (tone, text) in run_view::banner(&app.ledger, run, now) {
         for (i, part) in wrap(&text, width).into_iter().take(2).enumerate() {
-            out.push((tone, if i == 0 { format!("{} {part}", tone.sign(app.glyphs)) } else { format!("  {part}") }));
+            out.push((
+                tone,
+                if i == 0 { format!("{} {part}", tone.sign(app.glyphs)) } else { format!("  {part}") },
+            ));
         }
     }
     if out.len() > most && most > 0 {
@@ -110,7 +112,7 @@ fn heading(app: &App, run: &Run, state: RunState, now: Now, area: Rect, buf: &mu
     pen.skip(1).put(" ", theme.text).put(&one_line(&run.plan.name, 60), theme.title);
     pen.put(&format!(" {} ", run.plan.level), theme.accent).put(word, tone.style(theme));
     let age = short_age(ago(run.started, now));
-    pen.put(&format!(" {age} ago by {} ", one_line(&run.by.login, 40)), theme.dim);
+    pen.put(&format!(", begun {age} ago by {} ", one_line(&run.by.login, 40)), theme.dim);
     let keys = keys(app, run, state);
     let wide = columns(&keys) as u16 + 2;
     if !keys.is_empty() && pen.room() > wide {
@@ -120,25 +122,18 @@ fn heading(app: &App, run: &Run, state: RunState, now: Now, area: Rect, buf: &mu
 
 /// The keys that mean something for a run that stands like this.
 fn keys(app: &App, run: &Run, state: RunState) -> String {
-    let mut all = Vec::new();
-    let mut add = |action: Action, word: &str| {
-        let key = app.keymap.key_of(action);
-        if !key.is_empty() {
-            all.push(format!("{key} {word}"));
-        }
-    };
-    if run.hold.is_some() && state == RunState::Held {
-        add(Action::Answer, "answer");
-    }
-    if !matches!(state, RunState::Ended(_)) {
-        add(Action::Abort, "stop");
-    }
-    if can_resume(state) {
-        add(Action::Resume, "go on");
-        if !run_view::undone(run).is_empty() {
-            add(Action::Rollback, "undo");
-        }
-    }
+    let all = [
+        (Action::Answer, "answer"),
+        (Action::Abort, "stop"),
+        (Action::Resume, "go on"),
+        (Action::Rollback, "undo"),
+    ];
+    let taken = all.into_iter().filter(|(action, _)| run_view::takes(*action, run, state));
+    let all: Vec<String> = taken
+        .map(|(action, word)| (app.keymap.key_of(action), word))
+        .filter(|(key, _)| !key.is_empty())
+        .map(|(key, word)| format!("{key} {word}"))
+        .collect();
     all.join("  ")
 }
 
@@ -171,7 +166,9 @@ fn missing(app: &App, view: &RunView, area: Rect, buf: &mut Buffer) {
     let broken = app.ledger.broken.iter().find(|(id, _)| id == view.id.as_str());
     let (text, style) = match (broken, procedures::line(&app.ledger, &view.id)) {
         (Some((_, why)), _) => (format!("its journal cannot be read: {}", one_line(why, 300)), theme.down),
-        (None, Some(line)) => (format!("{}: {}; reading its journal", line.name, tone::state(line.state).1), theme.dim),
+        (None, Some(line)) => {
+            (format!("{}: {}; reading its journal", line.name, tone::state(line.state).1), theme.dim)
+        }
         (None, None) => ("reading its journal".to_owned(), theme.dim),
     };
     let room = usize::from(area.width.saturating_sub(4));
