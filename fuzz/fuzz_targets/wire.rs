@@ -4,7 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use quarterdeck::observe::wire::{dns, json, postgres, resp, torctl};
+use quarterdeck::observe::wire::{dns, postgres, torctl};
+use quarterdeck::transport::{json, resp};
 use quarterdeck::stack::kind::dns::Record;
 
 /// Splits a stream at a place that the input chooses, as a network would.

@@ -14,6 +14,7 @@ pub mod observation;
 pub mod procedure;
 pub mod promql;
 pub mod series;
+pub mod shell;
 pub mod slo;
 pub mod telemetry;
 pub mod text;

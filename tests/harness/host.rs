@@ -64,6 +64,21 @@ pub fn try_probe(kind: &str, lines: &str) -> Result<Probe, String> {
     })
 }
 
+/// A stack of one layer and one host.
+pub fn stack(host: Host) -> Stack {
+    Stack {
+        name: "s".into(),
+        title: "s".into(),
+        environment: "test".into(),
+        layers: vec![Layer { id: LayerId::new("l"), name: "l".into(), needs: Vec::new() }],
+        hosts: vec![host],
+        logins: Vec::new(),
+        probes: Vec::new(),
+        metrics: quarterdeck::stack::metrics::Metrics::default(),
+        procedures: quarterdeck::stack::procedure::spec::Procedures::default(),
+    }
+}
+
 /// A host and what its probes share.
 pub struct Bench {
     rt: tokio::runtime::Runtime,
@@ -83,17 +98,7 @@ impl Bench {
         let path = path.iter().map(|p| p.display().to_string()).collect();
         let host = Host { id: HostId::new("h"), transport, path };
         let transport = Transport::new(&host).unwrap();
-        let stack = Stack {
-            name: "s".into(),
-            title: "s".into(),
-            environment: "test".into(),
-            layers: vec![Layer { id: LayerId::new("l"), name: "l".into(), needs: Vec::new() }],
-            hosts: vec![host],
-            logins: Vec::new(),
-            probes: probes.to_vec(),
-            metrics: quarterdeck::stack::metrics::Metrics::default(),
-            procedures: quarterdeck::stack::procedure::spec::Procedures::default(),
-        };
+        let stack = Stack { probes: probes.to_vec(), ..stack(host) };
         Bench {
             rt,
             transport,

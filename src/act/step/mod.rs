@@ -1,9 +1,16 @@
 //! The kinds of step: one file each, in which is said how it reads its target, how it acts and
 //! how it finds out later whether it had acted.
 
+mod exec;
+pub mod program;
+mod shell;
+mod systemd;
+
 use super::sight::Sight;
+pub use super::stop::Stop;
 use crate::clock::Clock;
 use crate::domain::id::{HostId, RunId, StepId};
+use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::{Captured, Effected, Truth};
 use crate::domain::procedure::plan::Certainty;
 use crate::stack::spec::Stack;
@@ -11,6 +18,10 @@ use crate::transport::Transport;
 use crate::transport::fetch::access::Access;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a look at a target may take.
+pub const LOOK: Duration = Duration::from_secs(10);
 
 /// Where and with what a step is carried out.
 pub struct Setting<'a> {
@@ -56,4 +67,175 @@ pub struct Left {
 pub struct Answer {
     pub truth: Truth,
     pub says: String,
+}
+
+impl Target {
+    /// A target of which nothing can be told in advance.
+    pub fn unknown(why: impl Into<String>) -> Target {
+        Target {
+            what: String::new(),
+            state: String::new(),
+            certainty: Certainty::Unknown,
+            blast: Vec::new(),
+            impossible: None,
+            warnings: vec![why.into()],
+        }
+    }
+
+    /// A target that was looked at just now.
+    pub fn probed(what: impl Into<String>, state: impl Into<String>) -> Target {
+        Target {
+            what: what.into(),
+            state: state.into(),
+            certainty: Certainty::Probed,
+            blast: Vec::new(),
+            impossible: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The same, of a step that cannot work; why completes "impossible: …".
+    #[must_use]
+    pub fn but_impossible(mut self, why: impl Into<String>) -> Target {
+        self.impossible = Some(why.into());
+        self
+    }
+
+    fn absent(action: &Action) -> Target {
+        Target::unknown("").but_impossible(format!("steps of the kind {} are not there yet", action.kind()))
+    }
+}
+
+impl Left {
+    /// It did what it was to do.
+    pub fn done(says: impl Into<String>) -> Left {
+        Left { result: Effected::Done { says: says.into() }, output: None }
+    }
+
+    /// It did not; why completes "failed: …".
+    pub fn failed(why: impl Into<String>) -> Left {
+        Left { result: Effected::Failed { why: why.into() }, output: None }
+    }
+
+    /// It was ended because it was asked to end; why says what may be half done.
+    pub fn killed(why: impl Into<String>) -> Left {
+        Left { result: Effected::Killed { why: why.into() }, output: None }
+    }
+
+    #[must_use]
+    pub fn with(mut self, output: Option<Captured>) -> Left {
+        self.output = output;
+        self
+    }
+
+    fn absent(action: &Action) -> Left {
+        Left::failed(format!("steps of the kind {} are not there yet", action.kind()))
+    }
+}
+
+impl Answer {
+    pub fn happened(says: impl Into<String>) -> Answer {
+        Answer { truth: Truth::Happened, says: says.into() }
+    }
+
+    pub fn did_not(says: impl Into<String>) -> Answer {
+        Answer { truth: Truth::DidNot, says: says.into() }
+    }
+
+    pub fn unknown(says: impl Into<String>) -> Answer {
+        Answer { truth: Truth::Unknown, says: says.into() }
+    }
+
+    fn absent(action: &Action) -> Answer {
+        Answer::unknown(format!("steps of the kind {} are not there yet", action.kind()))
+    }
+}
+
+/// Looks at what a step would change; changes nothing. Bounded: a target that does not tell its
+/// state within [`LOOK`] is one whose state is not known.
+pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
+    let look = async {
+        match action {
+            Action::Systemd(a) => systemd::target(a, s).await,
+            Action::Compose(_) => Target::absent(action),
+            Action::Http(_) => Target::absent(action),
+            Action::UnixJson(_) => Target::absent(action),
+            Action::Redis(_) => Target::absent(action),
+            Action::Postgres(_) => Target::absent(action),
+            Action::Signal(_) => Target::absent(action),
+            Action::Firewall(_) => Target::absent(action),
+            Action::File(_) => Target::absent(action),
+            Action::Nginx(_) => Target::absent(action),
+            Action::Capture(_) => Target::absent(action),
+            Action::Wait(_) => Target::absent(action),
+            Action::Alertmanager(_) => Target::absent(action),
+            Action::Manual(_) => Target::absent(action),
+            Action::Exec(a) => exec::target(a, s).await,
+            Action::Shell(a) => shell::target(a, s).await,
+        }
+    };
+    match tokio::time::timeout(LOOK, Box::pin(look)).await {
+        Ok(target) => target,
+        Err(_) => Target::unknown(format!(
+            "{} on {} did not tell its state within {} s",
+            action.kind(),
+            s.host,
+            LOOK.as_secs()
+        )),
+    }
+}
+
+/// Carries a step out. It has no time limit of its own: the runner has one, and says through
+/// `stop` that this must end.
+pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
+    let work = async {
+        match action {
+            Action::Systemd(a) => systemd::perform(a, s, stop).await,
+            Action::Compose(_) => Left::absent(action),
+            Action::Http(_) => Left::absent(action),
+            Action::UnixJson(_) => Left::absent(action),
+            Action::Redis(_) => Left::absent(action),
+            Action::Postgres(_) => Left::absent(action),
+            Action::Signal(_) => Left::absent(action),
+            Action::Firewall(_) => Left::absent(action),
+            Action::File(_) => Left::absent(action),
+            Action::Nginx(_) => Left::absent(action),
+            Action::Capture(_) => Left::absent(action),
+            Action::Wait(_) => Left::absent(action),
+            Action::Alertmanager(_) => Left::absent(action),
+            Action::Manual(_) => Left::absent(action),
+            Action::Exec(a) => exec::perform(a, s, stop).await,
+            Action::Shell(a) => shell::perform(a, s, stop).await,
+        }
+    };
+    Box::pin(work).await
+}
+
+/// After a lost runner: asks the system whether an effect that was intended came about. `before`
+/// is the target's state as it was journalled with the intent.
+pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
+    let look = async {
+        match action {
+            Action::Systemd(a) => systemd::ask(a, before, s).await,
+            Action::Compose(_) => Answer::absent(action),
+            Action::Http(_) => Answer::absent(action),
+            Action::UnixJson(_) => Answer::absent(action),
+            Action::Redis(_) => Answer::absent(action),
+            Action::Postgres(_) => Answer::absent(action),
+            Action::Signal(_) => Answer::absent(action),
+            Action::Firewall(_) => Answer::absent(action),
+            Action::File(_) => Answer::absent(action),
+            Action::Nginx(_) => Answer::absent(action),
+            Action::Capture(_) => Answer::absent(action),
+            Action::Wait(_) => Answer::absent(action),
+            Action::Alertmanager(_) => Answer::absent(action),
+            Action::Manual(_) => Answer::absent(action),
+            Action::Exec(a) => exec::ask(a, before, s).await,
+            Action::Shell(a) => shell::ask(a, before, s).await,
+        }
+    };
+    match tokio::time::timeout(LOOK, Box::pin(look)).await {
+        Ok(answer) => answer,
+        Err(_) => Answer::unknown(format!("{} did not answer within {} s", s.host, LOOK.as_secs())),
+    }
 }

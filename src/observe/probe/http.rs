@@ -1,24 +1,18 @@
 //! Looks at an HTTP endpoint with one request: status, headers, body.
 
 use super::{Context, Fault, Found};
-use crate::domain::fact::Fact;
-use crate::domain::text;
-use crate::domain::units::{self, Unit};
-use crate::transport::fetch::ask::ask;
-use crate::transport::fetch::auth::{Credential, REDACTED};
-use crate::transport::fetch::http::{Answer, Call, plain_headers, unsendable};
 use crate::stack::kind::http::Spec;
+use crate::transport::fetch::ask::ask;
+use crate::transport::fetch::auth::Credential;
+use crate::transport::fetch::facts;
+use crate::transport::fetch::http::{Answer, Call, plain_headers, unsendable};
 use hyper::Method;
 use hyper::body::Bytes;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use hyper::header::{self, HeaderName, HeaderValue};
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// Kept of a body as evidence, in bytes.
 const MAX_EVIDENCE: usize = 8 << 10;
-/// Shown of a short body as the reason while all is well, in characters.
-const MAX_SUMMARY: usize = 60;
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
     let mut kept = if spec.keep_alive { cx.shared.kept.take(&cx.probe.id) } else { None };
@@ -60,60 +54,7 @@ fn report(answer: &Answer, credential: Option<&Credential>, cx: &Context<'_>) ->
     };
     let body = String::from_utf8_lossy(&answer.body);
     let body = credential.map_or_else(|| body.clone(), |c| Cow::Owned(c.redact(&body).into_owned()));
-    let mut found = Found { summary: summary(answer, &body), ..Found::default() };
-    found.facts.number("STATUS", f64::from(answer.status.as_u16()), Unit::None);
-    found.facts.number("SIZE", answer.body.len() as f64, Unit::Bytes);
-    if cx.speaks_of("BODY") {
-        let value = serde_json::from_str(&body).unwrap_or_else(|_| Value::String(body.to_string()));
-        found.facts.set("BODY", Fact::Json(value));
-    }
-    if cx.speaks_of("HEADER") {
-        let headers =
-            shown_headers(&answer.headers).map(|(k, v)| (k.to_owned(), Value::String(clean(v.into_owned()))));
-        found.facts.set("HEADER", Fact::Json(Value::Object(headers.collect::<Map<_, _>>())));
-    }
-    found.evidence = evidence(answer, &clean, &body);
-    found
-}
-
-/// Headers as text; the value of a cookie is a secret of somebody's session.
-fn shown_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-    headers.iter().map(|(name, value)| {
-        let shown = if *name == header::SET_COOKIE {
-            Cow::Borrowed(REDACTED)
-        } else {
-            String::from_utf8_lossy(value.as_bytes())
-        };
-        (name.as_str(), shown)
-    })
-}
-
-fn summary(answer: &Answer, body: &str) -> String {
-    let mut out = answer.status.to_string();
-    let first = body.trim_start();
-    if !first.is_empty() && first.len() <= MAX_SUMMARY {
-        let _ = write!(out, ", {}", text::one_line(first, MAX_SUMMARY));
-    } else if !answer.body.is_empty() {
-        let _ = write!(out, ", {}", units::bytes(answer.body.len() as f64));
-    }
-    out
-}
-
-fn evidence(answer: &Answer, clean: &impl Fn(String) -> String, body: &str) -> String {
-    let mut out = String::with_capacity(512);
-    let _ = writeln!(out, "{:?} {}", answer.version, answer.status);
-    for (name, value) in shown_headers(&answer.headers) {
-        let _ = writeln!(out, "{name}: {value}");
-    }
-    out = clean(out);
-    let mut cut = body.len().min(MAX_EVIDENCE);
-    while !body.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    out.push('\n');
-    out.push_str(body.get(..cut).unwrap_or(""));
-    if cut < body.len() {
-        let _ = write!(out, "\n… {} more", units::bytes((body.len() - cut) as f64));
-    }
-    out
+    let facts = facts::of(answer, &body, &clean, &|name| cx.speaks_of(name));
+    let evidence = facts::whole(answer, &clean, &body, MAX_EVIDENCE);
+    Found { facts, summary: facts::summary(answer, &body), evidence, ..Found::default() }
 }

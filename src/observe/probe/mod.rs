@@ -6,7 +6,6 @@
 pub mod host;
 pub mod kept;
 pub mod procfs;
-pub mod reply;
 pub mod shared;
 
 use crate::clock::{Clock, Now};
@@ -22,6 +21,7 @@ use crate::stack::spec::Probe;
 use crate::transport::Transport;
 use crate::transport::fetch::Way;
 pub use crate::transport::fetch::{Fault, Phase};
+pub use crate::transport::reply;
 use crate::transport::stream::Stream;
 use shared::Shared;
 use std::time::Duration;

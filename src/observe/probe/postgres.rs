@@ -4,15 +4,14 @@ use super::{Context, Fault, Found, reply};
 use crate::domain::fact::Fact;
 use crate::domain::text;
 use crate::domain::units::{self, Unit};
-use crate::observe::wire::postgres::{First, MAX_FIRST, Refusal, SSL_REQUEST, TERMINATE, first, startup};
+use crate::observe::wire::postgres::{First, MAX_FIRST, Refusal, TERMINATE, first, startup};
 use crate::stack::kind::postgres::Spec;
 use crate::transport::limited::{Limited, Seen};
-use crate::transport::stream::Stream;
-use crate::transport::tls::{self, Wire};
-use secrecy::{ExposeSecret, SecretString};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+use crate::transport::postgres::{Rows, Who, drive, in_full, secured};
+use crate::transport::tls::Wire;
+use secrecy::SecretString;
+use tokio::io::AsyncWriteExt;
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 /// Read from the server in one look, at most.
 pub const MAX_READ: usize = 1 << 20;
@@ -27,26 +26,8 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         None => None,
     };
     let stream = cx.connect(&spec.address).await?;
-    let wire = secured(spec, stream).await?;
+    let wire = secured(stream, &spec.address, spec.tls.as_ref()).await?;
     if spec.logs_in() { log_in(spec, cx, wire, password).await } else { knock(spec, wire).await }
-}
-
-/// Puts TLS on the connection when the file asks for it: `PostgreSQL` is asked in the clear first.
-async fn secured(spec: &Spec, mut stream: Stream) -> Result<Wire, Fault> {
-    if spec.tls.is_some() {
-        reply::send(&mut stream, &SSL_REQUEST).await?;
-        match stream.read_u8().await {
-            Ok(b'S') => {}
-            Ok(b'N') => return Err(Fault::Down("expected TLS, got a server that has none".to_owned())),
-            Ok(other) => {
-                let shown = text::one_line_bytes(&[other], 4);
-                return Err(Fault::Down(format!("expected a PostgreSQL server, got \"{shown}\"")));
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Err(reply::closed(0)),
-            Err(e) => return Err(reply::broken(&e)),
-        }
-    }
-    Ok(tls::wrap(stream, &spec.address, spec.tls.as_ref()).await?)
 }
 
 /// Sends a startup message and takes the first answer for what it is.
@@ -97,13 +78,14 @@ async fn log_in(
     password: Option<SecretString>,
 ) -> Result<Found, Fault> {
     let (wire, seen) = Limited::new(wire, MAX_READ);
-    let mut config = Config::new();
-    config.user(&spec.user).dbname(&spec.database).application_name(APPLICATION).ssl_mode(SslMode::Disable);
-    if let Some(password) = &password {
-        config.password(password.expose_secret());
-    }
+    let who = Who {
+        user: &spec.user,
+        database: &spec.database,
+        password: password.as_ref(),
+        application: APPLICATION,
+    };
     let trouble = Trouble { spec, cx, seen: &seen, has_password: password.is_some() };
-    let (client, connection) = match config.connect_raw(wire, NoTls).await {
+    let (client, connection) = match who.config().connect_raw(wire, NoTls).await {
         Ok(opened) => opened,
         Err(e) => return trouble.of(&e),
     };
@@ -114,26 +96,12 @@ async fn log_in(
     };
     let millis = cx.probe.timeout.as_millis().max(1);
     let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {millis}");
-    let mut asking = Box::pin(async move {
+    let answer = drive(connection, async move {
         // Waited for: the query must not run when its transaction did not begin.
         client.simple_query(&begin).await?;
         client.simple_query(query).await
-    });
-    let mut connection = Box::pin(connection);
-    let answer = tokio::select! {
-        biased;
-        answer = &mut asking => {
-            // The client has gone with the question, so the connection says goodbye and ends.
-            drop(asking);
-            let _ = connection.await;
-            answer
-        }
-        // It ended early; once it is dropped, whoever still waits is told so.
-        _ = &mut connection => {
-            drop(connection);
-            asking.await
-        }
-    };
+    })
+    .await;
     match answer {
         Ok(messages) => rows(&messages),
         Err(e) => trouble.of(&e),
@@ -197,49 +165,19 @@ fn locked(why: &str) -> Found {
     found
 }
 
-fn in_full(e: &tokio_postgres::Error) -> String {
-    let cause = std::error::Error::source(e).map(|c| format!(": {c}")).unwrap_or_default();
-    format!("{e}{cause}")
-}
-
 fn rows(messages: &[SimpleQueryMessage]) -> Result<Found, Fault> {
-    let all: Vec<_> = messages
-        .iter()
-        .filter_map(|m| match m {
-            SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        })
-        .collect();
-    if all.len() > MAX_ROWS {
+    let rows = Rows::of(messages);
+    if rows.objects.len() > MAX_ROWS {
         return Err(Fault::Unknown(format!(
             "the query gives more than {MAX_ROWS} rows: count them in it, or give it a LIMIT"
         )));
     }
-    let mut found = accepting("ok", String::new());
-    let value = all.first().and_then(|row| row.try_get(0).ok().flatten());
-    found.summary = match value {
-        Some(value) if all.len() == 1 => text::one_line(value, 80),
-        _ => format!("{} rows", all.len()),
-    };
-    let objects: Vec<serde_json::Value> = all
-        .iter()
-        .map(|row| {
-            let names = row.columns().iter().enumerate();
-            let member = |(i, c): (usize, &tokio_postgres::SimpleColumn)| {
-                (
-                    c.name().to_owned(),
-                    row.try_get(i).ok().flatten().map_or(serde_json::Value::Null, Into::into),
-                )
-            };
-            serde_json::Value::Object(names.map(member).collect())
-        })
-        .collect();
-    let lines: Vec<String> = objects.iter().map(serde_json::Value::to_string).collect();
-    found.evidence = lines.join("\n");
-    if let Some(value) = value {
+    let mut found = accepting("ok", rows.brief());
+    found.evidence = rows.lines();
+    if let Some(value) = rows.value {
         found.facts.text("VALUE", value);
     }
-    found.facts.number("COUNT", objects.len() as f64, Unit::None);
-    found.facts.set("ROWS", Fact::Json(objects.into()));
+    found.facts.number("COUNT", rows.objects.len() as f64, Unit::None);
+    found.facts.set("ROWS", Fact::Json(rows.objects.into()));
     Ok(found)
 }

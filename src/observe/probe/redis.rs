@@ -1,17 +1,14 @@
 //! Looks by asking a Redis server one thing, over a fresh connection: that also shows whether it
 //! still takes new ones.
 
-use super::{Context, Fault, Found, reply};
-use crate::domain::fact::{Fact, show_json};
+use super::{Context, Fault, Found};
+use crate::domain::fact::show_json;
 use crate::domain::text;
 use crate::domain::units;
-use crate::observe::wire::resp;
 use crate::stack::kind::redis::Spec;
-use crate::transport::limited::{Limited, Seen};
-use crate::transport::tls;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, Value as Resp};
-use secrecy::{ExposeSecret, SecretString};
+use crate::transport::redis::{No, Who, one_command};
+use crate::transport::{resp, tls};
+use redis::Value as Resp;
 
 /// Read from the server in one look, at most.
 pub const MAX_READ: usize = 1 << 20;
@@ -24,78 +21,16 @@ pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> 
         None => None,
     };
     let stream = cx.connect(&spec.address).await?;
-    let stream = tls::wrap(stream, &spec.address, spec.tls.as_ref()).await?;
-    let (stream, seen) = Limited::new(stream, MAX_READ);
-    // No time of the library's own: the look has a deadline. Nothing is sent but what is asked.
-    let config = AsyncConnectionConfig::new().set_response_timeout(None);
-    let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let opened = MultiplexedConnection::new_with_config(&info, stream, config).await;
-    let (connection, driver) = opened.map_err(|e| of_error(spec, &seen, &e))?;
-    let mut asking = Box::pin(ask(spec, password, connection));
-    let mut driver = Box::pin(driver);
-    let answer = tokio::select! {
-        biased;
-        answer = &mut asking => answer,
-        // The connection has ended; once it is dropped, whoever still waits is told so.
-        () = &mut driver => {
-            drop(driver);
-            asking.await
-        }
-    };
-    let mut reply = answer.map_err(|e| of_error(spec, &seen, &e))?;
+    let wire = tls::wrap(stream, &spec.address, spec.tls.as_ref()).await?;
+    let who = Who { user: spec.user.as_deref(), password: password.as_ref(), db: spec.db };
+    let mut reply = one_command(wire, who, &spec.command, MAX_READ).await.map_err(|no| match no {
+        No::Error { code, details } => of_reply(spec, &code, details.as_deref()),
+        No::Answer(fault) => fault,
+    })?;
     if spec.is("CONFIG") {
         resp::hide_passwords(&mut reply);
     }
     Ok(found(spec, &reply))
-}
-
-/// Logs in, chooses the database and asks, one after another, so that an error names its cause.
-async fn ask(
-    spec: &Spec,
-    password: Option<SecretString>,
-    mut connection: MultiplexedConnection,
-) -> Result<Resp, RedisError> {
-    if let Some(password) = password {
-        let mut auth = Cmd::new();
-        auth.arg("AUTH");
-        if let Some(user) = &spec.user {
-            auth.arg(user);
-        }
-        answer(connection.send_packed_command(auth.arg(password.expose_secret())).await)?;
-    }
-    if spec.db != 0 {
-        let mut select = Cmd::new();
-        answer(connection.send_packed_command(select.arg("SELECT").arg(spec.db)).await)?;
-    }
-    let mut command = Cmd::new();
-    for word in &spec.command {
-        command.arg(word);
-    }
-    answer(connection.send_packed_command(&command).await)
-}
-
-/// An error reply is an error, wherever the library puts it.
-fn answer(got: Result<Resp, RedisError>) -> Result<Resp, RedisError> {
-    match got? {
-        Resp::ServerError(e) => Err(e.into()),
-        reply => Ok(reply),
-    }
-}
-
-fn of_error(spec: &Spec, seen: &Seen, e: &RedisError) -> Fault {
-    if seen.overran() {
-        return reply::too_long(MAX_READ);
-    }
-    let head = text::one_line_bytes(&seen.head(), 60);
-    match (e.kind(), e.code()) {
-        (_, Some(code)) => of_reply(spec, code, e.detail()),
-        _ if head.is_empty() && seen.closed() => reply::closed(0),
-        _ if seen.closed() => {
-            Fault::Down(format!("expected a whole Redis reply, got \"{head}\" and a closed connection"))
-        }
-        (ErrorKind::Parse, _) => Fault::Down(format!("expected a Redis reply, got \"{head}\"")),
-        _ => Fault::Down(format!("expected a Redis reply, got: {e}")),
-    }
 }
 
 /// What an error reply means: what is missing on our side leaves the health unknown.
@@ -116,34 +51,20 @@ fn of_reply(spec: &Spec, code: &str, details: Option<&str>) -> Fault {
 }
 
 fn found(spec: &Spec, reply: &Resp) -> Found {
-    let mut found = Found::default();
-    let value = match reply {
-        Resp::Array(items) if items.len() == 2 => items.get(1).and_then(resp::scalar),
-        other => resp::scalar(other),
-    };
+    let value = resp::value(reply);
     let as_json = resp::json(reply);
-    found.evidence = match &value {
+    let evidence = match &value {
         Some(text) if !matches!(reply, Resp::Array(_)) => text.clone(),
         _ => lines_of(&as_json),
     };
     let info = value.as_ref().filter(|_| spec.is("INFO")).map(|text| resp::info(text));
-    found.summary = match (&info, resp::pairs(reply), &value) {
+    let summary = match (&info, resp::pairs(reply), &value) {
         (Some(info), ..) => brief_info(info),
         (_, Some(pairs), _) if !pairs.is_empty() => brief_pairs(&pairs),
         (_, _, Some(text)) => text::one_line(text, 80),
         _ => show_json(&as_json),
     };
-    if let Some(info) = info {
-        found.facts.set("INFO", Fact::Json(info.into()));
-    }
-    if let Some(pairs) = resp::pairs(reply) {
-        found.facts.set("PAIRS", Fact::Json(pairs.into()));
-    }
-    if let Some(value) = value {
-        found.facts.text("VALUE", value);
-    }
-    found.facts.set("REPLY", Fact::Json(as_json));
-    found
+    Found { facts: resp::facts(&spec.command, reply), summary, evidence, ..Found::default() }
 }
 
 /// A list as one line for each element, as far as evidence is kept.

@@ -1,14 +1,11 @@
 //! Looks by asking a service over its Unix socket: one JSON request, one JSON object back.
-//!
-//! Nothing frames the reply, and some services never close, so it ends where its first complete
-//! object does.
 
-use super::{Context, Fault, Found, reply};
+use super::{Context, Fault, Found};
 use crate::domain::fact::{Fact, show_json};
 use crate::domain::text;
-use crate::observe::wire::json::Scanner;
 use crate::stack::kind::common::Endpoint;
 use crate::stack::kind::unix_json::Spec;
+use crate::transport::json::exchange;
 use serde_json::Value;
 
 /// The longest reply read.
@@ -17,24 +14,9 @@ pub const MAX_REPLY: usize = 1 << 20;
 const MAX_PRETTY: usize = 64 << 10;
 
 pub(super) async fn look(spec: &Spec, cx: &Context<'_>) -> Result<Found, Fault> {
-    let mut stream = cx.connect(&Endpoint::Unix(spec.path.clone())).await?;
-    reply::send(&mut stream, spec.request.as_bytes()).await?;
-    let mut reply = reply::Reply::new(MAX_REPLY);
-    let mut scanner = Scanner::default();
-    let place = loop {
-        match scanner.feed(&reply.bytes) {
-            Ok(Some(place)) => break place,
-            Ok(None) => {}
-            Err(got) => return Err(Fault::Down(format!("expected a JSON object, got {got}"))),
-        }
-        if !reply.more(&mut stream).await? {
-            return Err(reply::closed(reply.bytes.len()));
-        }
-    };
-    let raw = reply.bytes.get(place).unwrap_or(&[]);
-    let body: Value = serde_json::from_slice(raw)
-        .map_err(|e| Fault::Down(format!("expected a JSON object, got one that is malformed: {e}")))?;
-    Ok(found(body, raw))
+    let stream = cx.connect(&Endpoint::Unix(spec.path.clone())).await?;
+    let (body, raw) = exchange(stream, spec.request.as_bytes(), MAX_REPLY).await?;
+    Ok(found(body, &raw))
 }
 
 fn found(body: Value, raw: &[u8]) -> Found {

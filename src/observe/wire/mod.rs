@@ -2,7 +2,5 @@
 //! panic, whatever it is given; the property tests beside them and the fuzz targets hold that.
 
 pub mod dns;
-pub mod json;
 pub mod postgres;
-pub mod resp;
 pub mod torctl;

@@ -26,9 +26,6 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// Asks for TLS; the server answers with one byte, `S` or `N`.
-pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-
 /// Says goodbye, so that the server's log has no broken connection.
 pub const TERMINATE: [u8; 5] = [b'X', 0, 0, 0, 4];
 

@@ -5,6 +5,7 @@ pub mod access;
 pub mod ask;
 pub mod auth;
 pub mod body;
+pub mod facts;
 pub mod http;
 pub mod login;
 

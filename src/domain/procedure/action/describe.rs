@@ -1,5 +1,7 @@
 //! An action in words and as the exact argv or request, for previews, prompts and journals.
 
+pub mod local;
+
 use super::{Action, Edge};
 
 impl Action {
@@ -23,6 +25,33 @@ impl Action {
             Action::Exec(_) => "exec",
             Action::Shell(_) => "shell",
         }
+    }
+
+    /// Exact argv, quoted as a shell would need it, or request; one line each. Lines that belong to
+    /// the one before are indented. Places for secrets stay places.
+    pub fn describe(&self, sudo: bool) -> Vec<String> {
+        match self {
+            Action::Systemd(a) => local::systemd(a, sudo),
+            Action::Compose(a) => local::compose(a, sudo),
+            Action::Http(_) => self.not_described(),
+            Action::UnixJson(_) => self.not_described(),
+            Action::Redis(_) => self.not_described(),
+            Action::Postgres(_) => self.not_described(),
+            Action::Signal(a) => local::signal(a, sudo),
+            Action::Firewall(_) => self.not_described(),
+            Action::File(a) => local::file(a, sudo),
+            Action::Nginx(_) => self.not_described(),
+            Action::Capture(a) => local::capture(a, sudo),
+            Action::Wait(_) => self.not_described(),
+            Action::Alertmanager(_) => self.not_described(),
+            Action::Manual(_) => self.not_described(),
+            Action::Exec(a) => local::exec(a, sudo),
+            Action::Shell(a) => local::shell(a, sudo),
+        }
+    }
+
+    fn not_described(&self) -> Vec<String> {
+        vec![format!("{} (its request is not described yet)", self.kind())]
     }
 
     /// How far it reaches of what keeps strangers out.

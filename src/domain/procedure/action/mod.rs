@@ -4,7 +4,7 @@
 //! Strings may hold `${run.id}` and `${secret.NAME}`, which only the runner fills in; parameters
 //! were filled in when the plan was made.
 
-mod describe;
+pub mod describe;
 pub mod kinds;
 
 use kinds::{

@@ -1,11 +1,41 @@
 //! A Redis reply, once the library has read it, as facts: text, pairs, INFO fields, JSON.
 
+use crate::domain::fact::{Fact, Facts};
 use redis::Value as Resp;
 use serde_json::{Map, Number, Value};
 
 /// What a configuration may hold that nobody should read from a screen.
 const HIDDEN: &[&str] =
     &["requirepass", "masterauth", "tls-key-file-pass", "tls-client-key-file-pass", "sentinel-pass"];
+
+/// What conditions can speak of: `REPLY`, and `VALUE`, `PAIRS` and `INFO` where it can be read so.
+pub fn facts(command: &[String], reply: &Resp) -> Facts {
+    let mut facts = Facts::new();
+    let value = value(reply);
+    if let Some(text) = value.as_ref().filter(|_| is_info(command)) {
+        facts.set("INFO", Fact::Json(info(text).into()));
+    }
+    if let Some(pairs) = pairs(reply) {
+        facts.set("PAIRS", Fact::Json(pairs.into()));
+    }
+    if let Some(value) = value {
+        facts.text("VALUE", value);
+    }
+    facts.set("REPLY", Fact::Json(json(reply)));
+    facts
+}
+
+/// The reply as one text; the second of a pair, as `CONFIG GET` gives.
+pub fn value(reply: &Resp) -> Option<String> {
+    match reply {
+        Resp::Array(items) if items.len() == 2 => items.get(1).and_then(scalar),
+        other => scalar(other),
+    }
+}
+
+fn is_info(command: &[String]) -> bool {
+    command.first().is_some_and(|word| word.eq_ignore_ascii_case("INFO"))
+}
 
 /// The whole reply as JSON. Bytes that are not UTF-8 are replaced; what depth and length it can
 /// have was bounded when it was read.

@@ -1,13 +1,45 @@
-//! Finds where the first complete JSON value ends in a stream without framing.
+//! One JSON request and its reply over a stream without framing.
 //!
-//! Services that write one object and keep the connection open give no other sign of an end.
+//! Services that write one object and keep the connection open give no other sign of an end than
+//! that the first complete JSON value is there.
 
+use super::fetch::Fault;
+use super::reply::{self, Reply};
+use super::stream::Stream;
 use crate::domain::text;
+use serde_json::Value;
 use std::ops::Range;
 
 /// Lists and objects within one another, at most. Below the depth at which the JSON reader gives
 /// up, so that this message, which says what is wrong, comes first.
 pub const MAX_DEPTH: usize = 64;
+
+/// Sends a request and reads the first complete object, of at most `max` bytes: as JSON and as it
+/// came. Not bounded in time: the caller's deadline does that. Cancel-safe.
+///
+/// # Errors
+/// It closes early, sends something else, or too much.
+pub async fn exchange(mut stream: Stream, request: &[u8], max: usize) -> Result<(Value, Vec<u8>), Fault> {
+    reply::send(&mut stream, request).await?;
+    let mut reply = Reply::new(max);
+    let mut scanner = Scanner::default();
+    let place = loop {
+        match scanner.feed(&reply.bytes) {
+            Ok(Some(place)) => break place,
+            Ok(None) => {}
+            Err(got) => return Err(Fault::Down(format!("expected a JSON object, got {got}"))),
+        }
+        if !reply.more(&mut stream).await? {
+            return Err(reply::closed(reply.bytes.len()));
+        }
+    };
+    let mut raw = reply.bytes;
+    raw.truncate(place.end);
+    raw.drain(..place.start);
+    let body = serde_json::from_slice(&raw)
+        .map_err(|e| Fault::Down(format!("expected a JSON object, got one that is malformed: {e}")))?;
+    Ok((body, raw))
+}
 
 /// Follows a reply as it grows; every byte is looked at once.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! Sending a request and reading its reply, with a bound and with errors in words.
 
-use super::Fault;
+use super::fetch::Fault;
 use crate::domain::units;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
