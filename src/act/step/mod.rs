@@ -1,10 +1,23 @@
 //! The kinds of step: one file each, in which is said how it reads its target, how it acts and
 //! how it finds out later whether it had acted.
 
+pub mod alertmanager;
+mod capture;
+mod compose;
 mod exec;
+mod expect;
+mod file;
+pub mod http;
+pub mod manual;
+mod mark;
+pub mod postgres;
 pub mod program;
+pub mod redis;
 mod shell;
+mod signal;
 mod systemd;
+pub mod unix_json;
+pub mod wait;
 
 use super::sight::Sight;
 pub use super::stop::Stop;
@@ -36,6 +49,8 @@ pub struct Setting<'a> {
     pub access: &'a Arc<Access>,
     pub sight: &'a dyn Sight,
     pub clock: &'a dyn Clock,
+    /// How long the step may take: what a server that can is told to give up after.
+    pub timeout: Duration,
     /// The run's directory, where outputs and evidence are kept.
     pub dir: &'a Path,
 }
@@ -52,6 +67,9 @@ pub struct Target {
     pub blast: Vec<String>,
     /// Why the step cannot work here: "no such unit". The plan is refused.
     pub impossible: Option<String>,
+    /// Its state changes by itself, as that of a unit in a crash loop does: a plan that was bound
+    /// to it could never be confirmed.
+    pub restless: bool,
     pub warnings: Vec<String>,
 }
 
@@ -78,8 +96,14 @@ impl Target {
             certainty: Certainty::Unknown,
             blast: Vec::new(),
             impossible: None,
+            restless: false,
             warnings: vec![why.into()],
         }
+    }
+
+    /// A target of which nothing is pinned: what the step does there shows only when it does it.
+    pub fn unpinned() -> Target {
+        Target { warnings: Vec::new(), ..Target::unknown("") }
     }
 
     /// A target that was looked at just now.
@@ -90,8 +114,14 @@ impl Target {
             certainty: Certainty::Probed,
             blast: Vec::new(),
             impossible: None,
+            restless: false,
             warnings: Vec::new(),
         }
+    }
+
+    /// What a plan is bound to.
+    pub fn pinned(&self) -> &str {
+        if self.restless { "changes by itself" } else { &self.state }
     }
 
     /// The same, of a step that cannot work; why completes "impossible: …".
@@ -157,19 +187,19 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
     let look = async {
         match action {
             Action::Systemd(a) => systemd::target(a, s).await,
-            Action::Compose(_) => Target::absent(action),
-            Action::Http(_) => Target::absent(action),
-            Action::UnixJson(_) => Target::absent(action),
-            Action::Redis(_) => Target::absent(action),
-            Action::Postgres(_) => Target::absent(action),
-            Action::Signal(_) => Target::absent(action),
+            Action::Compose(a) => compose::target(a, s).await,
+            Action::Http(a) => http::target(a, s).await,
+            Action::UnixJson(a) => unix_json::target(a, s).await,
+            Action::Redis(a) => redis::target(a, s).await,
+            Action::Postgres(a) => postgres::target(a, s).await,
+            Action::Signal(a) => signal::target(a, s).await,
             Action::Firewall(_) => Target::absent(action),
-            Action::File(_) => Target::absent(action),
+            Action::File(a) => file::target(a, s).await,
             Action::Nginx(_) => Target::absent(action),
-            Action::Capture(_) => Target::absent(action),
-            Action::Wait(_) => Target::absent(action),
-            Action::Alertmanager(_) => Target::absent(action),
-            Action::Manual(_) => Target::absent(action),
+            Action::Capture(a) => capture::target(a, s).await,
+            Action::Wait(a) => wait::target(a, s).await,
+            Action::Alertmanager(a) => alertmanager::target(a, s).await,
+            Action::Manual(a) => manual::target(a, s).await,
             Action::Exec(a) => exec::target(a, s).await,
             Action::Shell(a) => shell::target(a, s).await,
         }
@@ -191,19 +221,19 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
     let work = async {
         match action {
             Action::Systemd(a) => systemd::perform(a, s, stop).await,
-            Action::Compose(_) => Left::absent(action),
-            Action::Http(_) => Left::absent(action),
-            Action::UnixJson(_) => Left::absent(action),
-            Action::Redis(_) => Left::absent(action),
-            Action::Postgres(_) => Left::absent(action),
-            Action::Signal(_) => Left::absent(action),
+            Action::Compose(a) => compose::perform(a, s, stop).await,
+            Action::Http(a) => http::perform(a, s, stop).await,
+            Action::UnixJson(a) => unix_json::perform(a, s, stop).await,
+            Action::Redis(a) => redis::perform(a, s, stop).await,
+            Action::Postgres(a) => postgres::perform(a, s, stop).await,
+            Action::Signal(a) => signal::perform(a, s, stop).await,
             Action::Firewall(_) => Left::absent(action),
-            Action::File(_) => Left::absent(action),
+            Action::File(a) => file::perform(a, s, stop).await,
             Action::Nginx(_) => Left::absent(action),
-            Action::Capture(_) => Left::absent(action),
-            Action::Wait(_) => Left::absent(action),
-            Action::Alertmanager(_) => Left::absent(action),
-            Action::Manual(_) => Left::absent(action),
+            Action::Capture(a) => capture::perform(a, s, stop).await,
+            Action::Wait(a) => wait::perform(a, s, stop).await,
+            Action::Alertmanager(a) => alertmanager::perform(a, s, stop).await,
+            Action::Manual(a) => manual::perform(a, s, stop).await,
             Action::Exec(a) => exec::perform(a, s, stop).await,
             Action::Shell(a) => shell::perform(a, s, stop).await,
         }
@@ -217,19 +247,19 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
     let look = async {
         match action {
             Action::Systemd(a) => systemd::ask(a, before, s).await,
-            Action::Compose(_) => Answer::absent(action),
-            Action::Http(_) => Answer::absent(action),
-            Action::UnixJson(_) => Answer::absent(action),
-            Action::Redis(_) => Answer::absent(action),
-            Action::Postgres(_) => Answer::absent(action),
-            Action::Signal(_) => Answer::absent(action),
+            Action::Compose(a) => compose::ask(a, before, s).await,
+            Action::Http(a) => http::ask(a, before, s).await,
+            Action::UnixJson(a) => unix_json::ask(a, before, s).await,
+            Action::Redis(a) => redis::ask(a, before, s).await,
+            Action::Postgres(a) => postgres::ask(a, before, s).await,
+            Action::Signal(a) => signal::ask(a, before, s).await,
             Action::Firewall(_) => Answer::absent(action),
-            Action::File(_) => Answer::absent(action),
+            Action::File(a) => file::ask(a, before, s).await,
             Action::Nginx(_) => Answer::absent(action),
-            Action::Capture(_) => Answer::absent(action),
-            Action::Wait(_) => Answer::absent(action),
-            Action::Alertmanager(_) => Answer::absent(action),
-            Action::Manual(_) => Answer::absent(action),
+            Action::Capture(a) => capture::ask(a, before, s).await,
+            Action::Wait(a) => wait::ask(a, before, s).await,
+            Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,
+            Action::Manual(a) => manual::ask(a, before, s).await,
             Action::Exec(a) => exec::ask(a, before, s).await,
             Action::Shell(a) => shell::ask(a, before, s).await,
         }

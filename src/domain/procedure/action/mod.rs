@@ -5,6 +5,7 @@
 //! were filled in when the plan was made.
 
 pub mod describe;
+pub mod filter;
 pub mod kinds;
 
 use kinds::{
