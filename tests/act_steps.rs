@@ -5,3 +5,8 @@
 mod bench;
 #[path = "harness/host.rs"]
 mod host;
+#[path = "harness/sshd.rs"]
+mod sshd;
+
+#[path = "act_steps/process.rs"]
+mod process;

@@ -50,6 +50,16 @@ pub async fn finish(started: (KillGroup, Child), max_stdout: usize) -> Result<Ou
 pub struct KillGroup(Option<u32>);
 
 impl KillGroup {
+    /// The group that a child leads.
+    pub fn of(child: &Child) -> KillGroup {
+        KillGroup(child.id())
+    }
+
+    /// Its leader's id.
+    pub fn leader(&self) -> Option<u32> {
+        self.0
+    }
+
     /// The leader has been waited for; its id may be another's by now.
     pub fn disarm(&mut self) {
         self.0 = None;

@@ -58,9 +58,16 @@ impl Local {
         let argv = command.full_argv();
         let (program, args) =
             argv.split_first().ok_or_else(|| RunError::NotFound("an empty command".to_owned()))?;
-        let mut process = tokio::process::Command::new(self.resolve(program));
-        process.args(args).env("PATH", &self.path).env("LC_ALL", "C.UTF-8");
+        let mut process = self.command(program);
+        process.args(args);
         child::finish(child::start(&mut process, program, Stdio::null())?, command.max_stdout).await
+    }
+
+    /// A program of this machine in the host's environment.
+    pub(super) fn command(&self, program: &str) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(self.resolve(program));
+        command.env("PATH", &self.path).env("LC_ALL", "C.UTF-8");
+        command
     }
 
     pub(super) async fn read_file(&self, path: &str, max: usize) -> Result<Vec<u8>, FileError> {

@@ -12,6 +12,7 @@ pub mod quote;
 pub mod redis;
 pub mod reply;
 pub mod resp;
+pub mod running;
 pub mod secret;
 pub mod ssh;
 pub mod stream;
@@ -21,6 +22,7 @@ use crate::stack::kind::common::Endpoint;
 use crate::stack::spec::{Host, TransportSpec};
 use files::{FileError, FileStat};
 use local::Local;
+use running::{Running, Start};
 use ssh::Ssh;
 use std::io;
 use stream::Stream;
@@ -175,6 +177,15 @@ impl Transport {
         match self {
             Transport::Local(local) => local.run(command).await,
             Transport::Ssh(ssh) => ssh.run(command).await,
+        }
+    }
+
+    /// Starts a program whose output is read while it runs, in a process group of its own. Not
+    /// bounded in time. Dropping what it gives ends the program.
+    pub async fn start(&self, what: Start) -> Result<Running, RunError> {
+        match self {
+            Transport::Local(local) => local.start(what),
+            Transport::Ssh(ssh) => ssh.start(what).await,
         }
     }
 

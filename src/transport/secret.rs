@@ -29,6 +29,21 @@ impl Secrets {
         self.fetched.try_lock().ok()?.get(id).cloned()
     }
 
+    /// Every value that has been fetched and not let go. Waits while one is being fetched.
+    pub fn known(&self) -> Vec<SecretString> {
+        let fetched = self.fetched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        fetched.values().cloned().collect()
+    }
+
+    /// The variables of our own environment that hold secrets: nobody else is to inherit them.
+    pub fn variables(&self) -> Vec<String> {
+        let name = |source: &SecretSource| match source {
+            SecretSource::Env(name) => Some(name.clone()),
+            SecretSource::File(_) | SecretSource::Command(_) => None,
+        };
+        self.sources.values().filter_map(name).collect()
+    }
+
     /// Lets go of a value, so that it is fetched again when next needed. While a fetch is under
     /// way nothing is let go. Never blocks.
     pub fn forget(&self, id: &SecretId) {

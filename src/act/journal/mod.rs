@@ -115,31 +115,12 @@ impl Journal {
         Ok((journal, read))
     }
 
-    /// Writes one entry; all but observations are on disk when it returns. A wall clock that went
-    /// back is noted before it, and entries keep their order by number.
+    /// Writes one entry; all but observations are on disk when it returns.
     ///
     /// # Errors
     /// It could not be written, or the disk has no room for what must follow it. The journal is
     /// then as it was before, and readable.
-    pub fn append(&mut self, event: Event, at: Timestamp) -> Result<Vec<Entry>, JournalError> {
-        let mut written = Vec::with_capacity(1);
-        if let Some(note) = self.last.and_then(|last| went_back(last, at)) {
-            written.push(self.write(Event::Note { says: note }, at)?);
-        }
-        written.push(self.write(event, at)?);
-        Ok(written)
-    }
-
-    /// Number of the last entry; 0 when there is none.
-    pub fn last_number(&self) -> u64 {
-        self.chain.lines
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    fn write(&mut self, event: Event, at: Timestamp) -> Result<Entry, JournalError> {
+    pub fn append(&mut self, event: Event, at: Timestamp) -> Result<Entry, JournalError> {
         if let Some(why) = &self.spoilt {
             return Err(JournalError::Spoilt(why.clone()));
         }
@@ -172,6 +153,21 @@ impl Journal {
         self.len = after;
         self.last = Some(at);
         Ok(entry)
+    }
+
+    /// What must be noted before an entry of this time: that the wall clock went back since the
+    /// last one. Entries keep their order by number.
+    pub fn went_back(&self, at: Timestamp) -> Option<Event> {
+        self.last.and_then(|last| went_back(last, at)).map(|says| Event::Note { says })
+    }
+
+    /// Number of the last entry; 0 when there is none.
+    pub fn last_number(&self) -> u64 {
+        self.chain.lines
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Makes sure that the disk has room up to `to`, where the file system can promise that.

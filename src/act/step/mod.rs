@@ -1,6 +1,11 @@
 //! The kinds of step: one file each, in which is said how it reads its target, how it acts and
 //! how it finds out later whether it had acted.
 
+mod exec;
+pub mod program;
+mod shell;
+mod systemd;
+
 use super::sight::Sight;
 pub use super::stop::Stop;
 use crate::clock::Clock;
@@ -151,7 +156,7 @@ impl Answer {
 pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
     let look = async {
         match action {
-            Action::Systemd(_) => Target::absent(action),
+            Action::Systemd(a) => systemd::target(a, s).await,
             Action::Compose(_) => Target::absent(action),
             Action::Http(_) => Target::absent(action),
             Action::UnixJson(_) => Target::absent(action),
@@ -165,8 +170,8 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
             Action::Wait(_) => Target::absent(action),
             Action::Alertmanager(_) => Target::absent(action),
             Action::Manual(_) => Target::absent(action),
-            Action::Exec(_) => Target::absent(action),
-            Action::Shell(_) => Target::absent(action),
+            Action::Exec(a) => exec::target(a, s).await,
+            Action::Shell(a) => shell::target(a, s).await,
         }
     };
     match tokio::time::timeout(LOOK, Box::pin(look)).await {
@@ -185,7 +190,7 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
 pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
     let work = async {
         match action {
-            Action::Systemd(_) => Left::absent(action),
+            Action::Systemd(a) => systemd::perform(a, s, stop).await,
             Action::Compose(_) => Left::absent(action),
             Action::Http(_) => Left::absent(action),
             Action::UnixJson(_) => Left::absent(action),
@@ -199,8 +204,8 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
             Action::Wait(_) => Left::absent(action),
             Action::Alertmanager(_) => Left::absent(action),
             Action::Manual(_) => Left::absent(action),
-            Action::Exec(_) => Left::absent(action),
-            Action::Shell(_) => Left::absent(action),
+            Action::Exec(a) => exec::perform(a, s, stop).await,
+            Action::Shell(a) => shell::perform(a, s, stop).await,
         }
     };
     Box::pin(work).await
@@ -211,7 +216,7 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
 pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
     let look = async {
         match action {
-            Action::Systemd(_) => Answer::absent(action),
+            Action::Systemd(a) => systemd::ask(a, before, s).await,
             Action::Compose(_) => Answer::absent(action),
             Action::Http(_) => Answer::absent(action),
             Action::UnixJson(_) => Answer::absent(action),
@@ -225,8 +230,8 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
             Action::Wait(_) => Answer::absent(action),
             Action::Alertmanager(_) => Answer::absent(action),
             Action::Manual(_) => Answer::absent(action),
-            Action::Exec(_) => Answer::absent(action),
-            Action::Shell(_) => Answer::absent(action),
+            Action::Exec(a) => exec::ask(a, before, s).await,
+            Action::Shell(a) => shell::ask(a, before, s).await,
         }
     };
     match tokio::time::timeout(LOOK, Box::pin(look)).await {

@@ -25,6 +25,14 @@ impl Access {
         Access { secrets: Arc::new(secrets), fetching: Arc::default(), logins: Logins::new(logins) }
     }
 
+    /// Every secret value that is known now: what was fetched, and the tokens of sessions. For
+    /// taking them out of what is kept and shown. Blocks while a secret is being fetched.
+    pub fn known(&self) -> Vec<SecretString> {
+        let mut all = self.secrets.known();
+        all.extend(self.logins.known());
+        all
+    }
+
     /// The value of a secret. The first time it may run a command, on a thread of its own.
     /// Cancel-safe: a fetch that nobody waits for any more still fills the store.
     ///

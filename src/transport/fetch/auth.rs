@@ -59,6 +59,11 @@ impl Credential {
         Ok(Credential { header, value, secrets: secrets.into_iter().collect() })
     }
 
+    /// The secrets in it.
+    pub fn secrets(&self) -> &[SecretString] {
+        &self.secrets
+    }
+
     /// Takes the secrets out of a text: a server may echo what it was sent.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut out = Cow::Borrowed(text);

@@ -66,6 +66,14 @@ impl Logins {
         Logins(logins.iter().map(slot).collect())
     }
 
+    /// The tokens of all sessions that are held.
+    pub(super) fn known(&self) -> Vec<SecretString> {
+        let of = |slot: &Slot| -> Vec<SecretString> {
+            slot.sessions().values().flat_map(|s| s.credential.secrets().to_vec()).collect()
+        };
+        self.0.values().flat_map(of).collect()
+    }
+
     fn slot(&self, id: &str) -> Result<&Slot, Fault> {
         self.0.get(id).ok_or_else(|| Fault::Unknown(format!("no login is called {id}; define [logins.{id}]")))
     }

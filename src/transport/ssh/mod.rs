@@ -7,8 +7,10 @@
 
 mod forward;
 mod master;
+mod start;
 
 pub use forward::Forwarded;
+pub use start::{MAX_STDIN, Words};
 
 use super::files::{FileError, FileStat, parse_stat, said, stat_command};
 use super::stream::Stream;
@@ -35,7 +37,7 @@ const SSH_FAILED: i32 = 255;
 #[derive(Debug)]
 pub struct Ssh {
     route: Arc<Route>,
-    sessions: Semaphore,
+    sessions: Arc<Semaphore>,
     master: Mutex<Option<Master>>,
 }
 
@@ -123,7 +125,11 @@ impl Ssh {
             path: path.to_vec(),
             dir: private_dir()?,
         };
-        Ok(Ssh { route: Arc::new(route), sessions: Semaphore::new(MAX_SESSIONS), master: Mutex::default() })
+        Ok(Ssh {
+            route: Arc::new(route),
+            sessions: Arc::new(Semaphore::new(MAX_SESSIONS)),
+            master: Mutex::default(),
+        })
     }
 
     /// What keeps us from the host now, if anything is known to.
