@@ -48,7 +48,8 @@ impl ApprovedPlan {
 /// # Errors
 /// It is not there, not ours, or the plan is not the one that was approved.
 pub fn readmit(dir: &RunDir) -> Result<ApprovedPlan, String> {
-    let plan: Plan = serde_json::from_str(&dir.read("plan.json")?).map_err(|e| format!("read the plan: {e}"))?;
+    let plan: Plan =
+        serde_json::from_str(&dir.read("plan.json")?).map_err(|e| format!("read the plan: {e}"))?;
     let approval: Approval =
         serde_json::from_str(&dir.read("approval.json")?).map_err(|e| format!("read the approval: {e}"))?;
     if PlanHash::of(&plan) != approval.hash {

@@ -155,9 +155,9 @@ impl Runner {
         match self.scribe.record(event) {
             Ok(()) => Reply::Taken,
             Err(Unrecorded::Illegal(why)) => Reply::Refused { why: format!("do that now: {why}") },
-            Err(Unrecorded::Unwritten(why)) => {
-                Reply::Refused { why: format!("{why}; it is heeded all the same, and no further step starts") }
-            }
+            Err(Unrecorded::Unwritten(why)) => Reply::Refused {
+                why: format!("{why}; it is heeded all the same, and no further step starts"),
+            },
         }
     }
 

@@ -1,10 +1,10 @@
 //! The loop of a runner: asks the machine what must come next, and has it done.
 
+use super::PATIENCE;
 use super::attend::Ears;
 use super::ground::Ground;
 use super::log::Log;
 use super::scribe::{Scribe, Unrecorded};
-use super::PATIENCE;
 use crate::act::step;
 use crate::domain::procedure::event::{Event, Hold, Outcome};
 use crate::domain::procedure::machine::Next;

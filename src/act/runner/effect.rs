@@ -1,6 +1,5 @@
 //! Effects: the intent on disk, then the deed within its time, then what came of it on disk.
 
-
 use super::drive::{Halt, Runner, absent};
 use super::scribe::Unrecorded;
 use crate::act::step::{self, Left, Setting};
@@ -163,4 +162,3 @@ impl Runner {
         self.record(Event::Note { says: format!("after the abort of step `{}`: {found}", step.id) }).await
     }
 }
-

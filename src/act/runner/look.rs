@@ -25,7 +25,9 @@ impl Runner {
         if std::mem::take(&mut self.fresh) {
             let mut wrong = Vec::new();
             if self.scribe.is_unwitnessed() {
-                wrong.push("the audit cannot be written, so that nobody could say later who did this".to_owned());
+                wrong.push(
+                    "the audit cannot be written, so that nobody could say later who did this".to_owned(),
+                );
             }
             let still = |run: &Run| run.abort.is_none();
             match self.attend(changes(Arc::clone(&self.ground)), still).await {

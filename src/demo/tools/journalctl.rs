@@ -104,8 +104,8 @@ fn parse(m: &Model, args: &[String]) -> Result<Call, String> {
             "-r" | "--reverse" => call.reverse = true,
             "-q" | "--quiet" => call.quiet = true,
             "-f" | "--follow" => call.lines = call.lines.or(Some(10)),
-            "--no-pager" | "-a" | "--all" | "--utc" | "-e" | "-x" | "-b"
-            | "--no-hostname" | "--no-tail" | "--show-cursor" => {}
+            "--no-pager" | "-a" | "--all" | "--utc" | "-e" | "-x" | "-b" | "--no-hostname" | "--no-tail"
+            | "--show-cursor" => {}
             other => return Err(format!("journalctl: unrecognized option '{}'\n", clip(other))),
         }
     }
