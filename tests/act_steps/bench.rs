@@ -73,15 +73,16 @@ impl Bench {
             rt,
             transport,
             access,
-            dir,
             sudo: false,
             attempt: 1,
             step: StepId::new("s"),
             stack: host::stack(host),
-            run: RunId::new("20260101-000000-test"),
+            // Its own: processes are told apart by it.
+            run: RunId::new(&format!("20260101-000000-{}", dir.path().file_name().unwrap().display())),
             host: HostId::new("h"),
             clock: SystemClock::new(),
             sight: Blind,
+            dir,
         }
     }
 
