@@ -4,8 +4,6 @@ pub mod control;
 pub mod identity;
 pub mod journal;
 pub mod lock;
-pub mod place;
-pub mod rundir;
 pub mod output;
 pub mod place;
 pub mod planner;
