@@ -1,9 +1,17 @@
 //! The only code that changes the world, and it does so by approved plans only.
 
+pub mod control;
+pub mod identity;
+pub mod journal;
+pub mod lock;
 pub mod output;
 pub mod place;
+pub mod policy;
 pub mod process;
 pub mod redact;
+pub mod rundir;
+pub mod runner;
 pub mod sight;
 pub mod step;
 pub mod stop;
+pub mod witness;

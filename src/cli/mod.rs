@@ -18,6 +18,7 @@ pub mod report;
 pub mod rules;
 pub mod screen;
 pub mod setup;
+pub mod sight;
 pub mod snapshot;
 pub mod values;
 pub mod wallboard;
@@ -257,7 +258,7 @@ fn open_dashboard(global: &Global) -> Ended {
 fn dashboard(ready: &Ready, demo: Option<crate::demo::DemoHandle>, keep: bool) -> Ended {
     log::init();
     let mut app = ready.app();
-    let ended = block_on(screen::run(&mut app, ready, demo))??;
+    let ended = block_on(screen::run(&mut app, ready, demo, screen::NoHands))??;
     end_of_screen(&ended, keep)
 }
 

@@ -33,9 +33,31 @@ pub struct Ended {
     pub last_frame: Option<String>,
 }
 
+/// Carries out what a stage asks to have done to the world. A screen that only looks has
+/// [`NoHands`]: this file knows nothing that acts.
+pub trait Hands {
+    /// Takes an effect that plans or changes. Returns at once; what comes of it is told later.
+    fn take(&mut self, effect: Effect);
+
+    /// Waits until there is something to tell. Cancel-safe.
+    fn tell(&mut self) -> impl Future<Output = Event>;
+}
+
+/// Does nothing and tells nothing.
+pub struct NoHands;
+
+impl Hands for NoHands {
+    fn take(&mut self, _: Effect) {}
+
+    fn tell(&mut self) -> impl Future<Output = Event> {
+        std::future::pending()
+    }
+}
+
 /// Everything a loop holds while it runs.
-struct Screen<'a, S> {
+struct Screen<'a, S, H> {
     stage: &'a mut S,
+    hands: H,
     ready: &'a Ready,
     terminal: Terminal,
     signals: Signals,
@@ -63,7 +85,12 @@ enum Next {
 ///
 /// # Errors
 /// The text completes "failed to …".
-pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle>) -> Result<Ended, String> {
+pub async fn run<S: Stage, H: Hands>(
+    stage: &mut S,
+    ready: &Ready,
+    demo: Option<DemoHandle>,
+    hands: H,
+) -> Result<Ended, String> {
     install_panic_hook();
     let signals = Signals::new().map_err(|e| format!("handle signals: {e}"))?;
     let tty = Arc::new(
@@ -75,6 +102,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     let mailbox = Arc::new(Mailbox::new(ready.loaded.stack.probes.len()));
     let mut screen = Screen {
         stage,
+        hands,
         ready,
         terminal,
         signals,
@@ -108,7 +136,7 @@ pub async fn run<S: Stage>(stage: &mut S, ready: &Ready, demo: Option<DemoHandle
     Ok(Ended { status, last_frame })
 }
 
-impl<S: Stage> Screen<'_, S> {
+impl<S: Stage, H: Hands> Screen<'_, S, H> {
     fn start_observers(&mut self) -> Result<(), String> {
         let prober = self.ready.prober();
         // What a demonstration shows is over with it.
@@ -147,6 +175,7 @@ impl<S: Stage> Screen<'_, S> {
                     self.take_results();
                     Next::GoOn
                 }
+                event = self.hands.tell() => self.tell(event).await,
                 () = panic_noted() => {
                     self.tell_of_panics();
                     Next::GoOn
@@ -253,6 +282,14 @@ impl<S: Stage> Screen<'_, S> {
                 }
                 Effect::Flip { switch, on } => self.flip(&switch, on),
                 Effect::Ask(ask) => self.ask(ask),
+                Effect::Propose { .. }
+                | Effect::Approve { .. }
+                | Effect::AskSecond { .. }
+                | Effect::Withdraw
+                | Effect::Request { .. }
+                | Effect::Resume { .. }
+                | Effect::ApproveOther { .. }
+                | Effect::LookAt(_) => tracing::warn!("failed to act: nothing that acts is at hand"),
             }
         }
         Next::GoOn
@@ -266,11 +303,13 @@ impl<S: Stage> Screen<'_, S> {
         }
     }
 
-    /// Gives the stage what nobody typed: it can only ask for other figures.
+    /// Gives the stage what nobody typed: it can only ask for other figures, or to look again.
     fn feed(&mut self, event: Event) {
         for effect in self.stage.event(self.ready.clock.now(), event) {
-            if let Effect::Ask(ask) = effect {
-                self.ask(ask);
+            match effect {
+                Effect::Ask(ask) => self.ask(ask),
+                Effect::Propose { .. } | Effect::LookAt(_) => self.hands.take(effect),
+                _ => {}
             }
         }
         self.dirty = true;

@@ -1,6 +1,6 @@
 //! `quarterdeck wallboard`: the read-only screen.
 
-use super::screen::{self, Ended};
+use super::screen::{self, Ended, NoHands};
 use super::setup::Ready;
 use crate::tui::wallboard::Wallboard;
 use std::time::Duration;
@@ -21,5 +21,5 @@ pub async fn run(ready: &Ready, rotate: Option<Duration>) -> Result<Ended, Strin
         rotate,
         ready.clock.now(),
     );
-    screen::run(&mut board, ready, None).await
+    screen::run(&mut board, ready, None, NoHands).await
 }

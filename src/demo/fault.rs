@@ -31,12 +31,15 @@ pub enum Fault {
     StalePidFile,
     NginxDown,
     KeyFilesUnreadable,
+    RestartFails,
+    RestartHangs,
+    RestartUnhealthy,
 }
 
 struct Row(Fault, &'static str, &'static str, &'static str);
 
 /// In the order of the enum, so that a fault indexes its own row (a test holds this).
-const TABLE: [Row; 21] = [
+const TABLE: [Row; 24] = [
     Row(
         Fault::RedisDown,
         "redis-down",
@@ -84,7 +87,7 @@ const TABLE: [Row; 21] = [
         Fault::KeyspaceEventsLost,
         "keyspace-events-lost",
         "redis",
-        "keyspace events are off and nobody subscribes",
+        "keyspace events are off and nobody subscribes, until tornado is restarted",
     ),
     Row(
         Fault::DiskFull,
@@ -105,9 +108,32 @@ const TABLE: [Row; 21] = [
         "services",
         "wg_manager crash-loops, and each attempt drops all peers",
     ),
-    Row(Fault::StalePidFile, "stale-pid-file", "services", "auth_service.pid names a process that is dead"),
+    Row(
+        Fault::StalePidFile,
+        "stale-pid-file",
+        "services",
+        "auth_service.pid names a process that is dead, until auth is restarted",
+    ),
     Row(Fault::NginxDown, "nginx-down", "edge", "nginx is not running"),
     Row(Fault::KeyFilesUnreadable, "key-files-unreadable", "auth", "the JWT key files have mode 000"),
+    Row(
+        Fault::RestartFails,
+        "restart-fails",
+        "services",
+        "tornado.service, once stopped, does not start: its environment file is gone",
+    ),
+    Row(
+        Fault::RestartHangs,
+        "restart-hangs",
+        "services",
+        "tornado.service does not end when it is stopped: the job hangs",
+    ),
+    Row(
+        Fault::RestartUnhealthy,
+        "restart-unhealthy",
+        "services",
+        "the session service dies at each start: tornado comes back without it",
+    ),
 ];
 
 impl Fault {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use super::fault::Fault;
 use super::model::services::Svc;
 use super::model::{Model, Second};
+use super::nginx;
+use super::processes::KEPT;
 use super::rng::{Rng, base64};
 use super::runner::Runner;
 
@@ -30,13 +32,8 @@ const LOG_SIZE: u64 = 1 << 20;
 const EXPORTS: usize = 8;
 const EXPORT_SIZE: u64 = 4 << 20;
 /// The programs of [`super::tool`].
-pub const TOOLS: [&str; 4] = ["systemctl", "wg", "journalctl", "df"];
+pub const TOOLS: [&str; 7] = ["systemctl", "wg", "journalctl", "df", "nginx", "nft", "sudo"];
 
-const PID_FILES: [(&str, Svc); 3] = [
-    ("auth_service.pid", Svc::Auth),
-    ("admin_panel.pid", Svc::ApiPublic),
-    ("bootstrap_keys.pid", Svc::BootstrapKey),
-];
 const KEYS: [&str; 4] = ["access_private", "access_public", "refresh_private", "refresh_public"];
 
 pub fn run_dir(root: &Path) -> PathBuf {
@@ -76,6 +73,7 @@ impl Files {
         program: &Path,
         cookie: &[u8],
         runner: Runner,
+        pids: [Option<u32>; 3],
     ) -> io::Result<Self> {
         for (path, mode) in [
             (run_dir(root), 0o775),
@@ -87,6 +85,9 @@ impl Files {
             (root.join("etc/wireguard"), 0o700),
             (root.join("var/lib/tornado/keys"), 0o700),
             (root.join("bin"), 0o755),
+            (nginx::sites_enabled(root), 0o755),
+            (root.join("etc/nginx/sites-available"), 0o755),
+            (nginx::kept(root), 0o700),
         ] {
             DirBuilder::new().recursive(true).mode(mode).create(path)?;
         }
@@ -103,6 +104,9 @@ impl Files {
         write(&root.join("run/tor/control.authcookie"), 0o640, cookie)?;
         write(&install_dir(root).join("auth_enc_key.bin"), 0o600, &m.interfaces[0].private_key)?;
         env_file(root, m)?;
+        let site = root.join("etc/nginx/sites-available/admin-dashboard");
+        write(&site, 0o644, nginx::DASHBOARD.as_bytes())?;
+        symlink(&site, nginx::sites_enabled(root).join("admin-dashboard"))?;
         let mut files = Self {
             root: root.to_owned(),
             logs: BTreeMap::new(),
@@ -114,26 +118,22 @@ impl Files {
             dead_pid: dead_pid(),
             runner,
         };
-        files.sync(m)?;
+        files.sync(m, pids)?;
         Ok(files)
     }
 
-    /// Writes what has changed since the last call.
-    pub fn sync(&mut self, m: &mut Model) -> io::Result<()> {
-        self.sync_pids(m)?;
+    /// Writes what has changed since the last call; `pids` are those of the services with a pid file.
+    pub fn sync(&mut self, m: &mut Model, pids: [Option<u32>; 3]) -> io::Result<()> {
+        self.sync_pids(m, pids)?;
         self.sync_keys(m)?;
         self.sync_wireguard(m)?;
         self.append_logs(m)
     }
 
-    fn sync_pids(&mut self, m: &Model) -> io::Result<()> {
-        for (i, (name, svc)) in PID_FILES.iter().enumerate() {
+    fn sync_pids(&mut self, m: &Model, pids: [Option<u32>; 3]) -> io::Result<()> {
+        for (i, (svc, name, _)) in KEPT.iter().enumerate() {
             let stale = *svc == Svc::Auth && m.has(Fault::StalePidFile);
-            let want = match (stale, m.services.running(*svc)) {
-                (true, _) => Some(self.dead_pid),
-                (false, true) => Some(std::process::id()),
-                (false, false) => None,
-            };
+            let want = if stale { Some(self.dead_pid) } else { pids[i] };
             if want == self.pids[i] {
                 continue;
             }
@@ -336,12 +336,13 @@ mod tests {
         let wall = jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(99_999);
         let mut m = Model::new(1, wall, Vec::new());
         let mut files =
-            Files::create(dir.path(), &mut m, Path::new("/bin/true"), &[0; 32], Runner::find()).unwrap();
+            Files::create(dir.path(), &mut m, Path::new("/bin/true"), &[0; 32], Runner::find(), [None; 3])
+                .unwrap();
         for _ in 0..12 {
             for _ in 0..1500 {
                 m.log.write("wg-manager", Level::Error, "wg_exec_failed");
             }
-            files.sync(&mut m).unwrap();
+            files.sync(&mut m, [None; 3]).unwrap();
         }
         let size = |name: &str| fs::metadata(log_dir(dir.path()).join(name)).unwrap().len();
         assert!(size("wg-manager.log") <= LOG_SIZE && size("wg-manager.log.1") <= LOG_SIZE);

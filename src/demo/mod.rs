@@ -10,8 +10,11 @@ mod http;
 mod listen;
 mod log_query;
 mod model;
+mod nft;
+mod nginx;
 mod postgres;
 mod postgres_queries;
+mod processes;
 mod redis_commands;
 mod redis_keys;
 mod resp;
@@ -44,6 +47,7 @@ use files::Files;
 use http::Site;
 use listen::Port;
 use model::{Door, Model};
+use processes::Processes;
 use rng::Rng;
 use runner::Runner;
 
@@ -113,7 +117,6 @@ pub struct Demo {
 
 impl Demo {
     /// Starts the stack on the current tokio runtime (one thread is enough).
-    #[expect(clippy::unused_async, reason = "it spawns tasks, so it must be called inside a runtime")]
     pub async fn start(options: Options, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let dir = tempfile::Builder::new().prefix("qd-demo-").tempdir().map_err(Error::Directory)?;
         let root = dir.path().to_owned();
@@ -129,7 +132,10 @@ impl Demo {
         let program = std::env::current_exe().map_err(Error::Program)?;
         let runner = Runner::find();
         let broken = |source| Error::Files { path: root.clone(), source };
-        let files = Files::create(&root, &mut model, &program, &cookie, runner.clone()).map_err(broken)?;
+        let mut processes = Processes::new(runner.clone());
+        let pids = processes.follow(processes::wanted(&model)).await;
+        let files =
+            Files::create(&root, &mut model, &program, &cookie, runner.clone(), pids).map_err(broken)?;
         let mut ports = Vec::with_capacity(7);
         for _ in 0..7 {
             ports.push(Port::reserve().map_err(Error::Port)?);
@@ -142,7 +148,7 @@ impl Demo {
         let tool_socket = listen::bind_unix(&root.join("bin").join(tool::SOCKET), 0o600).map_err(broken)?;
         let handle = DemoHandle::new(model, clock, now.mono, root.clone());
         let mut tasks = JoinSet::new();
-        tasks.spawn(tick(handle.clone(), files));
+        tasks.spawn(tick(handle.clone(), files, processes));
         tasks.spawn(serve_tools(handle.clone(), tool_socket));
         spawn_tcp(&mut tasks, &handle, &at, cookie);
         spawn_unix(&mut tasks, &handle, &root);
@@ -180,14 +186,17 @@ impl Demo {
     }
 }
 
-/// Once a second: the model, its doors, its files.
-async fn tick(handle: DemoHandle, mut files: Files) {
+/// Once a second: the model, its doors, its processes and files.
+async fn tick(handle: DemoHandle, mut files: Files, mut processes: Processes) {
     let mut every = tokio::time::interval(TICK);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         every.tick().await;
+        let wanted = handle.with(|m| processes::wanted(m));
+        let pids = processes.follow(wanted).await;
+        processes.listen(&handle);
         // Files that cannot be written (a really full disk) must not stop the stack.
-        if let Err(e) = handle.with(|m| files.sync(m)) {
+        if let Err(e) = handle.with(|m| files.sync(m, pids)) {
             tracing::warn!("failed to write the demo's files: {e}");
         }
     }

@@ -37,6 +37,11 @@ impl Runner {
         Self { name, owner: None }
     }
 
+    /// The account's numbers, when it is not our own.
+    pub fn ids(&self) -> Option<(u32, u32)> {
+        self.owner
+    }
+
     /// Gives a file or directory to the runner, if it is not ours anyway.
     pub fn own(&self, path: &Path) -> io::Result<()> {
         match self.owner {

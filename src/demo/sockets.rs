@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
+use super::model::keys;
 use super::model::log::{Level, stamp};
 use super::model::services::{MASTERED, SERVICES, Services, Svc, SvcState};
 use super::model::units::{Job, Second, UnitId};
@@ -244,7 +245,8 @@ pub fn rotator_status(m: &Model) -> Value {
         })
         .collect();
     json!({
-        "status": "ok", "interval_hours": 24, "overlap_minutes": 10, "sighup_grace_sec": 15,
+        "status": "ok", "interval_hours": 24, "overlap_minutes": keys::OVERLAP as f64 / 60.0,
+        "sighup_grace_sec": keys::GRACE,
         "key_ages": ages, "overlap_key_ages": overlap,
     })
 }

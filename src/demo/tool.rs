@@ -1,12 +1,15 @@
-//! The demo's `systemctl`, `wg`, `journalctl` and `df`: links to this program that ask the running demo.
+//! The demo's `systemctl`, `wg`, `nft` and so on: links to this program that ask the running demo.
 //!
 //! Runs before anything else in `main`, so it is cheap and blocking: a Unix socket and two streams.
+//! `sudo` is one of them too, so that nobody's password is asked for and nobody's machine is touched:
+//! it hands the demo's own tools on, and starts other programs with the rights that one has anyway.
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,6 +22,8 @@ pub const SOCKET: &str = "demo.sock";
 const FRAME: u64 = 8 << 20;
 /// Exit status when the demo cannot be asked, as a shell's for a command that cannot run.
 const CANNOT: u8 = 126;
+/// Longest standard input handed on: a script for `nft`.
+pub const STDIN: u64 = 256 << 10;
 /// How long the demo may take to answer; restarts take a few seconds.
 const PATIENCE: Duration = Duration::from_secs(100);
 
@@ -29,13 +34,33 @@ where
     S: AsRef<OsStr>,
 {
     let name = Path::new(argv0).file_name()?.to_str().filter(|name| TOOLS.contains(name))?;
-    let socket = home(argv0, name)?.join(SOCKET);
+    let bin = home(argv0, name)?;
+    let socket = bin.join(SOCKET);
     if !socket.exists() {
         return None;
     }
     let mut argv = vec![name.to_owned()];
     argv.extend(args.into_iter().map(|a| a.as_ref().to_string_lossy().into_owned()));
-    let code = ask(&socket, &argv, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or_else(|e| {
+    if name == "sudo" {
+        argv = match without_sudo(&argv) {
+            Ok(rest) => rest.to_vec(),
+            Err(why) => {
+                let _ = writeln!(io::stderr(), "sudo (demo): {why}");
+                return Some(ExitCode::FAILURE);
+            }
+        };
+        let plain = argv.first().and_then(|c| c.rsplit('/').next()).unwrap_or_default().to_owned();
+        if !TOOLS.contains(&plain.as_str()) || plain == "sudo" {
+            return Some(become_program(&bin, &argv));
+        }
+        argv[0] = plain;
+    }
+    let name = argv[0].clone();
+    let stdin = if takes_script(&argv) { script(&mut io::stdin().lock()) } else { Ok(None) };
+    let asked = stdin.and_then(|stdin| {
+        ask(&socket, &argv, stdin.as_deref(), &mut io::stdout().lock(), &mut io::stderr().lock())
+    });
+    let code = asked.unwrap_or_else(|e| {
         // A closed pipe is the reader's choice; anything else is worth a word.
         if e.kind() != io::ErrorKind::BrokenPipe {
             let _ = writeln!(io::stderr(), "{name}: failed to ask the demo stack: {e}");
@@ -43,6 +68,51 @@ where
         CANNOT
     });
     Some(ExitCode::from(code))
+}
+
+/// What `sudo` is to run: its own options are those that steps and probes use.
+fn without_sudo(argv: &[String]) -> Result<&[String], String> {
+    let mut rest = argv.get(1..).unwrap_or_default();
+    while let Some((first, more)) = rest.split_first().filter(|(first, _)| first.starts_with('-')) {
+        rest = more;
+        match first.as_str() {
+            "-n" | "--non-interactive" | "-S" | "-E" => {}
+            "--" => break,
+            other => return Err(format!("the demo's sudo has no option {}", other.escape_debug())),
+        }
+    }
+    if rest.is_empty() { Err("a command is missing".into()) } else { Ok(rest) }
+}
+
+/// Becomes another program, with no more rights than before and with the demo's tools first on its path.
+fn become_program(bin: &Path, argv: &[String]) -> ExitCode {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let all = std::iter::once(bin.to_owned()).chain(std::env::split_paths(&path));
+    let mut command = Command::new(&argv[0]);
+    command.args(&argv[1..]);
+    if let Ok(path) = std::env::join_paths(all) {
+        command.env("PATH", path);
+    }
+    let e = command.exec();
+    let _ = writeln!(io::stderr(), "sudo (demo): {}: {e}", argv[0].escape_debug());
+    ExitCode::from(if e.kind() == io::ErrorKind::NotFound { 127 } else { CANNOT })
+}
+
+/// Whether a tool reads what it shall do from its standard input.
+pub fn takes_script(argv: &[String]) -> bool {
+    let of_input = |file: &str| file == "-" || file == "/dev/stdin";
+    argv.first().is_some_and(|a| a == "nft")
+        && (argv.windows(2).any(|w| matches!(w[0].as_str(), "-f" | "--file") && of_input(&w[1]))
+            || argv.iter().any(|a| a.strip_prefix("-f").or(a.strip_prefix("--file=")).is_some_and(of_input)))
+}
+
+fn script(stdin: &mut dyn io::Read) -> io::Result<Option<String>> {
+    let mut text = String::new();
+    stdin.take(STDIN + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > STDIN {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its input is longer than 256 KiB"));
+    }
+    Ok(Some(text))
 }
 
 /// The directory of the link that was run: named outright, or the first on PATH that has it.
@@ -55,10 +125,12 @@ fn home(argv0: &OsStr, name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).find(|dir| dir.join(name).exists())
 }
 
-/// Sends the argv and copies the reply's frames; gives the exit status.
+/// Sends the argv, and the input of a tool that reads one, and copies the reply's frames; gives the
+/// exit status.
 pub fn ask(
     socket: &Path,
     argv: &[String],
+    stdin: Option<&str>,
     stdout: &mut dyn io::Write,
     stderr: &mut dyn io::Write,
 ) -> io::Result<u8> {
@@ -67,6 +139,10 @@ pub fn ask(
     stream.set_read_timeout((!follows).then_some(PATIENCE))?;
     let mut line = serde_json::to_vec(argv)?;
     line.push(b'\n');
+    if let Some(text) = stdin {
+        line.extend(serde_json::to_vec(text)?);
+        line.push(b'\n');
+    }
     stream.write_all(&line)?;
     let mut read = BufReader::new(stream);
     loop {
@@ -92,6 +168,28 @@ pub fn ask(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sudo_leaves_the_command_and_reads_only_what_it_knows() {
+        let argv = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (line, want) in [
+            ("sudo -n -- systemctl restart x", Ok("systemctl restart x")),
+            ("sudo -n cat -n /etc/x", Ok("cat -n /etc/x")),
+            ("sudo wg", Ok("wg")),
+            ("sudo -n --", Err("a command is missing")),
+            ("sudo -u root id", Err("no option -u")),
+        ] {
+            let argv = argv(line);
+            match (without_sudo(&argv).map(|rest| rest.join(" ")), want) {
+                (Ok(got), Ok(want)) => assert_eq!(got, want, "{line}"),
+                (Err(got), Err(want)) => assert!(got.contains(want), "{line}: {got}"),
+                (got, want) => panic!("{line}: {got:?}, expected {want:?}"),
+            }
+        }
+        assert!(takes_script(&argv("nft -j -f -")) && takes_script(&argv("nft --file=/dev/stdin")));
+        assert!(!takes_script(&argv("nft -j list ruleset")) && !takes_script(&argv("wg -f -")));
+        assert!(script(&mut io::repeat(b'x')).is_err(), "an endless input is refused");
+    }
 
     #[test]
     fn other_names_and_other_places_are_left_alone() {

@@ -38,6 +38,19 @@ impl Prober {
         prober
     }
 
+    /// The same probes over the same ways and sessions, with nothing remembered of what was answered
+    /// before: whatever they find began after this call. `stack` is the one they were made from.
+    #[must_use]
+    pub fn afresh(&self, stack: &Stack) -> Prober {
+        let ready = |r: &Ready| Ready { probe: r.probe.clone(), transport: r.transport.clone() };
+        Prober {
+            probes: self.probes.iter().map(ready).collect(),
+            ways: self.ways.clone(),
+            shared: self.shared.afresh(stack),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
     /// The way to a host, which scrapes share with the probes.
     ///
     /// # Errors

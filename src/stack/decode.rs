@@ -5,8 +5,10 @@
 //! them all. The readers remember which keys were asked for, so an unknown key gets the nearest
 //! valid name without a second list that could go stale.
 
+mod later;
 mod reader;
 
+pub use later::{Part, Span};
 pub use reader::{Asked, At, MAX_FILE, Reader};
 
 use crate::domain::condition::Condition;

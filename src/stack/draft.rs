@@ -142,7 +142,7 @@ fn read_root<'a>(
     reader.set_vars(Vars(fill.collect()));
     let (name, title, about) = read_head(root);
     let defaults = read_defaults(root);
-    let layers = root.tables("layers", "layer").into_iter().filter_map(read_layer).collect();
+    let layers: Vec<LayerDraft> = root.tables("layers", "layer").into_iter().filter_map(read_layer).collect();
     let mut hosts: Vec<At<String>> = root
         .tables("hosts", "host")
         .into_iter()
@@ -158,9 +158,13 @@ fn read_root<'a>(
     let logins = root.named_tables("logins", "login");
     let login_ids: Vec<String> = logins.iter().map(|(id, _)| id.value.clone()).collect();
     let logins = logins.into_iter().filter_map(read_login).collect();
-    let probes = root.tables("probes", "probe").into_iter().map(|t| read_probe(t, defaults)).collect();
+    let probes: Vec<ProbeDraft> =
+        root.tables("probes", "probe").into_iter().map(|t| read_probe(t, defaults)).collect();
     let names = metrics::read::Names { hosts: &hosts, logins: &login_ids };
     let metrics = metrics::read::read(root, names);
+    let ids: Vec<String> = probes.iter().filter_map(|p| p.id.as_ref()).map(|i| i.value.clone()).collect();
+    let defined = procedure::read::Stack { hosts: &hosts, logins: &login_ids, layers: &layers, probes: &ids };
+    let procedures = procedure::read::read(root, defined);
     root.check_keys();
     let source = Arc::clone(reader.source());
     Draft {
@@ -175,7 +179,7 @@ fn read_root<'a>(
         login_ids,
         probes,
         metrics,
-        procedures: procedure::read::Draft::default(),
+        procedures,
         secrets: reader.secrets(),
     }
 }
@@ -198,7 +202,7 @@ fn read_vars(root: &Table<'_>) -> Vec<VarDecl> {
     let Some(t) = root.table("vars", "[vars] table") else { return Vec::new() };
     let mut out = Vec::new();
     for (name, span) in t.keys() {
-        if !is_var_name(name) {
+        if !is_var_name(name) || name == "each" {
             let shown = text::one_line(name, 60);
             let help = Some("lower-case letters, digits and _".to_owned());
             t.reader.error(span, format!("`{shown}` is no valid name of a variable"), help);

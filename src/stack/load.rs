@@ -7,10 +7,12 @@ use super::decode::At;
 use super::diag::{Problem, Problems, Source};
 use super::draft::{self, Draft, Place, Placed, ProbeDraft, VarDecl};
 use super::files;
+use super::fingerprint;
 use super::metrics::read::Names;
 use super::rule_files::{Disk, RuleFiles};
 use super::spec::{Host, Layer, Probe, Stack, TransportSpec};
 use super::validate;
+use super::vars::Vars;
 use crate::domain::id::{HostId, LayerId, ProbeId, SecretId};
 use crate::domain::text;
 use std::collections::BTreeMap;
@@ -39,6 +41,8 @@ pub struct Loaded {
     /// The secrets that it refers to.
     pub secrets: Vec<SecretId>,
     pub config: Config,
+    /// What a plan was made of: see [`fingerprint::of`].
+    pub stack_hash: String,
     /// Warnings only.
     pub problems: Problems,
 }
@@ -420,7 +424,10 @@ fn finish(draft: Draft, config: Config, problems: Problems) -> Loaded {
         metrics: draft.metrics.metrics,
         procedures: draft.procedures.all,
     };
-    Loaded { stack, source: draft.source, about: draft.about, vars: draft.vars, secrets, config, problems }
+    let given = config.vars.iter().map(|(name, at)| (name.clone(), at.value.clone()));
+    let stack_hash = fingerprint::of(&draft.source, &Vars(given.collect()), &stack);
+    let (source, about, vars) = (draft.source, draft.about, draft.vars);
+    Loaded { stack, source, about, vars, secrets, config, stack_hash, problems }
 }
 
 fn host(id: &str, config: &Config) -> Host {

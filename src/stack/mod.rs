@@ -6,6 +6,7 @@ pub mod decode;
 pub mod diag;
 pub mod draft;
 pub mod files;
+pub mod fingerprint;
 pub mod init;
 pub mod kind;
 pub mod lint;

@@ -7,6 +7,12 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vars(pub BTreeMap<String, String>);
 
+/// Whether a name is filled in later than variables are: in a procedure's steps the parameters and
+/// the item of a round when a run is planned, the run and secrets when it is carried out.
+pub fn is_later(name: &str) -> bool {
+    name == "each" || ["param.", "run.", "secret."].iter().any(|p| name.starts_with(p))
+}
+
 /// Why a text could not be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VarError {
@@ -19,6 +25,11 @@ pub enum VarError {
 impl Vars {
     /// Fills in every `${name}`; `$$` is a dollar sign. Values are not filled in again.
     pub fn fill(&self, text: &str) -> Result<String, VarError> {
+        self.fill_but(text, |_| false)
+    }
+
+    /// As [`Vars::fill`], where the names that `keep` knows are left for whoever fills them later.
+    pub fn fill_but(&self, text: &str, keep: impl Fn(&str) -> bool) -> Result<String, VarError> {
         if !text.contains('$') {
             return Ok(text.to_owned());
         }
@@ -32,7 +43,13 @@ impl Vars {
                 rest = tail;
             } else if let Some(inner) = tail.strip_prefix('{') {
                 let (name, tail) = inner.split_once('}').ok_or(VarError::Unclosed)?;
-                out.push_str(self.0.get(name).ok_or_else(|| VarError::Unknown(name.to_owned()))?);
+                if keep(name) {
+                    out.push_str("${");
+                    out.push_str(name);
+                    out.push('}');
+                } else {
+                    out.push_str(self.0.get(name).ok_or_else(|| VarError::Unknown(name.to_owned()))?);
+                }
                 rest = tail;
             } else {
                 out.push('$');
@@ -61,6 +78,20 @@ mod tests {
         ];
         for (text, want) in table {
             assert_eq!(vars.fill(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_later_is_left_alone() {
+        let vars = Vars([("a".to_owned(), "1".to_owned())].into());
+        let table = [
+            ("${a}${param.a}${each}", Ok("1${param.a}${each}".to_owned())),
+            ("${run.id} ${secret.x}", Ok("${run.id} ${secret.x}".to_owned())),
+            ("$${HOME}", Ok("${HOME}".to_owned())),
+            ("${HOME}", Err(VarError::Unknown("HOME".to_owned()))),
+        ];
+        for (text, want) in table {
+            assert_eq!(vars.fill_but(text, is_later), want, "{text}");
         }
     }
 }

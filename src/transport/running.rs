@@ -41,6 +41,8 @@ pub struct Start {
 pub enum Said<'a> {
     Out(&'a [u8]),
     Err(&'a [u8]),
+    /// Over ssh: its process group is known from now on.
+    Begun,
     /// The program itself has ended: its status, 128 + n when signal n ended it. Others may still
     /// hold its output open.
     Ended(i32),
@@ -176,6 +178,9 @@ impl Running {
     pub async fn next(&mut self) -> io::Result<Said<'_>> {
         loop {
             if let Some(words) = &mut self.far {
+                if words.has_begun() {
+                    return Ok(Said::Begun);
+                }
                 if !self.told
                     && let Some(said) = words.outcome()
                 {

@@ -4,18 +4,27 @@ use super::command::Action;
 use super::glyph::Glyphs;
 use super::keymap::Keymap;
 use super::model::alerts::{self, AlertsView};
+use super::model::dialog::{Acting, Dialog};
 use super::model::metrics::{self, MetricsView};
+use super::model::procedures;
 use super::model::prompt::Prompt;
 use super::model::rows::{self, RowId};
 use super::theme::Theme;
 use crate::clock::Now;
 use crate::domain::board::{Ask, Board};
 use crate::domain::health::Health;
+use crate::domain::id::{ProcedureId, RunId};
 use crate::domain::matrix::Matrix;
 use crate::domain::observation::{Observation, ProbeIndex};
+use crate::domain::procedure::event::{Mode as Way, Second};
+use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::plan::PlanHash;
+use crate::domain::procedure::proposal::Proposal;
+use crate::domain::procedure::request::{Reply, Request};
 use crate::stack::metrics::Graph;
+use crate::stack::procedure::spec::Procedures;
 use crossterm::event::KeyEvent;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tui_input::Input;
 
@@ -31,6 +40,11 @@ pub struct App {
     pub graphs: Arc<Vec<Graph>>,
     pub metrics: MetricsView,
     pub alerts: AlertsView,
+    /// The procedures of the stack file, in its order.
+    pub procedures: Arc<Procedures>,
+    /// All runs. Never frozen: what is being done to the world is always shown as it is.
+    pub ledger: Arc<Ledger>,
+    pub acting: Acting,
     /// What the engine was last asked for, of each kind at most one.
     pub asked: Vec<Ask>,
     pub screen: Screen,
@@ -71,6 +85,7 @@ pub enum Screen {
     Overview,
     Metrics,
     Alerts,
+    Procedures,
     Switches,
     Log,
 }
@@ -90,6 +105,8 @@ pub enum Mode {
     },
     /// An expression is being typed.
     Prompt(Box<Prompt>),
+    /// Something about a procedure or a run stands over the screen.
+    Act(Box<Dialog>),
 }
 
 /// Something that can be turned on and off from the screen of switches.
@@ -122,6 +139,17 @@ pub enum Event {
     /// The metrics engine has found something new.
     Board(Arc<Board>),
     Switches(Vec<Switch>),
+    /// A plan that was asked for; also while its prompt is open, when something has changed.
+    Proposed(Result<Box<Proposal>, Vec<String>>),
+    /// What is known of all runs.
+    Ledger(Arc<Ledger>),
+    /// What was approved has a runner, or has not, because.
+    Started(Result<RunId, Vec<String>>),
+    /// What a runner answered to a request, or to a resume.
+    Replied {
+        run: RunId,
+        reply: Reply,
+    },
     /// Time has passed.
     Tick,
     /// Part of our own machinery has failed.
@@ -140,6 +168,40 @@ pub enum Effect {
     },
     /// Something else of the metrics engine is on the screen now.
     Ask(Ask),
+    /// Make a plan, or look again at the one whose prompt is open.
+    Propose {
+        procedure: ProcedureId,
+        params: BTreeMap<String, String>,
+    },
+    /// The plan that is shown was confirmed: have it run. For L4, `second` is empty when another
+    /// person has approved it: who that was is known from the state directory, not from here.
+    Approve {
+        typed: String,
+        reason: Option<String>,
+        second: Option<Second>,
+    },
+    /// Put the plan that is shown up for a second person.
+    AskSecond {
+        typed: String,
+        reason: String,
+    },
+    /// The prompt was closed: what waits for a second person is withdrawn, nothing is looked at any more.
+    Withdraw,
+    Request {
+        run: RunId,
+        request: Request,
+    },
+    Resume {
+        run: RunId,
+        mode: Way,
+    },
+    /// The plan of another person is approved by the one in front of the screen.
+    ApproveOther {
+        id: String,
+        hash: PlanHash,
+    },
+    /// The run whose journal is to be in the ledger in full, also when it has ended.
+    LookAt(Option<RunId>),
     Redraw,
     Suspend,
     Quit,
@@ -163,6 +225,9 @@ impl App {
             graphs: Arc::default(),
             metrics: MetricsView::default(),
             alerts: AlertsView::default(),
+            procedures: Arc::default(),
+            ledger: Arc::default(),
+            acting: Acting::default(),
             asked: Vec::new(),
             screen: Screen::Overview,
             mode: Mode::Normal,
@@ -222,6 +287,7 @@ impl App {
         match self.screen {
             Screen::Metrics => &self.metrics.filter,
             Screen::Alerts => &self.alerts.filter,
+            Screen::Procedures => &self.acting.view.filter,
             _ => &self.filter,
         }
     }
@@ -230,6 +296,7 @@ impl App {
         match self.screen {
             Screen::Metrics => &mut self.metrics.filter,
             Screen::Alerts => &mut self.alerts.filter,
+            Screen::Procedures => &mut self.acting.view.filter,
             _ => &mut self.filter,
         }
     }
@@ -257,6 +324,12 @@ impl App {
         match action {
             Action::ShowSwitches => !self.switches.is_empty(),
             Action::ShowAlerts => alerts::exists(self.board()),
+            Action::ShowProcedures => procedures::exists(&self.procedures, &self.ledger),
+            Action::Applies => !self.procedures.all.is_empty(),
+            action if action.is_of_runs() => !self.ledger.runs.is_empty(),
+            action if action.role().is_some() => {
+                action.role().is_some_and(|role| procedures::of_role(&self.procedures, role).is_some())
+            }
             action if action.is_of_metrics() => metrics::exists(self.board(), &self.graphs),
             _ => true,
         }

@@ -1,5 +1,7 @@
 //! The one table of commands: footer, help, palette and key bindings are made from it.
 
+use crate::stack::procedure::spec::Role;
+
 /// What a key or the palette can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
@@ -42,8 +44,17 @@ pub enum Action {
     ShowOverview,
     ShowMetrics,
     ShowAlerts,
+    ShowProcedures,
     ShowSwitches,
     ShowLog,
+    Restart,
+    Drain,
+    Contain,
+    Applies,
+    Answer,
+    Abort,
+    Resume,
+    Rollback,
 }
 
 /// One command: how it is named in config and palette, what it does, its keys at first.
@@ -79,6 +90,14 @@ pub const COMMANDS: &[Command] = &[
     c(Action::ToNow, "to-now", "graphs: follow the present again", "now", &["0"]),
     c(Action::Targets, "targets", "metrics: what is scraped, and all its families", "", &["s"]),
     c(Action::GraphForm, "graph-form", "graphs: in Braille or in blocks", "", &["b"]),
+    c(Action::Applies, "applies", "procedures for the selected row; each is shown first", "act", &["a"]),
+    c(Action::Restart, "restart", "controlled restart: plans it, and asks", "restart", &["R"]),
+    c(Action::Drain, "drain", "drain and recover: plans it, and asks", "drain", &["D"]),
+    c(Action::Contain, "contain", "emergency containment: plans it, and asks", "contain", &["C"]),
+    c(Action::Answer, "answer", "a run that waits: go on, again or stop; asks first", "answer", &["o"]),
+    c(Action::Abort, "abort", "a run: stop it after this step, or now; asks first", "abort", &["X"]),
+    c(Action::Resume, "resume", "a run that was lost or failed: go on; asks first", "resume", &["r"]),
+    c(Action::Rollback, "rollback", "a run that was lost or failed: undo it; asks first", "undo", &["u"]),
     c(Action::PollNow, "poll-now", "look at the selected probe or layer now", "poll", &["p"]),
     c(Action::PollAll, "poll-all", "look at everything now", "", &["P"]),
     c(Action::OnlyProblems, "only-problems", "show only what is not up", "problems", &["!"]),
@@ -103,7 +122,14 @@ pub const COMMANDS: &[Command] = &[
         "alerts",
         "screen: alerts, objectives, rules; why nobody is paged",
         "alerts",
-        &["a"],
+        &["3"],
+    ),
+    c(
+        Action::ShowProcedures,
+        "procedures",
+        "screen: procedures, runs, what is owed and what forbids",
+        "",
+        &["4"],
     ),
     c(Action::ShowSwitches, "switches", "screen: what can be broken on purpose", "", &["8"]),
     c(Action::ShowLog, "log", "screen: the program's own log", "", &["9"]),
@@ -122,6 +148,21 @@ const fn c(
 }
 
 impl Action {
+    /// Whether it belongs to a run that is looked at.
+    pub fn is_of_runs(self) -> bool {
+        matches!(self, Action::Answer | Action::Abort | Action::Resume | Action::Rollback)
+    }
+
+    /// The role of the procedure that it opens.
+    pub fn role(self) -> Option<Role> {
+        match self {
+            Action::Restart => Some(Role::Restart),
+            Action::Drain => Some(Role::Drain),
+            Action::Contain => Some(Role::Contain),
+            _ => None,
+        }
+    }
+
     /// Whether it belongs to the metrics screen, and means nothing without one.
     pub fn is_of_metrics(self) -> bool {
         use Action::{

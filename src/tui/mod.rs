@@ -1,5 +1,11 @@
 //! The full-screen terminal: events in, effects out, frames drawn because something changed.
 
+pub mod act_events;
+#[cfg(test)]
+mod act_fixture;
+pub mod act_keys;
+#[cfg(test)]
+mod act_keys_tests;
 pub mod alerts_keys;
 pub mod app;
 #[cfg(test)]
@@ -13,7 +19,9 @@ pub mod metrics_keys;
 #[cfg(test)]
 mod metrics_keys_tests;
 pub mod model;
+pub mod overview_keys;
 pub mod picture;
+pub mod procedure_keys;
 pub mod stage;
 pub mod terminal;
 pub mod theme;

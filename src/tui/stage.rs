@@ -42,7 +42,10 @@ impl Stage for Wallboard {
             Event::Board(board) => self.board = board,
             Event::Tick => self.tick(now),
             Event::Trouble(text) => self.trouble = Some(text),
+            // Runs are shown, in words; what is proposed or answered is not for a wallboard.
+            Event::Ledger(ledger) => self.ledger = ledger,
             Event::Act(_) | Event::Paste(_) | Event::Resize(..) | Event::Switches(_) => {}
+            Event::Proposed(_) | Event::Started(_) | Event::Replied { .. } => {}
         }
         Vec::new()
     }

@@ -3,24 +3,21 @@
 use super::app::{App, Effect, Event, Mode, Screen};
 use super::command::Action;
 use super::model::metrics::{Page, to_ask, wanted};
-use super::model::rows::{self, RowId};
-use super::model::{detail, palette};
+use super::model::palette;
 use super::theme::{self, Theme};
 use super::typing::{MAX_EXPRESSION, MAX_TYPED, edit, insert};
-use super::{alerts_keys, metrics_keys, view};
+use super::{act_events, act_keys, alerts_keys, metrics_keys, overview_keys, procedure_keys};
 use crate::clock::Now;
-use crate::domain::observation::ProbeIndex;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::Input;
-
-/// Lines that one key scrolls the details by.
-const DETAIL_STEP: usize = 4;
 
 /// Takes one event in.
 #[must_use]
 pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
     let mut effects = match event {
         Event::Key(key) => on_key(app, now, key),
+        // What stands over the screen must be answered first.
+        Event::Act(action) if matches!(app.mode, Mode::Act(_)) && action != Action::Quit => Vec::new(),
         Event::Act(action) => act(app, now, action),
         Event::Paste(text) => {
             paste(app, &text);
@@ -42,21 +39,37 @@ pub fn update(app: &mut App, now: Now, event: Event) -> Vec<Effect> {
             app.switches = switches;
             Vec::new()
         }
-        Event::Tick => Vec::new(),
+        Event::Proposed(result) => act_events::on_proposed(app, now, result),
+        Event::Ledger(ledger) => {
+            act_events::on_ledger(app, now, ledger);
+            Vec::new()
+        }
+        Event::Started(result) => {
+            act_events::on_started(app, now, result);
+            Vec::new()
+        }
+        Event::Replied { run, reply } => {
+            act_events::on_replied(app, now, &run, reply);
+            Vec::new()
+        }
+        Event::Tick => act_events::on_tick(app, now),
         Event::Trouble(text) => {
             app.trouble = Some(text);
             Vec::new()
         }
     };
-    keep_in_view(app, now);
+    act_events::settle(app, now);
+    overview_keys::keep_in_view(app, now);
     match app.screen {
         Screen::Metrics => metrics_keys::keep_in_view(app),
         Screen::Alerts => alerts_keys::keep_in_view(app, now),
+        Screen::Procedures => procedure_keys::keep_in_view(app, now),
         _ => {}
     }
     let wanted = wanted(app);
     effects.extend(to_ask(&app.asked, &wanted).into_iter().map(Effect::Ask));
     app.asked = wanted;
+    effects.extend(act_events::look_at(app));
     effects
 }
 
@@ -73,6 +86,7 @@ fn paste(app: &mut App, text: &str) {
             *cursor = 0;
         }
         Mode::Prompt(prompt) => prompt.paste(&crate::domain::text::one_line(text, MAX_EXPRESSION)),
+        Mode::Act(dialog) => act_keys::paste(dialog, &line),
         Mode::Normal | Mode::Help { .. } => {}
     }
 }
@@ -87,6 +101,7 @@ fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
         Mode::Palette { .. } => on_palette_key(app, now, key),
         Mode::Help { .. } => on_help_key(app, key),
         Mode::Prompt(_) => metrics_keys::on_prompt_key(app, key),
+        Mode::Act(_) => act_keys::on_key(app, now, key),
         Mode::Normal => match app.keymap.action(key) {
             Some(action) => act(app, now, action),
             None => Vec::new(),
@@ -158,6 +173,9 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
             if matches!(app.screen, Screen::Switches | Screen::Log) {
                 app.screen = Screen::Overview;
             }
+            if app.screen == Screen::Procedures {
+                app.acting.view.run = None;
+            }
             // What has nothing to filter leads to where there is.
             if app.screen == Screen::Metrics && app.metrics.page != Page::Families {
                 app.metrics.page = Page::Graphs;
@@ -166,7 +184,19 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         }
         Action::ShowOverview => app.screen = Screen::Overview,
         Action::ShowLog => app.screen = Screen::Log,
+        Action::Restart | Action::Drain | Action::Contain => return act_keys::act(app, now, action),
+        // Esc gives up what is being planned before it leaves anything else.
+        Action::Back if act_events::give_up(app, now) => return vec![Effect::Withdraw],
         action if !app.offers(action) => {}
+        Action::Applies => return act_keys::act(app, now, action),
+        action if action.is_of_runs() => return act_keys::act(app, now, action),
+        Action::ShowProcedures => {
+            // Once more goes back to the list.
+            if app.screen == Screen::Procedures {
+                app.acting.view.run = None;
+            }
+            app.screen = Screen::Procedures;
+        }
         Action::ShowSwitches => app.screen = Screen::Switches,
         Action::ShowAlerts => app.screen = Screen::Alerts,
         Action::ShowMetrics => {
@@ -193,7 +223,8 @@ fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         _ if app.screen == Screen::Switches => return act_on_switches(app, action),
         _ if app.screen == Screen::Metrics => return metrics_keys::act(app, now, action),
         _ if app.screen == Screen::Alerts => return alerts_keys::act(app, now, action),
-        _ => return act_on_overview(app, now, action),
+        _ if app.screen == Screen::Procedures => return procedure_keys::act(app, now, action),
+        _ => return overview_keys::act(app, now, action),
     }
     Vec::new()
 }
@@ -217,126 +248,6 @@ fn act_on_switches(app: &mut App, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
-fn act_on_overview(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
-    let rows = app.rows(now);
-    let at = position(app, &rows);
-    let page = view::overview::page_height(app).max(2) - 1;
-    let target = match action {
-        Action::Up => Some(at.saturating_sub(1)),
-        Action::Down => Some(at + 1),
-        Action::PageUp => Some(at.saturating_sub(page)),
-        Action::PageDown => Some(at + page),
-        Action::First => Some(0),
-        Action::Last => Some(usize::MAX),
-        Action::NextProblem => {
-            let next = rows::next_problem(app, &rows, at, now);
-            if next.is_none() {
-                app.note("nothing here is failing", now);
-            }
-            next
-        }
-        _ => None,
-    };
-    if let Some(target) = target {
-        app.selected = rows.get(target.min(rows.len().saturating_sub(1))).copied();
-        app.detail_scroll = 0;
-        return Vec::new();
-    }
-    let selected = rows.get(at).copied();
-    match action {
-        Action::Back => back(app),
-        Action::Open if app.screen == Screen::Overview => app.detail = !app.detail,
-        // The view stops at the last line; what is beyond it is taken back here.
-        Action::DetailDown if app.detail => {
-            let last = view::detail::last_scroll(app, selected, now);
-            app.detail_scroll = (app.detail_scroll + DETAIL_STEP).min(last);
-        }
-        Action::DetailUp => app.detail_scroll = app.detail_scroll.saturating_sub(DETAIL_STEP),
-        Action::OnlyProblems => {
-            app.only_problems = !app.only_problems;
-            app.note(if app.only_problems { "only what is not up" } else { "everything" }, now);
-        }
-        Action::Fold | Action::Left | Action::Right => fold(app, selected),
-        Action::FoldAll => {
-            let all = app.matrix().layers().len();
-            app.folded = if app.folded.is_empty() { (0..all).collect() } else { [].into() };
-        }
-        Action::PollNow => return poll(app, now, selected),
-        Action::Copy => return copy(app, now, selected),
-        _ => {}
-    }
-    Vec::new()
-}
-
-/// Closes the innermost thing that is open; with nothing open it does nothing.
-fn back(app: &mut App) {
-    if app.screen != Screen::Overview {
-        app.screen = Screen::Overview;
-    } else if app.detail {
-        app.detail = false;
-    } else if !app.filter.value().is_empty() {
-        app.filter.reset();
-    } else {
-        app.only_problems = false;
-    }
-}
-
-fn fold(app: &mut App, selected: Option<RowId>) {
-    let layer = match selected {
-        Some(RowId::Layer(l)) => l,
-        Some(RowId::Probe(p)) => match app.matrix().probe(p) {
-            Some((meta, _)) => meta.layer,
-            None => return,
-        },
-        None => return,
-    };
-    if !app.folded.remove(&layer) {
-        app.folded.insert(layer);
-        app.selected = Some(RowId::Layer(layer));
-    }
-}
-
-fn poll(app: &mut App, now: Now, selected: Option<RowId>) -> Vec<Effect> {
-    let probes: Vec<ProbeIndex> = match selected {
-        Some(RowId::Probe(p)) => vec![p],
-        Some(RowId::Layer(l)) => app.matrix().of_layer(l).collect(),
-        None => return Vec::new(),
-    };
-    let what = match selected {
-        Some(RowId::Probe(p)) => app.matrix().probe(p).map_or(String::new(), |(m, _)| m.name.clone()),
-        Some(RowId::Layer(l)) => app.matrix().layers().get(l).map_or(String::new(), |m| m.name.clone()),
-        None => String::new(),
-    };
-    app.note(format!("looking at {what}"), now);
-    vec![Effect::PollNow(probes)]
-}
-
-fn copy(app: &mut App, now: Now, selected: Option<RowId>) -> Vec<Effect> {
-    let at = app.shown_at(now);
-    let matrix = app.matrix();
-    let (name, lines) = match selected {
-        Some(RowId::Probe(p)) => {
-            (matrix.probe(p).map_or("", |(m, _)| m.name.as_str()), detail::of_probe(matrix, p, at))
-        }
-        Some(RowId::Layer(l)) => {
-            (matrix.layers().get(l).map_or("", |m| m.name.as_str()), detail::of_layer(matrix, l, at))
-        }
-        None => return Vec::new(),
-    };
-    let mut text = format!("{name} ({} at {})\n", app.title, at.wall.strftime("%Y-%m-%dT%H:%M:%SZ"));
-    for line in lines {
-        let line = match line {
-            detail::Line::Title(t) => format!("{t}:"),
-            detail::Line::Field(name, value, _) => format!("  {name}: {value}"),
-            detail::Line::Text(t) | detail::Line::Raw(t) => format!("  {t}"),
-        };
-        text.push_str(&line);
-        text.push('\n');
-    }
-    app.note("copied", now);
-    vec![Effect::Copy(text)]
-}
-
 fn next_theme(app: &mut App, now: Now) {
     let names: Vec<&str> = theme::names().collect();
     let at = names.iter().position(|n| *n == app.theme.name).map_or(0, |i| i + 1);
@@ -345,25 +256,4 @@ fn next_theme(app: &mut App, now: Now) {
     }
     let note = format!("theme {}", app.theme.name);
     app.note(note, now);
-}
-
-/// Where the cursor is among the rows: on what was selected, or where that was last seen.
-pub fn position(app: &App, rows: &[RowId]) -> usize {
-    match app.selected {
-        None => 0,
-        Some(id) => {
-            rows.iter().position(|r| *r == id).unwrap_or_else(|| app.scroll.min(rows.len().saturating_sub(1)))
-        }
-    }
-}
-
-/// Moves the window so that the cursor is in it.
-fn keep_in_view(app: &mut App, now: Now) {
-    let rows = app.rows(now);
-    let at = position(app, &rows);
-    let height = view::overview::page_height(app).max(1);
-    app.scroll = app
-        .scroll
-        .clamp((at + 1).saturating_sub(height), at)
-        .min(rows.len().saturating_sub(height.min(rows.len())));
 }

@@ -27,7 +27,7 @@ fn send(app: &mut App, keys: &str) -> Vec<Effect> {
 
 fn selected(app: &App) -> RowId {
     let rows = app.rows(at(58));
-    rows[super::update::position(app, &rows)]
+    rows[super::overview_keys::position(app, &rows)]
 }
 
 #[test]

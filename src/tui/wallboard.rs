@@ -1,5 +1,6 @@
 //! The wallboard: pages that turn by themselves, and three keys. It is built from parts that have
-//! no way to change anything: it knows a matrix, a board and a clock.
+//! no way to change anything: it knows a matrix, a board, the list of
+//! runs and a clock.
 
 use super::glyph::Glyphs;
 use super::theme::Theme;
@@ -8,6 +9,7 @@ use crate::domain::board::Board;
 use crate::domain::health::Health;
 use crate::domain::matrix::Matrix;
 use crate::domain::observation::{Observation, ProbeIndex};
+use crate::domain::procedure::ledger::Ledger;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub struct Wallboard {
     pub environment: String,
     pub matrix: Matrix,
     pub board: Arc<Board>,
+    /// What is known of runs, to be shown.
+    pub ledger: Arc<Ledger>,
     pub theme: Theme,
     pub glyphs: Glyphs,
     pub rotate: Duration,
@@ -64,6 +68,7 @@ impl Wallboard {
             environment,
             matrix,
             board: Arc::default(),
+            ledger: Arc::default(),
             theme,
             glyphs,
             rotate,

@@ -75,16 +75,17 @@ impl Bench {
             rt,
             transport,
             access,
-            dir,
             sudo: false,
             attempt: 1,
             step: StepId::new("s"),
             stack: host::stack(host),
-            run: RunId::new("20260101-000000-test"),
+            // Its own: processes are told apart by it.
+            run: RunId::new(&format!("20260101-000000-{}", dir.path().file_name().unwrap().display())),
             host: HostId::new("h"),
             clock: SystemClock::new(),
             sight: Box::new(Blind),
             timeout: Duration::from_secs(60),
+            dir,
         }
     }
 

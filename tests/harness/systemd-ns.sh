@@ -31,6 +31,12 @@ for node in null zero full random urandom; do
     : >"$dir/dev/$node"
     mount --bind "/dev/$node" "$dir/dev/$node"
 done
+# For a tunnel of its own.
+if [ -e /dev/net/tun ]; then
+    mkdir "$dir/dev/net"
+    : >"$dir/dev/net/tun"
+    mount --bind /dev/net/tun "$dir/dev/net/tun"
+fi
 mkdir "$dir/dev/shm" "$dir/dev/pts"
 ln -s /proc/self/fd "$dir/dev/fd"
 mount --move "$dir/dev" /dev

@@ -34,20 +34,10 @@ const UNITS: &[(&str, &str)] = &[
 
 impl Systemd {
     pub fn boot() -> Systemd {
-        let dir = tempfile::tempdir().unwrap();
-        let units = dir.path().join("units");
-        std::fs::create_dir(&units).unwrap();
-        for (name, text) in UNITS {
-            std::fs::write(units.join(name), text).unwrap();
-        }
-        std::os::unix::fs::symlink("steady.service", units.join("also.service")).unwrap();
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/systemd-ns.sh");
-        let boot = Killed::start(&["sh", script, &dir.path().display().to_string()]);
-        // Its parent is a shell before, with other children.
-        let is_systemd =
-            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "systemd\n");
-        let pid = wait_for("systemd's process", || boot.only_child().filter(is_systemd));
-        let systemd = Systemd { boot, pid, dir };
+        let units: Vec<(String, String)> =
+            UNITS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let systemd = Systemd::boot_units(&units);
+        std::os::unix::fs::symlink("steady.service", systemd.dir.path().join("units/also.service")).unwrap();
         let state = |unit: &str, property: &str| systemd.ctl(&["show", "--value", "-p", property, unit]);
         wait_for("steady.service", || (state("steady.service", "SubState") == "running").then_some(()));
         wait_for("broken.service", || (state("broken.service", "ActiveState") == "failed").then_some(()));
@@ -57,6 +47,23 @@ impl Systemd {
         // A unit is loaded under its other name once it has been asked for by it.
         assert_eq!(state("also.service", "Id"), "steady.service");
         systemd
+    }
+
+    /// Boots with these unit files; `quarterdeck.target` is what it starts.
+    pub fn boot_units(all: &[(String, String)]) -> Systemd {
+        let dir = tempfile::tempdir().unwrap();
+        let units = dir.path().join("units");
+        std::fs::create_dir(&units).unwrap();
+        for (name, text) in all {
+            std::fs::write(units.join(name), text).unwrap();
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/systemd-ns.sh");
+        let boot = Killed::start(&["sh", script, &dir.path().display().to_string()]);
+        // Its parent is a shell before, with other children.
+        let is_systemd =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c == "systemd\n");
+        let pid = wait_for("systemd's process", || boot.only_child().filter(is_systemd));
+        Systemd { boot, pid, dir }
     }
 
     /// What the real `systemctl` prints there.

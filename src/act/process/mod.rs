@@ -173,6 +173,7 @@ impl Watch {
                         tokio::task::yield_now().await;
                     }
                     Said::Err(new) => self.push_err(new),
+                    Said::Begun => {}
                     Said::Ended(status) => {
                         how = Some(How::Exit(status));
                         alarm = Some(Box::pin(tokio::time::sleep(LINGER)));
@@ -181,7 +182,7 @@ impl Watch {
                     Said::Lost(why) => return Ok(How::Lost(why)),
                     Said::Closed => return Ok(how.unwrap_or(How::Stuck)),
                 },
-                () = stop.stopped(), if how.is_none() && !self.ending.begun() => {
+                () = stopped(stop, group), if how.is_none() && !self.ending.begun() => {
                     alarm = Some(self.ending.term(s, group).await);
                 }
                 () = ring(&mut alarm) => {
@@ -214,6 +215,14 @@ impl Watch {
         let mut lines = Lines::default();
         lines.push(&out);
         lines.finish()
+    }
+}
+
+/// Waits for the word to stop; and then, a while, for a group to whom it can be passed on.
+async fn stopped(stop: &Stop, group: Option<u32>) {
+    stop.stopped().await;
+    if group.is_none() {
+        tokio::time::sleep(GRACE).await;
     }
 }
 

@@ -62,6 +62,7 @@ pub async fn run(s: &Setting<'_>, argv: &[String], stdin: Option<&str>, stop: &S
                 Said::Err(new) => {
                     keep(&mut told.err, new, MAX_ERR);
                 }
+                Said::Begun => {}
                 Said::Ended(status) => told.status = status,
                 Said::Absent => return Err(format!("{shown}: no such program on {}", s.host)),
                 Said::Lost(why) => return Err(format!("{shown}: the way to {} was lost: {why}", s.host)),

@@ -1,9 +1,11 @@
-//! nginx in front of the admin API: a proxy that answers 502 when there is nothing behind it.
+//! nginx in front of the admin API: a proxy that answers 502 when there is nothing behind it, or
+//! whatever the site that stands in for it says.
 
 use hyper::StatusCode;
 
 use super::{Call, Reply, admin, text_reply};
 use crate::demo::model::Door;
+use crate::demo::nginx::Site;
 use crate::demo::shared::DemoHandle;
 
 pub async fn answer(demo: &DemoHandle, call: &Call) -> Reply {
@@ -22,11 +24,24 @@ pub async fn answer(demo: &DemoHandle, call: &Call) -> Reply {
         );
         return text_reply(StatusCode::OK, "text/plain", text);
     }
+    let site = demo.with(|m| m.site.clone());
+    if let Site::Answer { status, text } = site {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        return text_reply(status, "text/plain", text);
+    }
+    if site == Site::None {
+        return text_reply(StatusCode::NOT_FOUND, "text/html", page("404 Not Found"));
+    }
     if demo.is_open(Door::Admin) {
         return admin::answer(demo, call).await;
     }
-    let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
-                <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx/1.22.1</center>\r\n\
-                </body>\r\n</html>\r\n";
-    text_reply(StatusCode::BAD_GATEWAY, "text/html", page.into())
+    text_reply(StatusCode::BAD_GATEWAY, "text/html", page("502 Bad Gateway"))
+}
+
+/// nginx' own page for an error.
+fn page(title: &str) -> String {
+    format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+         <hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n"
+    )
 }

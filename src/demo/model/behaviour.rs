@@ -17,7 +17,7 @@ impl Clients {
                 None if !away && rng.once_in(900) => self.connect(i, now, reach, rng, log),
                 Some(session) if !away => {
                     let traffic = rng.below(64 * 1024);
-                    if session.online && session.peer {
+                    if session.online && session.peer && device.reaches_tunnel {
                         session.rx += traffic / 8;
                         session.tx += traffic;
                         if now.saturating_sub(session.handshake) >= 120 && reach.wg {
@@ -40,6 +40,10 @@ impl Clients {
     fn connect(&mut self, i: usize, now: Second, reach: Reach, rng: &mut Rng, log: &mut LogStore) {
         let who = self.who(i);
         if !self.users[self.devices[i].user].active || !reach.client_api || !reach.auth {
+            return;
+        }
+        // What the packet filter drops nobody logs.
+        if !self.devices[i].reaches_api {
             return;
         }
         if !self.login(i, reach, rng, log) {
@@ -128,7 +132,7 @@ impl Clients {
         // A client that was refused tries again long before its next regular beat.
         device.next_try = now + 10;
         let lost = reach.storm && (u64::from(device.luck) + now / HEARTBEAT_EVERY) % 10 < 7;
-        if lost || !reach.client_api {
+        if lost || !reach.client_api || !device.reaches_api {
             self.counters.heartbeat_failures += 1;
             return;
         }
@@ -207,7 +211,7 @@ impl Clients {
         // A tunnel without a peer carries nothing: sooner or later its person reconnects.
         let dead = !session.peer && session.online && reach.peers_kept && reach.wg && rng.once_in(90);
         let leave = rng.once_in(1800);
-        let reachable = reach.client_api && reach.session && reach.redis;
+        let reachable = reach.client_api && self.devices[i].reaches_api && reach.session && reach.redis;
         if (leave || dead) && reachable {
             self.close(i);
             log.write_with(

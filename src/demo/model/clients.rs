@@ -61,6 +61,9 @@ pub struct Device {
     pub address: [u8; 4],
     pub port: u16,
     pub session: Option<Session>,
+    /// The host's packet filter lets it through to the client API, and to `WireGuard`.
+    pub reaches_api: bool,
+    pub reaches_tunnel: bool,
     pub(super) phase: Second,
     pub(super) away_until: Second,
     pub(super) next_try: Second,
@@ -138,6 +141,8 @@ impl Clients {
                 ],
                 port: rng.range(20_000, 60_000) as u16,
                 session: None,
+                reaches_api: true,
+                reaches_tunnel: true,
                 phase: rng.below(HEARTBEAT_EVERY),
                 away_until: 0,
                 next_try: 0,

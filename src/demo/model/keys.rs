@@ -1,13 +1,21 @@
 //! The JWT signing keys and their rotation: at every start of the rotator, and every 24 hours.
+//!
+//! A rotation takes 10 min 35 s upstream. Nobody watches a demo for so long, so it takes 50 s here:
+//! the order of its parts is kept, and its journal lines and `status` say the shorter times.
 
 use super::log::LogStore;
 use super::units::Second;
 
 pub const INTERVAL: Second = 24 * 3600;
-pub const OVERLAP: Second = 600;
-pub const GRACE: Second = 15;
-/// From the private keys' switch to the end.
-const TAIL: Second = 20;
+/// Upstream: 600 s.
+pub const OVERLAP: Second = 30;
+/// Upstream: 15 s.
+pub const GRACE: Second = 8;
+/// From the private keys' switch to the end. Upstream: 20 s.
+const TAIL: Second = 12;
+/// A whole rotation.
+#[cfg(test)]
+pub const ROTATION: Second = OVERLAP + GRACE + TAIL;
 
 /// What the rest of the stack must do about a rotation's progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +64,7 @@ impl Keys {
             ("backed_up_key", " | name=refresh_private"),
             ("staged_key", " | name=access"),
             ("staged_key", " | name=refresh"),
-            ("overlap_window_started", " | minutes=10"),
+            ("overlap_window_started", " | duration=30s (shortened for the demo)"),
         ] {
             line(log, clock, event, rest);
         }
@@ -92,7 +100,7 @@ impl Keys {
                 let event = if told { "sighup_sent" } else { "process_not_found" };
                 line(log, clock, event, " | service=auth_service");
                 line(log, clock, "pid_file_not_found", " | service=key_rotator");
-                line(log, clock, "sighup_grace_period_started", " | seconds=15");
+                line(log, clock, "sighup_grace_period_started", " | duration=8s");
             }
             t if t == OVERLAP + GRACE => {
                 line(log, clock, "rotating_private_keys", "");
@@ -124,17 +132,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rotation_takes_ten_minutes_and_thirty_five_seconds() {
+    fn a_rotation_ends_by_itself_and_a_second_request_is_lost() {
         let mut log = LogStore::new(jiff::Timestamp::UNIX_EPOCH);
         let mut keys = Keys::new(93_784);
         assert_eq!(keys.next, 13 + 2 * INTERVAL);
         keys.rotate(100_000, &mut log, "t");
-        keys.rotate(100_100, &mut log, "t");
+        keys.rotate(100_010, &mut log, "t");
         assert_eq!(keys.staged, 100_000, "the second request is lost");
-        for now in 100_001..100_635 {
+        for now in 100_001..100_000 + ROTATION {
             assert_eq!(keys.step(now, true, true, &mut log, "t"), None, "{now}");
         }
-        assert_eq!(keys.step(100_635, true, true, &mut log, "t"), Some(Progress::Complete));
+        assert_eq!(keys.step(100_000 + ROTATION, true, true, &mut log, "t"), Some(Progress::Complete));
         let text: Vec<_> = log.entries().iter().map(|e| e.message.to_string()).collect();
         assert!(text.last().is_some_and(|m| m.contains("rotation_complete")), "{text:?}");
     }

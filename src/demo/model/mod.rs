@@ -16,6 +16,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::fault::{Fault, FaultSet, FaultSpec, FaultState};
+use super::nft::{Protocol, Ruleset};
+use super::nginx::Site;
 use super::rng::{Rng, Uuid, base64};
 use clients::{Clients, Reach};
 use guard::Guard;
@@ -116,6 +118,10 @@ pub struct Model {
     pub database_password: String,
     /// Requests the client API has answered, from the modelled clients and from outside.
     pub client_requests: u64,
+    /// The host's packet filter.
+    pub filter: Ruleset,
+    /// What NGINX does, as it read its configuration at its last start or reload.
+    pub site: Site,
     /// Requests nginx has answered since it started.
     pub edge_requests: u64,
     traffic: traffic::Traffic,
@@ -164,6 +170,8 @@ impl Model {
             admin_password: format!("demo-{:016x}", rng.next()),
             database_password: format!("demo-{:016x}", rng.next()),
             client_requests: 0,
+            filter: Ruleset::default(),
+            site: Site::Proxy,
             edge_requests: 0,
             traffic: traffic::Traffic::new(seed),
             admin_secret_changed: false,
@@ -258,6 +266,28 @@ impl Model {
         self.faults.has(fault)
     }
 
+    /// SIGHUP reached the process of a service.
+    pub fn hung_up(&mut self, svc: Svc) {
+        match svc {
+            Svc::Auth => {
+                self.signs_with_old_key = false;
+                self.log.write("auth-service", log::Level::Info, "jwt_keys_reloaded_via_sighup");
+            }
+            // Its handler is broken upstream too: the secret is only read at the next start.
+            Svc::ApiPublic => {
+                let line = "Exception in the handler of SIGHUP: NameError";
+                self.log.journal("tornado.service", "tornado-master", 3, line);
+            }
+            _ => {}
+        }
+    }
+
+    /// The process of a service ended, and nobody had told the service to.
+    pub fn process_died(&mut self, svc: Svc) {
+        self.service_crashed(svc);
+        self.settle();
+    }
+
     /// Begins a key rotation; lost when one runs already.
     pub fn rotate_keys(&mut self) {
         let clock = self.rotator_clock();
@@ -297,6 +327,17 @@ impl Model {
             && self.units.running(UnitId::Tor)
             && !self.has(Fault::TorUnhealthy)
             && self.tor.bootstrap == 100
+    }
+
+    /// Tells every device whether its packets still get in.
+    fn meet_filter(&mut self) {
+        let (filter, now) = (&self.filter, self.now);
+        for device in &mut self.clients.devices {
+            let from = device.address;
+            let gets = |protocol, port| filter.is_empty() || filter.admits(from, protocol, port, now);
+            device.reaches_api = gets(Protocol::Tcp, 4605);
+            device.reaches_tunnel = gets(Protocol::Udp, 51_820);
+        }
     }
 
     fn forget_subscriptions(&mut self) {

@@ -31,6 +31,7 @@ impl Model {
         self.check_apis();
         self.step_keys();
         let reach = self.reach();
+        self.meet_filter();
         let before = self.clients.counters;
         self.clients.step(now, reach, &mut self.rng, &mut self.log);
         let after = self.clients.counters;
@@ -70,7 +71,7 @@ impl Model {
             Svc::LogManage => faults.has(Fault::LogServiceDown),
             Svc::ApiPublic => faults.has(Fault::AdminApiDown),
             // It subscribes before it serves.
-            Svc::Session => session_starts && redis_gone,
+            Svc::Session => session_starts && (redis_gone || faults.has(Fault::RestartUnhealthy)),
             _ => false,
         });
         for svc in crashed {
@@ -186,16 +187,23 @@ impl Model {
                         self.guard.revoke_all();
                     }
                 }
+                let session = svc == Svc::Session;
+                if session && self.units.running(UnitId::Redis) {
+                    // It sets them and subscribes at each start: that is the cure.
+                    self.faults.set(Fault::KeyspaceEventsLost, false);
+                }
                 if self.units.running(UnitId::Redis) && !self.has(Fault::KeyspaceEventsLost) {
-                    let session = svc == Svc::Session;
                     self.redis.session_subscribed |= session;
                     self.redis.keyspace_events |= session;
                     self.redis.admin_subscribed |= !session;
                 }
             }
             Svc::KeyRotator => self.rotate_keys(),
-            // It reads the keys when it starts.
-            Svc::Auth => self.signs_with_old_key = false,
+            // It reads the keys and writes its pid when it starts.
+            Svc::Auth => {
+                self.signs_with_old_key = false;
+                self.faults.set(Fault::StalePidFile, false);
+            }
             _ => {}
         }
     }

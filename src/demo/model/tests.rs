@@ -193,7 +193,7 @@ proptest! {
     #[test]
     fn whatever_breaks_the_books_balance(
         seed in any::<u64>(),
-        acts in prop::collection::vec((0usize..21, any::<bool>(), 1u64..90), 1..12),
+        acts in prop::collection::vec((0usize..24, any::<bool>(), 1u64..90), 1..12),
     ) {
         let mut m = model(seed);
         for (which, on, secs) in acts {

@@ -17,6 +17,9 @@ pub enum UnitId {
     Unbound,
 }
 
+/// When what hangs would end.
+const NEVER: Second = Second::MAX;
+
 /// What does not change about a unit.
 pub struct UnitDef {
     pub id: UnitId,
@@ -118,7 +121,7 @@ pub struct Unit {
     pub active_enter: Option<Second>,
     pub active_exit: Option<Second>,
     pub restarts: u32,
-    /// systemd's `Result`: `success`, `exit-code` or `signal`.
+    /// systemd's `Result`: `success`, `exit-code`, `resources` or `signal`.
     pub result: &'static str,
 }
 
@@ -218,12 +221,20 @@ impl Units {
         let state = self.get(id).state;
         match job {
             Job::Start if matches!(state, State::Active | State::Starting { .. }) => {}
+            Job::Start if matches!(state, State::Stopping { .. }) => self.rejoin(id, true),
             Job::Start => self.begin(def, now, faults),
             Job::Stop | Job::Restart => {
                 let then_start = job == Job::Restart;
                 if state == State::Active {
-                    let until = now + if id == UnitId::Tornado { 2 } else { 1 };
+                    let until = match id {
+                        UnitId::Tornado if faults.has(Fault::RestartHangs) => NEVER,
+                        UnitId::Tornado => now + 2,
+                        _ => now + 1,
+                    };
                     self.leave(id, State::Stopping { until, then_start }, "success", now);
+                } else if matches!(state, State::Stopping { .. }) {
+                    // A job that hangs is joined, not overtaken.
+                    self.rejoin(id, then_start);
                 } else if then_start {
                     self.begin(def, now, faults);
                 } else {
@@ -238,9 +249,17 @@ impl Units {
         }
     }
 
+    fn rejoin(&mut self, id: UnitId, start: bool) {
+        if let State::Stopping { then_start, .. } = &mut self.units[id as usize].state {
+            *then_start = start;
+        }
+    }
+
     fn begin(&mut self, def: &UnitDef, now: Second, faults: FaultSet) {
         if def.fault.is_some_and(|fault| faults.has(fault)) {
             self.leave(def.id, State::Failed, "exit-code", now);
+        } else if def.id == UnitId::Tornado && faults.has(Fault::RestartFails) {
+            self.leave(def.id, State::Failed, "resources", now);
         } else if def.id == UnitId::Tornado || def.oneshot {
             // Type=simple: active from the first instant.
             self.arrive(def.id, now);
@@ -267,6 +286,10 @@ impl Units {
 
     /// A fault was switched: what it holds dies at once, what it held comes back within a second.
     pub fn fault_changed(&mut self, fault: Fault, on: bool, now: Second, faults: FaultSet) {
+        let tornado = &mut self.units[UnitId::Tornado as usize].state;
+        if let (Fault::RestartHangs, false, State::Stopping { until, .. }) = (fault, on, tornado) {
+            *until = now;
+        }
         for def in UNITS.iter().filter(|def| def.fault == Some(fault)) {
             if on {
                 self.leave(def.id, State::Failed, "signal", now);

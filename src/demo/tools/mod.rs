@@ -2,6 +2,8 @@
 
 mod df;
 mod journalctl;
+mod nft;
+mod nginx;
 mod systemctl;
 mod wg;
 
@@ -49,7 +51,17 @@ pub async fn serve(demo: DemoHandle, mut stream: UnixStream) {
     let (outcome, mut seen) = if tool == "journalctl" {
         demo.with(|m| journalctl::run(m, args, None))
     } else {
-        (run(&demo, tool, args).await, 0)
+        // A script follows the call, as one line of JSON.
+        let mut script = Vec::new();
+        if tool == "nft" && super::tool::takes_script(&argv) {
+            // Quoting makes a text longer, seldom more than twofold.
+            let most = 2 * super::tool::STDIN;
+            if (&mut read).take(most).read_until(b'\n', &mut script).await.is_err() {
+                return;
+            }
+        }
+        let script: Option<String> = serde_json::from_slice(&script).ok();
+        (run(&demo, tool, args, script.as_deref()).await, 0)
     };
     if follow && outcome.code == 0 {
         let mut fresh = outcome;
@@ -79,11 +91,13 @@ async fn frame(
     write.write_all(line.as_bytes()).await
 }
 
-async fn run(demo: &DemoHandle, tool: &str, args: &[String]) -> Outcome {
+async fn run(demo: &DemoHandle, tool: &str, args: &[String], stdin: Option<&str>) -> Outcome {
     match tool {
         "systemctl" => systemctl::run(demo, args).await,
         "wg" => demo.with(|m| wg::run(m, args)),
         "df" => demo.with(|m| df::run(m, args)),
+        "nft" => demo.with(|m| nft::run(m, args, stdin)),
+        "nginx" => nginx::run(demo.dir(), args),
         _ => Outcome::fail(127, format!("{}: not a tool of the demo\n", tool.escape_debug())),
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::Outcome;
 use crate::demo::model::units::{Job, Second, State, UNITS, UnitDef, UnitId, Units};
 use crate::demo::model::{Model, UPTIME};
+use crate::demo::nginx;
 use crate::demo::redis_keys::glob;
 use crate::demo::shared::DemoHandle;
 
 /// How often a waiting job looks whether it is done, and how often at most.
 const LOOK: Duration = Duration::from_millis(100);
-const LOOKS: u32 = 600;
+const LOOKS: u32 = 900;
 
 /// What the command line says.
 #[derive(Default)]
@@ -293,12 +294,21 @@ async fn act(demo: &DemoHandle, call: &Call) -> Outcome {
         let Some(def) = def else {
             return Outcome::fail(5, format!("Failed to {verb} {name}: Unit {name} not found.\n"));
         };
+        let running = demo.with(|m| m.units.running(def.id));
         let job = match verb {
             "start" => Job::Start,
             "stop" => Job::Stop,
             "kill" => Job::Kill,
             "restart" => Job::Restart,
-            "try-restart" if demo.with(|m| m.units.running(def.id)) => Job::Restart,
+            "try-restart" if running => Job::Restart,
+            "reload" | "reload-or-restart" if def.id == UnitId::Nginx && running => match reread(demo) {
+                Ok(()) => continue,
+                Err(outcome) => return outcome,
+            },
+            "reload" if def.id == UnitId::Nginx => {
+                return Outcome::fail(1, format!("{name} is not active, cannot reload.\n"));
+            }
+            "reload-or-restart" => Job::Restart,
             "reload" if def.id == UnitId::Tornado => {
                 let text =
                     format!("Failed to reload {name}: Job type reload is not applicable for unit {name}.\n");
@@ -306,22 +316,51 @@ async fn act(demo: &DemoHandle, call: &Call) -> Outcome {
             }
             _ => continue,
         };
+        // It tests its configuration before it starts, and what ran goes on when that is refused.
+        if def.id == UnitId::Nginx
+            && matches!(job, Job::Start | Job::Restart)
+            && let Err(outcome) = reread(demo)
+        {
+            return outcome;
+        }
         demo.with(|m| m.unit_job(def.id, job));
         if call.no_block || job == Job::Kill {
             continue;
         }
         let state = settled(demo, def.id).await;
         if job != Job::Stop && state != State::Active {
+            let why = match demo.with(|m| m.units.get(def.id).result) {
+                "resources" => "of unavailable resources or another system error",
+                _ => "the control process exited with error code",
+            };
             return Outcome::fail(
                 1,
                 format!(
-                    "Job for {name} failed because the control process exited with error code.\nSee \"systemctl \
+                    "Job for {name} failed because {why}.\nSee \"systemctl \
                      status {name}\" and \"journalctl -xeu {name}\" for details.\n"
                 ),
             );
         }
     }
     Outcome::default()
+}
+
+/// NGINX reads its configuration again; one that it cannot take leaves all as it was.
+fn reread(demo: &DemoHandle) -> Result<(), Outcome> {
+    match nginx::load(demo.dir()) {
+        Ok(site) => {
+            demo.with(|m| m.site = site);
+            Ok(())
+        }
+        Err(why) => {
+            demo.with(|m| m.log.journal("nginx.service", "nginx", 2, format!("nginx: {why}")));
+            Err(Outcome::fail(
+                1,
+                "Job for nginx.service failed because the control process exited with error code.\nSee \"systemctl \
+                 status nginx.service\" and \"journalctl -xeu nginx.service\" for details.\n",
+            ))
+        }
+    }
 }
 
 /// Waits, as systemctl does, until the unit's job is done.

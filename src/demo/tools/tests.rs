@@ -10,7 +10,7 @@ async fn run(demo: &Demo, line: &str) -> (String, String, u8) {
     let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
     tokio::task::spawn_blocking(move || {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = tool::ask(&socket, &argv, &mut out, &mut err).unwrap();
+        let code = tool::ask(&socket, &argv, None, &mut out, &mut err).unwrap();
         (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), code)
     })
     .await

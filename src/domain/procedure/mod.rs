@@ -3,11 +3,14 @@
 pub mod action;
 pub mod check;
 pub mod event;
+pub mod facts;
 pub mod ledger;
 pub mod level;
+pub mod machine;
 pub mod param;
 pub mod plan;
 pub mod proposal;
+pub mod report;
 pub mod request;
 pub mod run;
 

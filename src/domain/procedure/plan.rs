@@ -177,7 +177,14 @@ impl PlanHash {
         // Struct fields are written in the order of the type and maps are sorted, so that one plan
         // has one text. Nothing in a plan can fail to be written.
         let text = serde_json::to_vec(plan).unwrap_or_default();
-        PlanHash(Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect())
+        let digest = Sha256::digest(&text);
+        PlanHash(
+            digest
+                .iter()
+                .flat_map(|b| [b >> 4, b & 15])
+                .filter_map(|d| char::from_digit(d.into(), 16))
+                .collect(),
+        )
     }
 
     pub fn as_str(&self) -> &str {

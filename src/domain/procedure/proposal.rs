@@ -1,9 +1,12 @@
 //! A plan as it is shown to the person who is to confirm it.
 
-use super::level::Level;
-use super::plan::{Plan, PlanHash};
+use super::action::Action;
+use super::action::kinds::SignalTarget;
+use super::level::{Effect, Level};
+use super::plan::{Plan, PlanHash, Step};
 use crate::clock::Now;
-use crate::domain::id::RunId;
+use crate::domain::id::{HostId, RunId};
+use std::collections::BTreeSet;
 
 /// A plan, what it means at this moment, and what must be said to have it run.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,4 +72,69 @@ pub enum Refusal {
     Impossible {
         says: String,
     },
+}
+
+/// What must be said to have a plan run. At L2 the host, or where there are several, the unit or
+/// service; from L3 on a phrase: `PROCEDURE HOST N`, with the first live count that is known.
+pub fn prompt(plan: &Plan, blast: &[Blast]) -> Prompt {
+    let type_this = match plan.level {
+        Level::L0 | Level::L1 => None,
+        Level::L2 => Some(what_is_hit(plan)),
+        Level::L3 | Level::L4 => Some(phrase(plan, blast)),
+    };
+    Prompt {
+        level: plan.level,
+        type_this,
+        needs_reason: plan.level >= Level::L3,
+        needs_second: plan.level >= Level::L4,
+    }
+}
+
+/// The steps that change something; of a plan that only reads, all.
+fn acting(plan: &Plan) -> Vec<&Step> {
+    let acting: Vec<&Step> = plan.steps.iter().filter(|s| s.effect != Effect::Read).collect();
+    if acting.is_empty() { plan.steps.iter().collect() } else { acting }
+}
+
+fn what_is_hit(plan: &Plan) -> String {
+    let steps = acting(plan);
+    let hosts: BTreeSet<&HostId> = steps.iter().map(|s| &s.host).collect();
+    let services: BTreeSet<&str> = steps.iter().filter_map(|s| service(&s.action)).collect();
+    let only =
+        |set: &BTreeSet<&str>| (set.len() == 1).then(|| set.first().map(|s| (*s).to_owned())).flatten();
+    match hosts.first() {
+        Some(host) if hosts.len() == 1 => host.as_str().to_owned(),
+        _ => only(&services).unwrap_or_else(|| plan.procedure.as_str().to_owned()),
+    }
+}
+
+/// The unit or service that an action is about.
+fn service(action: &Action) -> Option<&str> {
+    match action {
+        Action::Systemd(s) => Some(&s.unit),
+        Action::Compose(c) => c.services.first().filter(|_| c.services.len() == 1).map(String::as_str),
+        Action::Signal(s) => match &s.to {
+            SignalTarget::Unit(unit) => Some(unit),
+            SignalTarget::PidFile(_) => None,
+        },
+        _ => None,
+    }
+}
+
+fn phrase(plan: &Plan, blast: &[Blast]) -> String {
+    let hosts: BTreeSet<&HostId> = acting(plan).into_iter().map(|s| &s.host).collect();
+    let host = match hosts.first() {
+        Some(host) if hosts.len() == 1 => host.as_str().to_owned(),
+        Some(_) => format!("{}-hosts", hosts.len()),
+        None => plan.stack.clone(),
+    };
+    let count = blast.iter().find_map(|b| match b.value {
+        // Counts only: a phrase with a fraction in it would be a riddle.
+        Some(Ok(value)) if value.is_finite() && value.abs() < 1e15 => Some(value.round() as i64),
+        _ => None,
+    });
+    match count {
+        Some(count) => format!("{} {host} {count}", plan.procedure),
+        None => format!("{} {host}", plan.procedure),
+    }
 }

@@ -30,6 +30,8 @@ pub struct Run {
     pub ended: Option<Ended>,
     /// Number and time of the last entry.
     pub last: (u64, Timestamp),
+    /// What only the machine needs. A run is made by [`Run::open`] and [`Run::apply`] alone.
+    pub(super) book: super::machine::Book,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

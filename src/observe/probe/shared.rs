@@ -68,6 +68,12 @@ impl Shared {
         }
     }
 
+    /// The same secrets and sessions, with nothing remembered of what was answered before.
+    #[must_use]
+    pub fn afresh(&self, stack: &Stack) -> Self {
+        Shared { access: Arc::clone(&self.access), host: HostShared::for_stack(stack), ..Shared::default() }
+    }
+
     /// Runs a command on a host, or takes its answer when one is at most `max_age` old.
     /// Cancel-safe: when the asker that runs it gives up, the next one runs it again.
     pub async fn command(

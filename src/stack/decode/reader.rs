@@ -2,9 +2,9 @@
 //! and everything noted so far.
 
 use super::super::diag::{Problem, Problems, Severity, Source};
-use super::super::vars::{VarError, Vars};
+use super::super::vars::{VarError, Vars, is_later};
 use crate::domain::{id, text};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 use toml::de::DeTable;
@@ -24,6 +24,8 @@ pub struct Reader {
     source: Arc<Source>,
     problems: RefCell<Problems>,
     vars: RefCell<Vars>,
+    /// Whether `${param.…}` and its like are left for later.
+    later: Cell<bool>,
     pub(super) secrets: RefCell<Vec<At<id::SecretId>>>,
     pub(super) asked: RefCell<Vec<Asked>>,
 }
@@ -43,6 +45,7 @@ impl Reader {
             source,
             problems: RefCell::default(),
             vars: RefCell::default(),
+            later: Cell::default(),
             secrets: RefCell::default(),
             asked: RefCell::default(),
         }
@@ -65,6 +68,16 @@ impl Reader {
     /// Sets what `${name}` stands for from here on.
     pub fn set_vars(&self, vars: Vars) {
         *self.vars.borrow_mut() = vars;
+    }
+
+    /// Says whether the texts from here on may hold what is only filled in later: see [`is_later`].
+    pub fn leave_later(&self, leave: bool) {
+        self.later.set(leave);
+    }
+
+    /// Notes that a secret is referred to.
+    pub fn refer_to_secret(&self, name: &str, span: Range<usize>) {
+        self.secrets.borrow_mut().push(At { value: id::SecretId::new(name), span });
     }
 
     pub fn error(&self, span: Range<usize>, message: impl Into<String>, help: Option<String>) {
@@ -103,7 +116,7 @@ impl Reader {
 
     pub(super) fn fill(&self, text: &str, span: &Range<usize>) -> String {
         let vars = self.vars.borrow();
-        match vars.fill(text) {
+        match vars.fill_but(text, |name| self.later.get() && is_later(name)) {
             Ok(filled) => filled,
             Err(VarError::Unclosed) => {
                 self.error(
@@ -114,6 +127,12 @@ impl Reader {
                 text.to_owned()
             }
             Err(VarError::Unknown(name)) => {
+                if is_later(&name) {
+                    let help =
+                        "parameters, rounds, runs and secrets are known only in the steps of a procedure";
+                    self.error(span.clone(), format!("`${{{name}}}` means nothing here"), Some(help.into()));
+                    return text.to_owned();
+                }
                 let help = text::nearest(&name, vars.0.keys().map(String::as_str))
                     .map(|n| format!("did you mean ${{{n}}}?"))
                     .or_else(|| Some("define it under [vars]".into()));

@@ -103,7 +103,7 @@ fn socket_of_directory(address: Endpoint) -> Endpoint {
 
 /// One statement without its closing semicolon. More than one could leave the read-only
 /// transaction that the first is run in.
-fn statement(query: &str) -> Result<&str, String> {
+pub(in crate::stack) fn statement(query: &str) -> Result<&str, String> {
     let query = query.trim().trim_end_matches(';').trim_end();
     let mut quoted = false;
     let several = query.chars().any(|c| {

@@ -1,4 +1,14 @@
-//! Procedures in stack files: schema, reading, checks.
+//! Procedures in stack files: schema, reading, checks, and what becomes of one for a plan.
 
+pub mod expand;
+pub mod fill;
+pub mod interlock;
+mod order;
+mod param;
+pub mod params;
 pub mod read;
+pub mod refs;
+mod sound;
 pub mod spec;
+pub mod step;
+mod texts;

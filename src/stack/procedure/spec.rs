@@ -91,6 +91,34 @@ pub struct Step {
     pub after: Vec<String>,
     pub owes: Option<Owe>,
     pub settles: Vec<String>,
+    /// Durations that parameters give; in their places stand samples until then.
+    pub late: Vec<Late>,
+}
+
+/// A duration that is known once its parameters are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    pub of: LateOf,
+    pub text: String,
+    pub bounds: (Duration, Duration),
+}
+
+/// Which duration of a step it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LateOf {
+    Timeout,
+    /// How long a block lasts: `with.expires` of a firewall.
+    Expires,
+    /// How long a silence or an alert lasts: `with.for`.
+    For,
+    /// How far back a capture of the journal goes: `with.since`.
+    Since,
+    /// By when a wait must be over: `with.within`.
+    Wait,
+    /// `verify.within`.
+    Verify,
+    /// `unless.within`.
+    Unless,
 }
 
 /// What a step does.

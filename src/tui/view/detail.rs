@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Columns of a field's name.
-const LABEL: u16 = 11;
+pub(super) const LABEL: u16 = 11;
 
 /// The title and the lines for a row.
 fn content(app: &App, row: Option<RowId>, at: Now) -> Option<(String, Vec<Line>)> {
@@ -74,9 +74,9 @@ pub fn pane(app: &App, (title, lines): &(String, Vec<Line>), scrolled: usize, ar
 }
 
 /// A screen line: the label (empty to indent, none for the whole width), the text, its style.
-type Laid<'a> = (Option<&'a str>, String, Style);
+pub(super) type Laid<'a> = (Option<&'a str>, String, Style);
 
-fn lay_out<'a>(app: &App, lines: &'a [Line], width: u16) -> Vec<Laid<'a>> {
+pub(super) fn lay_out<'a>(app: &App, lines: &'a [Line], width: u16) -> Vec<Laid<'a>> {
     let theme = &app.theme;
     let mut out: Vec<Laid<'a>> = Vec::new();
     for line in lines {

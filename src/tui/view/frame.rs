@@ -1,15 +1,18 @@
 //! The lines around every screen: header, headline, clocks, footer.
 
+use super::badge::fit as fit_badges;
 use super::paint::{Pen, columns};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::tui::app::{App, Mode, NOTICE_FOR, Screen};
 use crate::tui::command::{Action, COMMANDS};
 use crate::tui::model::alerts::nearest_acknowledge;
+use crate::tui::model::badge::badges;
 use crate::tui::model::headline;
 use crate::tui::model::metrics::Page;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 
 /// Lines above the body.
 pub const ABOVE: u16 = 3;
@@ -36,6 +39,11 @@ fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let mode = mode_word(app, now);
     let right = columns(&time) + columns(&mode) + 3;
     let mut room = usize::from(area.width).saturating_sub(right + 2);
+    // What is being done and what is owed comes before everything else.
+    let badges = fit_badges(&badges(&app.ledger, now), room * 3 / 5);
+    let badged: usize = badges.iter().map(|(_, text)| columns(text) + 4).sum();
+    room = room.saturating_sub(badged);
+    let right = right + badged;
     let mut take = |wide: usize| {
         let fits = wide <= room;
         room -= if fits { wide } else { 0 };
@@ -68,7 +76,12 @@ fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
             .put(app.glyphs.health(health), theme.on_header(theme.health(health)))
             .put(&word, style);
     }
-    pen.to_right(right as u16).put(&mode, theme.on_header(theme.accent)).put("  ", style).put(&time, style);
+    pen.to_right(right as u16);
+    for (tone, text) in &badges {
+        let style = theme.on_header(tone.style(theme)).add_modifier(Modifier::BOLD);
+        pen.put(tone.sign(app.glyphs), style).put(" ", style).put(text, style).put("  ", theme.header);
+    }
+    pen.put(&mode, theme.on_header(theme.accent)).put("  ", style).put(&time, style);
 }
 
 /// How many probes are in each state, the worst first; `up` always.
@@ -136,6 +149,10 @@ fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         pen.put(&notice.text, theme.accent);
         return;
     }
+    if let Some(waiting) = under_way(app, now) {
+        pen.put(&waiting, theme.accent);
+        return;
+    }
     let mut active = String::new();
     let filter = app.filter_of_screen().value();
     if !filter.is_empty() {
@@ -154,6 +171,26 @@ fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     }
 }
 
+/// What has been asked for and is not here yet. Nothing waits for it.
+fn under_way(app: &App, now: Now) -> Option<String> {
+    let age = |since: Now| match now.since(since).as_secs() {
+        0 => String::new(),
+        s => format!(" {s}s"),
+    };
+    if let Some((name, since)) = &app.acting.starting {
+        return Some(format!("starting {name}…{}", age(*since)));
+    }
+    let planning = app.acting.planning.as_ref()?;
+    Some(match planning.ready {
+        Some(_) => format!("{} is planned: close what is open to see it", planning.name),
+        None => format!(
+            "planning {}…{} (Esc gives it up; nothing has been done)",
+            planning.name,
+            age(planning.since)
+        ),
+    })
+}
+
 /// Whether a command does anything on the screen that is shown.
 fn applies(action: Action, app: &App) -> bool {
     use Action::{
@@ -162,6 +199,12 @@ fn applies(action: Action, app: &App) -> bool {
     };
     if !app.offers(action) {
         return false;
+    }
+    if action.is_of_runs() {
+        return app.screen == Screen::Procedures;
+    }
+    if action == Action::Applies {
+        return app.screen == Screen::Overview;
     }
     let of_lists = matches!(action, OnlyProblems | NextProblem);
     match app.screen {
@@ -179,6 +222,7 @@ fn applies(action: Action, app: &App) -> bool {
         _ if matches!(action, ZoomIn | ZoomOut | Earlier | Later | ToNow | Expression | NextPage) => false,
         Screen::Overview => true,
         Screen::Alerts => !matches!(action, PollNow | ShowAlerts),
+        Screen::Procedures => !of_lists && !matches!(action, PollNow | ShowAlerts),
         _ => !of_lists && !matches!(action, Copy | Filter | Open | PollNow),
     }
 }

@@ -70,10 +70,10 @@ fn every_screen_at_every_size() {
         ("query", "eup\n"),
         ("query_error", "esum(\n"),
         ("query_completion", "erate(relay_\t\t"),
-        ("alerts", "a"),
-        ("alert_detail", "a\n"),
-        ("rule_detail", "a/blind\n\n"),
-        ("slo_detail", "a↓↓↓↓↓↓\n"),
+        ("alerts", "3"),
+        ("alert_detail", "3\n"),
+        ("rule_detail", "3/blind\n\n"),
+        ("slo_detail", "3↓↓↓↓↓↓\n"),
     ] {
         for size @ (w, h) in SIZES {
             for (glyphs, signs) in [(Glyphs::Unicode, ""), (Glyphs::Ascii, "_ascii")] {
@@ -189,7 +189,7 @@ fn nothing_hostile_from_labels_or_pages_becomes_a_cell() {
     }
     board.engine.trouble = Some(bad.to_owned());
     board.names = Arc::new(vec![bad.to_owned()]);
-    for keys in ["", "2", "2\n↓", "s", "s\n↓\n↓↓", "eup\n", "ex\t", "a", "a\n", "aG\n", "a↓↓↓↓↓↓\n"]
+    for keys in ["", "2", "2\n↓", "s", "s\n↓\n↓↓", "eup\n", "ex\t", "3", "3\n", "3G\n", "3↓↓↓↓↓↓\n"]
     {
         for size in [(200, 60), (80, 24)] {
             let mut app = app_on(board.clone(), Glyphs::Unicode, size.0, size.1);

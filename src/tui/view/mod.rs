@@ -2,7 +2,10 @@
 
 pub mod alert_panel;
 pub mod alerts;
+pub mod badge;
+pub mod confirm;
 pub mod detail;
+pub mod dialog;
 pub mod families;
 pub mod frame;
 pub mod help;
@@ -11,7 +14,9 @@ pub mod metrics;
 pub mod overview;
 pub mod paint;
 pub mod palette;
+pub mod procedures;
 pub mod query;
+pub mod run;
 pub mod switches;
 pub mod targets;
 pub mod tiny;
@@ -52,12 +57,15 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         Screen::Overview => overview::draw(app, now, body, buf),
         Screen::Metrics => metrics::draw(app, now, body, buf),
         Screen::Alerts => alerts::draw(app, now, body, buf),
+        Screen::Procedures if app.acting.view.run.is_some() => run::draw(app, now, body, buf),
+        Screen::Procedures => procedures::draw(app, now, body, buf),
         Screen::Switches => switches::draw(app, body, buf),
         Screen::Log => log::draw(app, body, buf),
     }
     match &app.mode {
         Mode::Help { scroll } => help::draw(app, *scroll, area, buf),
         Mode::Palette { input, cursor } => palette::draw(app, input, *cursor, area, buf),
+        Mode::Act(over) => dialog::draw(app, over, now, area, buf),
         Mode::Normal | Mode::Filter | Mode::Prompt(_) => {}
     }
 }

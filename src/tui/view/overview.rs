@@ -11,7 +11,7 @@ use crate::domain::units;
 use crate::tui::app::App;
 use crate::tui::model::headline::{coarse, role_note, worst_probe};
 use crate::tui::model::rows::RowId;
-use crate::tui::update::position;
+use crate::tui::overview_keys::position;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -1,8 +1,10 @@
 //! What remains on a terminal too small for a layout: the worst state, in words.
 
+use super::badge::fit as fit_badges;
 use super::paint::{Pen, wrap};
 use crate::clock::Now;
 use crate::tui::app::App;
+use crate::tui::model::badge::badges;
 use crate::tui::model::headline::with_alerts;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -20,6 +22,8 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         Some(trouble) => trouble.clone(),
         None => format!("{worst}: {}", line.text),
     };
+    let badges = fit_badges(&badges(&app.ledger, now), usize::from(area.width));
+    let text = badges.iter().rev().fold(text, |text, (_, badge)| format!("{badge}; {text}"));
     for (y, part) in wrap(&text, usize::from(area.width)).iter().take(usize::from(area.height)).enumerate() {
         Pen::new(buf, area, y as u16, app.glyphs).put(part, app.theme.health(worst));
     }

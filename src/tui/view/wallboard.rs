@@ -1,12 +1,14 @@
 //! The wallboard's pages, to be read from across the room.
 
 use super::alert_panel::{Ink, slo_line};
+use super::badge::fit as fit_badges;
 use super::paint::{Pen, columns, fit, rule, wrap};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::observation::ProbeIndex;
 use crate::domain::units;
 use crate::tui::model::alerts;
+use crate::tui::model::badge::badges;
 use crate::tui::model::headline::{role_note, with_alerts, worst_probe};
 use crate::tui::wallboard::{Page, Wallboard};
 use ratatui::buffer::Buffer;
@@ -28,6 +30,7 @@ pub fn draw(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 1, w.glyphs);
     pen.skip(1).put(w.glyphs.health(health), w.theme.health(health)).skip(1).put(&text, w.theme.title);
     let body = Rect { y: area.y + 2, height: area.height - 2, ..area };
+    let body = runs_line(w, now, body, buf);
     let body = if page == Page::Alerts { body } else { alerts_line(w, now, body, buf) };
     match page {
         Page::Alerts => alerts_page(w, now, body, buf),
@@ -64,6 +67,21 @@ fn header(w: &Wallboard, now: Now, (at, of): (usize, usize), area: Rect, buf: &m
         pen.put(about, style);
     }
     Pen::new(buf, area, 0, w.glyphs).to_right(columns(right) as u16 + 1).put(right, style);
+}
+
+/// One line on what is being done and what is owed, above every page; gives the place below it.
+fn runs_line(w: &Wallboard, now: Now, body: Rect, buf: &mut Buffer) -> Rect {
+    let all = fit_badges(&badges(&w.ledger, now), usize::from(body.width.saturating_sub(1)));
+    if all.is_empty() || body.height < 3 {
+        return body;
+    }
+    let mut pen = Pen::new(buf, body, 0, w.glyphs);
+    pen.skip(1);
+    for (tone, text) in all {
+        let style = tone.style(&w.theme);
+        pen.put(tone.sign(w.glyphs), style).put(" ", style).put(&text, style).skip(2);
+    }
+    Rect { y: body.y + 1, height: body.height - 1, ..body }
 }
 
 /// One line on how many alerts fire, above every other page; gives the place below it.

@@ -271,7 +271,7 @@ pub struct Exec {
     pub success: Vec<i32>,
 }
 
-/// A shell script: `bash -euo pipefail -c SCRIPT` (trap X11). Parameters are its `$1`, `$2` … and
+/// A shell script: `bash --norc -euo pipefail -c SCRIPT` (trap X11). Parameters are its `$1`, `$2` … and
 /// never part of its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shell {

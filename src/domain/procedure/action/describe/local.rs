@@ -153,10 +153,11 @@ pub(super) fn exec(a: &Exec, sudo: bool) -> Vec<String> {
     program(&a.argv, sudo, &a.env, a.stdin.as_deref())
 }
 
-/// The argv of a shell step. `pipefail` is why it is bash (trap X11).
+/// The argv of a shell step. `pipefail` is why it is bash (trap X11); `--norc`, since a bash that
+/// sshd has started would otherwise read the user's start files.
 pub fn bash(a: &Shell) -> Vec<String> {
     let mut argv: Vec<String> =
-        ["bash", "-euo", "pipefail", "-c", &a.script, "bash"].map(str::to_owned).into();
+        ["bash", "--norc", "-euo", "pipefail", "-c", &a.script, "bash"].map(str::to_owned).into();
     argv.extend(a.args.iter().cloned());
     argv
 }
@@ -166,7 +167,7 @@ pub(super) fn shell(a: &Shell, sudo: bool) -> Vec<String> {
         return program(&bash(a), sudo, &a.env, a.stdin.as_deref());
     }
     let mut argv = bash(a);
-    if let Some(script) = argv.get_mut(4) {
+    if let Some(script) = argv.get_mut(5) {
         *script = "SCRIPT".to_owned();
     }
     let mut out = program(&argv, sudo, &a.env, a.stdin.as_deref());

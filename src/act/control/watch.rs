@@ -1,0 +1,270 @@
+//! The view of all runs: reads what their journals gained since the last look, and nothing else.
+
+mod tail;
+
+use super::{is_over, word_on};
+use crate::act::journal::JournalError;
+use crate::act::journal::read::Follow;
+use crate::act::rundir::{RunDir, StateDir};
+use crate::act::runner::scribe::{fold, has_runner};
+use crate::domain::id::RunId;
+use crate::domain::procedure::facts::{Facts, InterlockRule};
+use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Waiting};
+use crate::domain::procedure::run::Run;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often [`Watcher::look`] should be called: then a run that changed is shown that much later.
+/// A look at which nothing changed costs one `stat` for each open run and one for the directory.
+pub const EVERY: Duration = Duration::from_millis(250);
+/// Runs that ended are looked at for a resume that rarely: every so many looks.
+const REST: u32 = 8;
+/// Runs that are kept in memory at most, for what is owed and what stands; older ones are counted.
+pub const MAX_KEPT: usize = MAX_LISTED;
+/// Broken journals that are told, at most.
+const MAX_BROKEN: usize = 50;
+
+/// Reads all runs, incrementally.
+#[derive(Debug)]
+pub struct Watcher {
+    state: StateDir,
+    stack: Option<String>,
+    rules: Vec<InterlockRule>,
+    known: BTreeMap<RunId, Known>,
+    older: usize,
+    /// How the directory of runs was when it was listed.
+    listed: Option<Stamp>,
+    looks: u32,
+    /// The run that is looked at, open or not.
+    chosen: Option<RunId>,
+    ledger: Arc<Ledger>,
+}
+
+/// What a file or a directory looked like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    size: u64,
+    mtime: (i64, i64),
+}
+
+#[derive(Debug)]
+struct Known {
+    dir: RunDir,
+    follow: Follow,
+    run: Option<Arc<Run>>,
+    broken: Option<String>,
+    journal: Option<Stamp>,
+    alive: bool,
+    tail: Vec<String>,
+    tail_of: Option<Stamp>,
+}
+
+impl Watcher {
+    /// Of all runs of one stack, or of all stacks.
+    pub fn new(state: StateDir, stack: Option<&str>, rules: Vec<InterlockRule>) -> Watcher {
+        Watcher {
+            state,
+            stack: stack.map(str::to_owned),
+            rules,
+            known: BTreeMap::new(),
+            older: 0,
+            listed: None,
+            looks: 0,
+            chosen: None,
+            ledger: Arc::default(),
+        }
+    }
+
+    /// Which run is kept in full although it has ended.
+    pub fn choose(&mut self, run: Option<RunId>) {
+        if self.chosen != run {
+            self.chosen = run;
+            self.ledger = Arc::new(self.compose(Vec::new()));
+        }
+    }
+
+    /// What is known now, by the last look.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+
+    /// Looks again. `Some` when anything changed. `waiting` is for who knows the approvals. Reads
+    /// files, and so blocks for as long as the disk takes.
+    pub fn look(&mut self, waiting: &[Waiting]) -> Option<Arc<Ledger>> {
+        self.looks = self.looks.wrapping_add(1);
+        let mut changed = self.list();
+        let rest = self.looks.is_multiple_of(REST);
+        for known in self.known.values_mut() {
+            let open = known.run.as_ref().is_none_or(|r| r.ended.is_none());
+            if open || rest || known.journal.is_none() {
+                changed |= known.look();
+            }
+        }
+        changed |= self.ledger.waiting != waiting;
+        if !changed {
+            return None;
+        }
+        self.ledger = Arc::new(self.compose(waiting.to_vec()));
+        Some(self.ledger())
+    }
+
+    /// Lists the runs anew, when there are others than before.
+    fn list(&mut self) -> bool {
+        let stamp = fs::metadata(self.state.runs()).ok().as_ref().map(Stamp::of);
+        if stamp == self.listed && self.looks > 1 {
+            return false;
+        }
+        let Ok((ids, older)) = self.state.run_ids() else { return false };
+        self.listed = stamp;
+        self.older = older + ids.len().saturating_sub(MAX_KEPT);
+        let ids = ids.get(..ids.len().min(MAX_KEPT)).unwrap_or_default();
+        let before = self.known.len();
+        self.known.retain(|id, _| ids.contains(id));
+        let mut changed = self.known.len() != before;
+        for id in ids {
+            if !self.known.contains_key(id)
+                && let Ok(dir) = self.state.run(id.as_str())
+            {
+                self.known.insert(id.clone(), Known::new(dir));
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    fn compose(&self, waiting: Vec<Waiting>) -> Ledger {
+        let mine = |run: &Run| self.stack.as_ref().is_none_or(|s| run.plan.stack == *s);
+        let mut ledger = Ledger { older: self.older, waiting, ..Ledger::default() };
+        let runs: Vec<(&Known, &Arc<Run>)> = self
+            .known
+            .values()
+            .rev()
+            .filter_map(|k| Some((k, k.run.as_ref()?)))
+            .filter(|(_, run)| mine(run))
+            .collect();
+        (ledger.owed, ledger.interlocks) = Facts::of(runs.iter().map(|(_, r)| r.as_ref()), &self.rules);
+        for (known, run) in runs {
+            ledger.runs.push(run.line(known.alive));
+            if run.ended.is_none() || self.chosen.as_ref() == Some(&run.id) {
+                ledger.open.push(Arc::clone(run));
+                if !known.tail.is_empty() {
+                    ledger.tails.push((run.id.clone(), known.tail.clone()));
+                }
+            }
+        }
+        ledger.broken = self
+            .known
+            .iter()
+            .rev()
+            .filter_map(|(id, k)| Some((id.to_string(), k.broken.clone()?)))
+            .take(MAX_BROKEN)
+            .collect();
+        ledger
+    }
+
+    /// Whether a run stands in nobody's way.
+    pub fn is_over(&self, run: &RunId) -> bool {
+        is_over(&self.state, run)
+    }
+}
+
+impl Stamp {
+    fn of(is: &fs::Metadata) -> Stamp {
+        Stamp { inode: is.ino(), size: is.size(), mtime: (is.mtime(), is.mtime_nsec()) }
+    }
+}
+
+impl Known {
+    fn new(dir: RunDir) -> Known {
+        Known {
+            dir,
+            follow: Follow::new(),
+            run: None,
+            broken: None,
+            journal: None,
+            alive: false,
+            tail: Vec::new(),
+            tail_of: None,
+        }
+    }
+
+    /// Reads what was added. Whether anything is different from before.
+    fn look(&mut self) -> bool {
+        // Asked first, so that the last lines of a runner that ends meanwhile are read.
+        let alive = has_runner(&self.dir);
+        let mut changed = alive != self.alive;
+        self.alive = alive;
+        let stamp = fs::symlink_metadata(self.dir.journal()).ok().as_ref().map(Stamp::of);
+        if stamp.is_some() && stamp != self.journal {
+            self.journal = stamp;
+            self.read();
+            changed = true;
+        }
+        changed | self.look_at_tail()
+    }
+
+    fn read(&mut self) {
+        let before = self.broken.take();
+        match self.more() {
+            Ok(()) => {}
+            // It may have been cut back by its runner between two looks: once from the start.
+            Err(JournalError::Damaged { .. }) if before.is_none() && self.follow.entries() > 0 => {
+                (self.follow, self.run) = (Follow::new(), None);
+                if let Err(why) = self.more() {
+                    self.broken = Some(self.in_words(&why));
+                }
+            }
+            Err(why) => self.broken = Some(self.in_words(&why)),
+        }
+    }
+
+    fn in_words(&self, why: &JournalError) -> String {
+        match word_on(&self.dir) {
+            Some(word) => format!("{why}; {word}"),
+            None => why.to_string(),
+        }
+    }
+
+    fn more(&mut self) -> Result<(), JournalError> {
+        let entries = self.follow.more(&self.dir.journal())?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let line = self.follow.entries() - entries.len() as u64;
+        let illegal = |at: u64, why: String| JournalError::Damaged { line: at, why };
+        match &mut self.run {
+            Some(run) => {
+                let run = Arc::make_mut(run);
+                for entry in &entries {
+                    run.apply(entry).map_err(|e| illegal(entry.n, e.0))?;
+                }
+            }
+            None => {
+                let plan = super::plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
+                self.run = Some(Arc::new(fold(plan, &entries).map_err(|e| illegal(line + 1, e))?));
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of what the current step prints.
+    fn look_at_tail(&mut self) -> bool {
+        let file = self.run.as_ref().filter(|r| r.ended.is_none()).and_then(|r| tail::current(&self.dir, r));
+        let stamp = file.as_ref().and_then(|f| fs::symlink_metadata(f).ok()).as_ref().map(Stamp::of);
+        if stamp == self.tail_of {
+            return false;
+        }
+        self.tail_of = stamp;
+        let tail = file.map(|f| tail::read(&f)).unwrap_or_default();
+        let changed = tail != self.tail;
+        self.tail = tail;
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests;

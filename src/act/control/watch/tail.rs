@@ -1,0 +1,58 @@
+//! The end of what a step prints: a bounded read from behind, made safe to show.
+
+use crate::act::output;
+use crate::act::rundir::{self, RunDir};
+use crate::domain::procedure::run::{Phase, Run};
+use crate::domain::text::one_line_bytes;
+use rustix::fs::OFlags;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Lines shown, at most.
+pub const MAX_LINES: usize = 50;
+/// Characters of a line, at most.
+pub const MAX_WIDTH: usize = 400;
+/// Read from the end, in bytes, at most.
+const MAX_READ: u64 = 32 << 10;
+/// Files of one attempt at a step, at most.
+const MAX_FILES: u32 = 9;
+
+/// The file that the step of the moment prints into, when there is one.
+pub(super) fn current(dir: &RunDir, run: &Run) -> Option<PathBuf> {
+    let busy = |i: &usize| {
+        run.steps.get(*i).is_some_and(|s| {
+            matches!(s.phase, Phase::Running | Phase::Verifying { .. } | Phase::InDoubt | Phase::Failed(_))
+        })
+    };
+    let index = run.rolling_back().or_else(|| run.current().filter(busy))?;
+    let (step, state) = (run.plan.steps.get(index)?, run.steps.get(index)?);
+    let first = output::file_of(step.id.as_str(), state.attempts);
+    let stem = first.strip_suffix(".out")?.to_owned();
+    let later = (2..=MAX_FILES).map(|n| format!("{stem}-{n}.out"));
+    std::iter::once(first.clone()).chain(later).map(|n| dir.path().join(n)).take_while(|p| p.exists()).last()
+}
+
+/// The last lines of a file that may be growing.
+pub(super) fn read(path: &Path) -> Vec<String> {
+    let bytes = || {
+        let file = rundir::open(path, OFlags::RDONLY, None).ok()?;
+        let len = file.metadata().ok()?.len();
+        let from = len.saturating_sub(MAX_READ);
+        let mut bytes = vec![0; usize::try_from(len - from).ok()?];
+        // It can only have grown meanwhile, unless somebody cut it: then there is nothing to show.
+        file.read_exact_at(&mut bytes, from).ok()?;
+        Some((bytes, from > 0))
+    };
+    let Some((bytes, cut)) = bytes() else { return Vec::new() };
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let mut lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
+    if cut && lines.len() > 1 {
+        // The first one is only the end of a line.
+        lines.remove(0);
+    }
+    let from = lines.len().saturating_sub(MAX_LINES);
+    lines.iter().skip(from).map(|line| one_line_bytes(line, MAX_WIDTH)).collect()
+}

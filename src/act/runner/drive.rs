@@ -1,0 +1,137 @@
+//! The loop of a runner: asks the machine what must come next, and has it done.
+
+use super::PATIENCE;
+use super::attend::Ears;
+use super::ground::Ground;
+use super::log::Log;
+use super::scribe::{Scribe, Unrecorded};
+use crate::act::step;
+use crate::domain::procedure::event::{Event, Hold, Outcome};
+use crate::domain::procedure::machine::Next;
+use crate::domain::procedure::run::Run;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Between two tries to write what could not be written.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// One run in the hands of its runner.
+pub struct Runner {
+    pub(super) scribe: Scribe,
+    pub(super) ground: Arc<Ground>,
+    pub(super) ears: Ears,
+    pub(super) log: Log,
+    /// Nothing of the plan was looked at yet.
+    pub(super) fresh: bool,
+}
+
+/// Why a runner cannot go on; the run has not ended then.
+#[derive(Debug)]
+pub struct Halt(pub String);
+
+impl Runner {
+    pub fn new(scribe: Scribe, ground: Arc<Ground>, ears: Ears, log: Log, fresh: bool) -> Runner {
+        Runner { scribe, ground, ears, log, fresh }
+    }
+
+    /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.
+    pub async fn drive(mut self) -> (Outcome, bool) {
+        loop {
+            if let Some(ended) = &self.scribe.run.ended {
+                return (ended.outcome, self.scribe.is_written());
+            }
+            if let Err(Halt(why)) = self.turn().await {
+                self.log.say(&format!("stopped: {why}"));
+                let outcome = if self.scribe.run.in_doubt() { Outcome::InDoubt } else { Outcome::Failed };
+                return (outcome, false);
+            }
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Halt> {
+        self.mind_the_deadline();
+        match self.scribe.run.next() {
+            Next::CheckPreconditions => self.check_preconditions().await,
+            Next::EnterHold { step, why, says } => self.hold(step, why, says).await,
+            Next::Await => {
+                self.hear_one().await;
+                self.settle().await
+            }
+            Next::Begin { step, may_pass } => self.begin(step, may_pass).await,
+            Next::Verify { step } => self.verify(step).await,
+            Next::Ask { step } => self.ask(step, false).await,
+            Next::AskRollBack { step } => self.ask(step, true).await,
+            Next::RollBack { step } => self.roll_back(step).await,
+            Next::End { outcome, why } => self.record(Event::Ended { outcome, why }).await,
+            // Effects are awaited where they begin, and the loop ends before this.
+            Next::Acting { step } => {
+                Err(Halt(format!("step {step} is said to be under way, and this runner did not begin it")))
+            }
+            Next::Ended => Ok(()),
+        }
+    }
+
+    async fn hold(&mut self, step: usize, why: Hold, says: String) -> Result<(), Halt> {
+        // What can be proved needs nobody's word.
+        if matches!(why, Hold::Planned | Hold::Manual) && self.scribe.run.may_pass(step) {
+            let still = move |run: &Run| matches!(run.next(), Next::EnterHold { step: s, .. } if s == step);
+            if self.pass_over(step, still).await? || !still(&self.scribe.run) {
+                return Ok(());
+            }
+        }
+        let step = self.scribe.id_of(step);
+        self.record(Event::HoldEntered { step, why, says }).await
+    }
+
+    /// After a lost runner: asks the system what became of an effect or of its undoing.
+    async fn ask(&mut self, index: usize, rollback: bool) -> Result<(), Halt> {
+        let ground = Arc::clone(&self.ground);
+        let Some(step) = ground.step(index) else { return Err(absent(index)) };
+        let state = &self.scribe.run.steps[index];
+        let (action, before) = match (&step.rollback, rollback) {
+            (Some(undo), true) => (&undo.action, self.scribe.before_rollback(&step.id).to_owned()),
+            _ => (&step.action, state.before.clone()),
+        };
+        let answer = match ground.setting(step, state.attempts) {
+            Ok(setting) => {
+                let look = async { step::ask(action, &before, &setting).await };
+                match self.attend(look, |run| run.abort.is_none()).await {
+                    Some(answer) => answer,
+                    None => return self.settle().await,
+                }
+            }
+            Err(why) => step::Answer::unknown(why),
+        };
+        self.record(Event::Asked { step: step.id.clone(), truth: answer.truth, says: answer.says }).await
+    }
+
+    /// Records what happened, and has it on disk.
+    pub(super) async fn record(&mut self, event: Event) -> Result<(), Halt> {
+        match self.scribe.record(event) {
+            Ok(()) => Ok(()),
+            Err(why @ Unrecorded::Illegal(_)) => Err(Halt(format!("failed to {why}"))),
+            Err(Unrecorded::Unwritten(why)) => {
+                self.log.say(&format!("failed to {why}"));
+                self.settle().await
+            }
+        }
+    }
+
+    /// Waits until all that holds is on disk: it tries for [`PATIENCE`], and hears meanwhile.
+    pub(super) async fn settle(&mut self) -> Result<(), Halt> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let Err(why) = self.scribe.flush() else { return Ok(()) };
+            if Instant::now() >= until {
+                return Err(Halt(format!("failed to {why}; tried for {} s", PATIENCE.as_secs())));
+            }
+            let pause = tokio::time::sleep(RETRY);
+            self.attend(pause, |_| true).await;
+        }
+    }
+}
+
+pub(super) fn absent(index: usize) -> Halt {
+    Halt(format!("the plan has no step {}", index + 1))
+}

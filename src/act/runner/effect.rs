@@ -1,0 +1,164 @@
+//! Effects: the intent on disk, then the deed within its time, then what came of it on disk.
+
+use super::drive::{Halt, Runner, absent};
+use super::scribe::Unrecorded;
+use crate::act::step::{self, Left, Setting};
+use crate::act::stop::Stop;
+use crate::domain::procedure::action::Action;
+use crate::domain::procedure::event::{Effected, Event};
+use crate::domain::procedure::machine::Next;
+use crate::domain::procedure::plan::Step;
+use crate::domain::procedure::run::Run;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long something that was told to end may take, with its KILL, before it is left to itself.
+const END_GRACE: Duration = Duration::from_secs(20);
+/// How long is looked at what an aborted step left.
+const LAST_LOOK: Duration = Duration::from_secs(15);
+
+impl Runner {
+    /// Carries a step out, unless proof passes it over.
+    pub(super) async fn begin(&mut self, index: usize, may_pass: bool) -> Result<(), Halt> {
+        let still = move |run: &Run| matches!(run.next(), Next::Begin { step, .. } if step == index);
+        if may_pass && (self.pass_over(index, still).await? || !still(&self.scribe.run)) {
+            return Ok(());
+        }
+        let ground = Arc::clone(&self.ground);
+        let Some(step) = ground.step(index) else { return Err(absent(index)) };
+        let attempt = self.scribe.run.steps[index].attempts.saturating_add(1);
+        let setting = ground.setting(step, attempt);
+        let (before, impossible) = match &setting {
+            Ok(setting) => {
+                let look = async { step::target(&step.action, setting).await };
+                let Some(target) = self.attend(look, still).await else { return self.settle().await };
+                (target.state, target.impossible)
+            }
+            Err(why) => (String::new(), Some(why.clone())),
+        };
+        self.intend(Event::Intended { step: step.id.clone(), attempt, before })?;
+        let left = match (setting, impossible) {
+            (Ok(setting), None) => self.perform(&step.action, &setting, step.timeout).await,
+            (_, why) => Left::failed(format!("it cannot work here: {}", why.unwrap_or_default())),
+        };
+        let killed = matches!(left.result, Effected::Killed { .. });
+        let Left { result, output } = left;
+        self.record(Event::Finished { step: step.id.clone(), attempt, result, output }).await?;
+        if killed {
+            self.last_look(step, attempt).await?;
+        }
+        Ok(())
+    }
+
+    /// Has an intent on disk, or nothing happens: there is no second try.
+    fn intend(&mut self, event: Event) -> Result<(), Halt> {
+        self.scribe.record(event).map_err(|why| match why {
+            Unrecorded::Illegal(_) => Halt(format!("failed to {why}")),
+            Unrecorded::Unwritten(_) => Halt(format!("failed to {why}; the step was not begun")),
+        })
+    }
+
+    /// Undoes a step.
+    pub(super) async fn roll_back(&mut self, index: usize) -> Result<(), Halt> {
+        let ground = Arc::clone(&self.ground);
+        let Some(step) = ground.step(index) else { return Err(absent(index)) };
+        let Some(undo) = &step.rollback else {
+            return Err(Halt(format!("step `{}` has no rollback", step.id)));
+        };
+        let still = move |run: &Run| matches!(run.next(), Next::RollBack { step } if step == index);
+        let setting = ground.setting(step, self.scribe.run.steps[index].attempts);
+        let before = match &setting {
+            Ok(setting) => {
+                let look = async { step::target(&undo.action, setting).await };
+                let Some(target) = self.attend(look, still).await else { return self.settle().await };
+                target.state
+            }
+            Err(_) => String::new(),
+        };
+        self.intend(Event::RollbackIntended { step: step.id.clone(), before })?;
+        let result = match setting {
+            Ok(setting) => self.perform(&undo.action, &setting, undo.timeout).await.result,
+            Err(why) => Effected::Failed { why: format!("it cannot work here: {why}") },
+        };
+        let result = match (result, &undo.verify) {
+            (Effected::Done { says }, Some(check)) => self.verify_undone(check, &says).await,
+            (result, _) => result,
+        };
+        self.record(Event::RollbackFinished { step: step.id.clone(), result }).await
+    }
+
+    /// Has an action done within its time. Told to end, by a person or because its time is over,
+    /// it gets [`END_GRACE`] for that, and is then left to itself, which is said.
+    async fn perform(&mut self, action: &Action, setting: &Setting<'_>, within: Duration) -> Left {
+        let stop = Stop::new();
+        let work = step::perform(action, setting, &stop);
+        tokio::pin!(work);
+        let mut until = Instant::now() + within;
+        let (mut timed_out, mut aborted) = (false, false);
+        let left = loop {
+            tokio::select! {
+                biased;
+                left = &mut work => break left,
+                () = tokio::time::sleep_until(until) => {
+                    if timed_out || aborted {
+                        let grace = END_GRACE.as_secs();
+                        break Left::killed(format!("it did not end within {grace} s of being told to, and may still run"));
+                    }
+                    timed_out = true;
+                    stop.stop();
+                    until = Instant::now() + END_GRACE;
+                }
+                () = self.hear_one() => {
+                    if !aborted && self.pass_on_abort(&stop) {
+                        aborted = true;
+                        if !timed_out {
+                            until = Instant::now() + END_GRACE;
+                        }
+                    }
+                }
+            }
+        };
+        let result = match left.result {
+            done @ Effected::Done { .. } => done,
+            Effected::Failed { why } | Effected::TimedOut { why } | Effected::Killed { why } => {
+                if timed_out {
+                    Effected::TimedOut { why: format!("not done within {} s: {why}", within.as_secs_f32()) }
+                } else if aborted {
+                    Effected::Killed { why }
+                } else {
+                    Effected::Failed { why }
+                }
+            }
+        };
+        Left { result, output: left.output }
+    }
+
+    /// What an aborted step left behind, for who aborted it.
+    async fn last_look(&mut self, step: &Step, attempt: u32) -> Result<(), Halt> {
+        let ground = Arc::clone(&self.ground);
+        let look = async {
+            let mut found = Vec::new();
+            if let Ok(setting) = ground.setting(step, attempt) {
+                let target = step::target(&step.action, &setting).await;
+                if !target.state.is_empty() {
+                    found.push(format!("{}: {}", target.what, target.state));
+                }
+            }
+            if let Some(check) = &step.verify {
+                let seen = ground.sight.check(&check.what).await;
+                found.push(seen.says);
+            }
+            found
+        };
+        let bounded = tokio::time::timeout(LAST_LOOK, look);
+        let found = match self.attend(bounded, |_| true).await {
+            Some(Ok(found)) => found.join("; "),
+            _ => format!("no answer within {} s", LAST_LOOK.as_secs()),
+        };
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.record(Event::Note { says: format!("after the abort of step `{}`: {found}", step.id) }).await
+    }
+}

@@ -1,0 +1,175 @@
+//! The runner: carries one approved plan out, from its lock to its last line. What comes next is
+//! the machine's decision (`domain::procedure::machine`); here it is only done.
+//!
+//! When the journal cannot be written, nothing further starts. An effect that is under way is
+//! neither repeated nor cut off for it, since one that is half done is worse than one that is told
+//! late: it is awaited within its own timeout, or ended by an abort, which works without a journal.
+//! Its end is then tried to be written for [`PATIENCE`]. If that succeeds the run goes on; if not,
+//! the runner says so in its log and ends, and the run reads as what the disk says of it: in doubt
+//! at that step, with its lock left for review.
+
+mod attend;
+mod drive;
+mod effect;
+mod ground;
+mod log;
+mod look;
+mod resumed;
+pub mod scribe;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use resumed::{ask_to_resume, is_asked_to_resume};
+
+use super::lock::{self, Lock, Owner};
+use super::policy::ApprovedPlan;
+use super::rundir::{RunDir, StateDir};
+use super::sight::Sight;
+use super::witness::Witness;
+use super::{control, identity};
+use crate::clock::Clock;
+use crate::domain::id::HostId;
+use crate::domain::procedure::event::{Event, Mode, Outcome, Person};
+use crate::stack::spec::Stack;
+use crate::transport::Transport;
+use crate::transport::fetch::access::Access;
+use attend::Ears;
+use drive::Runner;
+use ground::Ground;
+use log::Log;
+use scribe::Scribe;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the end of an effect is tried to be written before the runner gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Everything beside its plan that a runner works with.
+pub struct World {
+    pub stack: Arc<Stack>,
+    /// The way to each host that steps run on.
+    pub ways: BTreeMap<HostId, Arc<Transport>>,
+    /// Secrets and logins.
+    pub access: Arc<Access>,
+    pub sight: Arc<dyn Sight>,
+    pub clock: Arc<dyn Clock>,
+    pub witness: Box<dyn Witness>,
+}
+
+/// Leaves the terminal, the session and the directory that the runner was started from. To be
+/// called first in the runner's process.
+///
+/// # Errors
+/// It cannot leave its directory. That it leads a session already is no error.
+pub fn detach() -> io::Result<()> {
+    let _ = rustix::process::setsid();
+    rustix::process::chdir("/")?;
+    Ok(())
+}
+
+/// Carries the plan of a run out: from the beginning, or, when [`ask_to_resume`] was called, from
+/// where its journal ends. What it cannot do it says in `runner.log` and, where it can be written,
+/// in the journal.
+pub async fn run(state: &StateDir, dir: RunDir, approved: ApprovedPlan, world: World) -> Outcome {
+    let log = Log::open(&dir);
+    let (runner, lock) = match admit(state, &dir, approved, world, &log).await {
+        Ok(admitted) => admitted,
+        Err(why) => {
+            log.say(&format!("failed to {why}"));
+            return Outcome::Refused;
+        }
+    };
+    let (outcome, ended) = runner.drive().await;
+    if ended {
+        if let Err(e) = lock.release() {
+            log.say(&format!("the lock still names this run, which has ended: {e}"));
+        }
+    } else {
+        log.say("the run has not ended; its lock is left for review");
+    }
+    outcome
+}
+
+/// Takes the lock, opens the journal and the socket.
+async fn admit(
+    state: &StateDir,
+    dir: &RunDir,
+    approved: ApprovedPlan,
+    world: World,
+    log: &Log,
+) -> Result<(Runner, Lock), String> {
+    let resumed = resumed::take(dir)?;
+    if resumed.is_none() && dir.journal().exists() {
+        return Err(format!(
+            "begin run {}: it has begun already, and nobody asked for it to be resumed",
+            dir.id()
+        ));
+    }
+    let by = if resumed.is_some() { identity::me() } else { approved.by().clone() };
+    let plan = approved.plan();
+    let owner = Owner {
+        run: dir.id().clone(),
+        procedure: plan.procedure.clone(),
+        by: by.clone(),
+        since: world.clock.now().wall,
+        runner: std::process::id(),
+    };
+    let lock = lock::take(state, &plan.stack, &plan.lock, &owner, |run| control::is_over(state, run))
+        .map_err(|denied| denied.to_string())?;
+    let (ground, witness) = Ground::of(dir, plan.clone(), world);
+    let clock = Arc::clone(&ground.clock);
+    let scribe = match resumed {
+        None => begin(dir, &approved, clock, witness),
+        Some(mode) => resume(dir, &approved, mode, by, clock, witness),
+    };
+    let scribe = match scribe {
+        Ok(scribe) => scribe,
+        Err(why) => {
+            // What never began, or had ended before, holds nobody up.
+            if control::is_over(state, dir.id()) {
+                let _ = lock.release();
+            }
+            return Err(why);
+        }
+    };
+    let ears = Ears::open(dir).unwrap_or_else(|why| {
+        log.say(&format!("requests cannot be taken: {why}; SIGTERM aborts"));
+        Ears::deaf()
+    });
+    Ok((Runner::new(scribe, ground, ears, log.clone(), resumed.is_none()), lock))
+}
+
+fn begin(
+    dir: &RunDir,
+    approved: &ApprovedPlan,
+    clock: Arc<dyn Clock>,
+    witness: Box<dyn Witness>,
+) -> Result<Scribe, String> {
+    let started = Event::Started {
+        run: dir.id().clone(),
+        plan: approved.hash().clone(),
+        by: approved.by().clone(),
+        confirmed: approved.confirmed().clone(),
+        runner: std::process::id(),
+    };
+    Scribe::begin(dir, approved.plan().clone(), started, clock, witness)
+}
+
+fn resume(
+    dir: &RunDir,
+    approved: &ApprovedPlan,
+    mode: Mode,
+    by: Person,
+    clock: Arc<dyn Clock>,
+    witness: Box<dyn Witness>,
+) -> Result<Scribe, String> {
+    let mut scribe = Scribe::reopen(dir, approved.plan().clone(), clock, witness)?;
+    scribe
+        .record(Event::Resumed { by, runner: std::process::id(), mode })
+        .map_err(|why| format!("resume run {}: {why}", dir.id()))?;
+    Ok(scribe)
+}

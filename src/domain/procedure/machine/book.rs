@@ -1,0 +1,68 @@
+//! What the machine remembers of a run beyond what is shown of it.
+
+use crate::domain::procedure::event::{Hold, Outcome, Truth};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What the machine remembers of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::domain::procedure) struct Book {
+    /// The step whose turn it is. Those before it came to an end.
+    pub at: usize,
+    /// One for each step.
+    pub marks: Vec<Mark>,
+    /// What a person's "stop" at a hold makes of the run.
+    pub stopped: Option<(Outcome, String)>,
+    /// An abort was requested, be it before a resume: no step starts any more, ever.
+    pub aborted: bool,
+    /// From when the deadline counts, and how much of the time since then was spent in holds.
+    pub began: Timestamp,
+    pub held: Duration,
+}
+
+/// What the machine remembers of one step.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::domain::procedure) struct Mark {
+    /// It came to its end, and the next one's turn comes.
+    pub over: bool,
+    /// Its planned hold was released.
+    pub released: bool,
+    /// What it failed by was its verification, so that its effect did happen.
+    pub unverified: bool,
+    /// It failed, timed out or was in doubt, and a person went on regardless.
+    pub by_word: bool,
+    /// The system says that its only intent did not come to be.
+    pub did_not: bool,
+    /// What the system said when it was asked, of this doubt.
+    pub asked: Option<Truth>,
+    pub pending: Pending,
+    pub back: Back,
+    /// The entries of its last intent and of its good end: an order that no clock can turn.
+    pub intended: Option<u64>,
+    pub proved: Option<u64>,
+}
+
+/// What must be done about a failed step, or one in doubt, before anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::domain::procedure) enum Pending {
+    #[default]
+    Nothing,
+    Hold(Hold),
+    /// Its own rollback, as its `on_failure` says.
+    RollBack,
+}
+
+/// Where the rollback of a step is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::domain::procedure) enum Back {
+    #[default]
+    No,
+    Running,
+    /// Intended by a runner that died; what the system said of it, when it was asked.
+    InDoubt(Option<Truth>),
+}
+
+/// From one moment to another; zero when the clock went back between them.
+pub(in crate::domain::procedure) fn span(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}

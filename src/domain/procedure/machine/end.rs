@@ -1,0 +1,68 @@
+//! How runs end, and how one is given up whose runner is gone.
+
+use super::{Illegal, Next};
+use crate::domain::procedure::event::{Mode, Outcome};
+use crate::domain::procedure::run::{Ended, Phase, Run};
+use jiff::Timestamp;
+
+impl Run {
+    /// How a run ends that is given up now, in whatever state it is: for `Ended` by who aborts a
+    /// run whose runner is gone, and by a runner that cannot go on.
+    pub fn given_up(&self) -> (Outcome, String) {
+        if let Next::End { outcome, why } = self.next() {
+            return (outcome, why);
+        }
+        let open = self.steps.iter().position(|s| s.phase.is_open()).or_else(|| self.rolling_back());
+        match open {
+            Some(i) if self.in_doubt() => {
+                let id = &self.plan.steps[i].id;
+                (Outcome::InDoubt, format!("given up; step `{id}` was intended and its outcome is not known"))
+            }
+            _ if self.in_doubt() => (Outcome::InDoubt, "given up; a rollback is in doubt".to_owned()),
+            _ if self.abort.is_some() => (Outcome::Aborted, "aborted, and given up".to_owned()),
+            _ => (Outcome::Failed, "given up".to_owned()),
+        }
+    }
+
+    pub(super) fn end(&mut self, outcome: Outcome, why: &str, at: Timestamp) -> Result<(), Illegal> {
+        self.may_end(outcome)?;
+        let aborted = self.abort.is_some();
+        self.hold = None;
+        for state in &mut self.steps {
+            match &state.phase {
+                Phase::Waiting => state.phase = Phase::WillNotRun(format!("the run ended: {why}")),
+                Phase::Running => state.phase = Phase::InDoubt,
+                Phase::Verifying { .. } if aborted => {
+                    state.phase = Phase::Killed("aborted before it was verified".to_owned());
+                }
+                _ => {}
+            }
+        }
+        self.ended = Some(Ended { outcome, why: why.to_owned(), at });
+        Ok(())
+    }
+
+    /// What a run may not be said to be.
+    fn may_end(&self, outcome: Outcome) -> Result<(), Illegal> {
+        let due = match self.next() {
+            Next::End { outcome, .. } => Some(outcome),
+            _ => None,
+        };
+        if due == Some(outcome) {
+            return Ok(());
+        }
+        let begun = (0..self.steps.len()).any(|i| self.carried_out(i));
+        let good = match outcome {
+            // Only when all is done.
+            Outcome::Verified | Outcome::RolledBack => false,
+            Outcome::Refused => !begun && !self.in_doubt() && self.mode == Mode::Continue,
+            Outcome::InDoubt => self.in_doubt(),
+            Outcome::Aborted => self.abort.is_some() && !self.in_doubt(),
+            Outcome::Failed => due != Some(Outcome::Verified) && !self.in_doubt(),
+        };
+        if good {
+            return Ok(());
+        }
+        Err(Illegal(format!("the run cannot end as {outcome:?} now")))
+    }
+}

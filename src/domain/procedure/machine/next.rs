@@ -1,0 +1,193 @@
+//! What must come next: the one place that decides it, for the runner and for what may be written.
+
+use super::Next;
+use super::book::{Back, Pending};
+use crate::domain::procedure::action::Action;
+use crate::domain::procedure::event::{Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::run::{Phase, Run};
+
+impl Run {
+    /// What must come next, by what is journalled.
+    pub fn next(&self) -> Next {
+        if self.ended.is_some() {
+            return Next::Ended;
+        }
+        if let Some(step) = self.under_way() {
+            return Next::Acting { step };
+        }
+        if let Some((step, asked)) = self.rollback_in_doubt() {
+            // Going on needs its preconditions; undoing does not.
+            return match self.gate() {
+                Some(gate) if self.abort.is_none() && self.mode == Mode::Continue => gate,
+                _ => self.next_of_doubtful_rollback(step, asked),
+            };
+        }
+        if self.mode == Mode::Rollback {
+            return self.next_back();
+        }
+        if self.abort.is_some() {
+            return self.next_of_aborted();
+        }
+        if let Some((outcome, why)) = &self.book.stopped {
+            return Next::End { outcome: *outcome, why: why.clone() };
+        }
+        if self.hold.is_some() {
+            return Next::Await;
+        }
+        if let Some(gate) = self.gate() {
+            return gate;
+        }
+        match self.current() {
+            Some(step) => self.next_of(step),
+            None => self.verdict(),
+        }
+    }
+
+    /// The step whose effect or rollback is under way in this runner.
+    fn under_way(&self) -> Option<usize> {
+        let turn = self.current().filter(|i| self.steps[*i].phase == Phase::Running);
+        turn.or_else(|| self.rolling_back())
+    }
+
+    /// What the preconditions demand, when they are not known to hold.
+    fn gate(&self) -> Option<Next> {
+        match &self.preconditions {
+            None => Some(Next::CheckPreconditions),
+            Some(failed) if failed.is_empty() => None,
+            Some(failed) => {
+                let outcome = if self.in_doubt() {
+                    Outcome::InDoubt
+                } else if (0..self.steps.len()).any(|i| self.carried_out(i)) {
+                    Outcome::Failed
+                } else {
+                    Outcome::Refused
+                };
+                Some(Next::End { outcome, why: format!("needs {}", failed.join("; ")) })
+            }
+        }
+    }
+
+    /// Whether an effect or a rollback was intended whose outcome is not known.
+    pub fn in_doubt(&self) -> bool {
+        self.steps.iter().enumerate().any(|(i, s)| s.phase.is_open() && !self.undone(i))
+            || self.book.marks.iter().any(|m| m.back != Back::No)
+    }
+
+    fn next_of_aborted(&self) -> Next {
+        let now = self.abort.as_ref().is_some_and(|a| a.now);
+        if let Some(step) = self.current().filter(|_| !now) {
+            // "Finish the step that runs": its verification, and its own rollback when that fails.
+            match self.steps[step].phase {
+                Phase::Verifying { .. } => return Next::Verify { step },
+                Phase::Failed(_) if self.book.marks[step].pending == Pending::RollBack => {
+                    return Next::RollBack { step };
+                }
+                _ => {}
+            }
+        }
+        if let Some(step) = self.steps.iter().position(|s| s.phase == Phase::InDoubt) {
+            let why = format!("aborted; step `{}` is in doubt", self.plan.steps[step].id);
+            return Next::End { outcome: Outcome::InDoubt, why };
+        }
+        let by = self.abort.as_ref().map_or("", |a| a.by.login.as_str());
+        let why = match self.current() {
+            Some(i) => match &self.steps[i].phase {
+                Phase::Killed(why) => {
+                    format!("aborted by {by} in the middle of step `{}`: {why}", self.plan.steps[i].id)
+                }
+                Phase::Verifying { .. } => {
+                    format!("aborted by {by} before step `{}` was verified", self.plan.steps[i].id)
+                }
+                Phase::Failed(why) => {
+                    format!("aborted by {by}; step `{}` had failed: {why}", self.plan.steps[i].id)
+                }
+                _ => format!("aborted by {by} before step `{}`", self.plan.steps[i].id),
+            },
+            None => format!("aborted by {by} after the last step"),
+        };
+        Next::End { outcome: Outcome::Aborted, why }
+    }
+
+    /// What must come next about the step whose turn it is.
+    fn next_of(&self, i: usize) -> Next {
+        let (step, mark) = (&self.plan.steps[i], &self.book.marks[i]);
+        match (&self.steps[i].phase, mark.pending) {
+            (Phase::Waiting, _) => self.next_of_waiting(i),
+            (Phase::Verifying { .. }, _) => Next::Verify { step: i },
+            (Phase::InDoubt, _) if mark.asked == Some(Truth::Unknown) => Next::EnterHold {
+                step: i,
+                why: Hold::InDoubt,
+                says: format!(
+                    "it is not known whether step `{}` happened, and it must not happen twice",
+                    step.id
+                ),
+            },
+            (Phase::InDoubt, _) => Next::Ask { step: i },
+            (Phase::Failed(why), Pending::Hold(hold)) => {
+                let says = match hold {
+                    Hold::TimedOut => format!("the time of step `{}` is over: {why}", step.id),
+                    _ => format!("step `{}` failed: {why}", step.id),
+                };
+                Next::EnterHold { step: i, why: hold, says }
+            }
+            (Phase::Failed(_), Pending::RollBack) => Next::RollBack { step: i },
+            (Phase::Failed(why), Pending::Nothing) => {
+                let undone = match &self.steps[i].rolled_back {
+                    Some(Ok(_)) => "; it was rolled back",
+                    Some(Err(_)) => "; its rollback failed too",
+                    None => "",
+                };
+                let why = format!("step `{}` failed: {why}{undone}", step.id);
+                Next::End { outcome: Outcome::Failed, why }
+            }
+            (phase, _) => {
+                // Every other phase passes the turn on; said rather than panicked about.
+                let why = format!("step `{}` is stuck: {phase:?}", step.id);
+                Next::End { outcome: Outcome::Failed, why }
+            }
+        }
+    }
+
+    fn next_of_waiting(&self, i: usize) -> Next {
+        let step = &self.plan.steps[i];
+        if let Some(says) = step.hold.as_ref().filter(|_| !self.book.marks[i].released) {
+            return Next::EnterHold { step: i, why: Hold::Planned, says: says.clone() };
+        }
+        if let Action::Manual(manual) = &step.action {
+            return Next::EnterHold { step: i, why: Hold::Manual, says: manual.instruction.clone() };
+        }
+        Next::Begin { step: i, may_pass: self.may_pass(i) }
+    }
+
+    /// How a run ends whose last step came to its end.
+    fn verdict(&self) -> Next {
+        let mut wrong = Vec::new();
+        for (i, state) in self.steps.iter().enumerate() {
+            let id = &self.plan.steps[i].id;
+            match &state.phase {
+                Phase::Failed(why) => wrong.push(format!("step `{id}` failed: {why}")),
+                Phase::FailedAndPassed(why) if self.book.marks[i].by_word => {
+                    wrong.push(format!("step `{id}` failed: {why}"));
+                }
+                _ => {}
+            }
+        }
+        if wrong.is_empty() {
+            return Next::End { outcome: Outcome::Verified, why: self.proof() };
+        }
+        Next::End { outcome: Outcome::Failed, why: wrong.join("; ") }
+    }
+
+    fn proof(&self) -> String {
+        let count = |f: fn(&Phase) -> bool| self.steps.iter().filter(|s| f(&s.phase)).count();
+        let parts = [
+            (count(|p| matches!(p, Phase::Verified(_))), "verified"),
+            (count(|p| matches!(p, Phase::Skipped(_))), "passed over with proof"),
+            (count(|p| matches!(p, Phase::Done(_))), "done"),
+            (count(|p| matches!(p, Phase::FailedAndPassed(_))), "failed and made good"),
+        ];
+        let said: Vec<String> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        if said.is_empty() { "nothing was to be done".to_owned() } else { said.join(", ") }
+    }
+}

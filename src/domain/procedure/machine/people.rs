@@ -1,0 +1,243 @@
+//! What people say to a run: holds and their answers, aborts, resumes.
+
+use super::book::{Back, Pending, span};
+use super::{Illegal, Next};
+use crate::domain::id::StepId;
+use crate::domain::procedure::action::Action;
+use crate::domain::procedure::event::{Choice, Hold, Mode, Outcome, Person};
+use crate::domain::procedure::run::{Abort, Held, Phase, Run};
+use jiff::Timestamp;
+
+/// What a person can answer to each kind of hold.
+pub fn choices(why: Hold) -> &'static [Choice] {
+    match why {
+        Hold::Planned | Hold::Manual => &[Choice::GoOn, Choice::Stop],
+        Hold::TimedOut | Hold::Failed | Hold::InDoubt => &[Choice::GoOn, Choice::Again, Choice::Stop],
+    }
+}
+
+impl Run {
+    pub(super) fn enter_hold(
+        &mut self,
+        step: &StepId,
+        why: Hold,
+        says: &str,
+        at: Timestamp,
+    ) -> Result<(), Illegal> {
+        let i = self.found(step)?;
+        match self.next() {
+            Next::EnterHold { step, why: due, .. } if step == i && due == why => {}
+            other => {
+                return Err(Illegal(format!("no such hold is due at `{step}`: {}", self.instead(&other))));
+            }
+        }
+        self.hold = Some(Held {
+            step: step.clone(),
+            why,
+            says: says.to_owned(),
+            since: at,
+            choices: choices(why).to_vec(),
+        });
+        Ok(())
+    }
+
+    pub(super) fn release_hold(
+        &mut self,
+        step: &StepId,
+        by: &Person,
+        choice: Choice,
+        note: Option<&str>,
+        n: u64,
+        at: Timestamp,
+    ) -> Result<(), Illegal> {
+        let i = self.found(step)?;
+        let Some(held) = self.hold.as_ref().filter(|h| h.step == *step) else {
+            return Err(Illegal(format!("the run does not wait at step `{step}`")));
+        };
+        if self.abort.is_some() {
+            return Err(Illegal("an abort was requested".to_owned()));
+        }
+        if !held.choices.contains(&choice) {
+            return Err(Illegal(format!("this hold at step `{step}` has no such answer")));
+        }
+        let (why, since) = (held.why, held.since);
+        let note = note.map(str::trim).filter(|n| !n.is_empty());
+        let must_note = matches!(&self.plan.steps[i].action, Action::Manual(m) if m.note);
+        if why == Hold::Manual && choice == Choice::GoOn && must_note && note.is_none() {
+            return Err(Illegal(format!("step `{step}` needs a note of what was seen")));
+        }
+        self.hold = None;
+        self.book.held += span(since, at);
+        let word = match note {
+            Some(note) => format!("{}: {note}", by.login),
+            None => by.login.clone(),
+        };
+        match choice {
+            Choice::GoOn => self.go_on(i, why, &word, n, at),
+            Choice::Again if matches!(self.book.marks[i].back, Back::InDoubt(_)) => {
+                self.book.marks[i].back = Back::No;
+            }
+            Choice::Again => {
+                self.book.marks[i].pending = Pending::Nothing;
+                self.steps[i].phase = Phase::Waiting;
+            }
+            Choice::Stop => self.stop(i, why, by, &word, at),
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, i: usize, why: Hold, word: &str, n: u64, at: Timestamp) {
+        match why {
+            Hold::Planned => self.book.marks[i].released = true,
+            Hold::Manual => {
+                let state = &mut self.steps[i];
+                state.attempts = state.attempts.saturating_add(1);
+                state.since = Some(at);
+                state.effected = Some(at);
+                self.book.marks[i].intended = Some(n);
+                self.book.marks[i].did_not = false;
+                self.tally();
+                self.happened(i, &format!("done by {word}"), n, at);
+            }
+            Hold::TimedOut => {
+                self.book.marks[i].by_word = true;
+                // What was left open when the time was over is taken as good by a person.
+                self.happened(i, &format!("its time was over; gone on by {word}"), n, at);
+            }
+            Hold::InDoubt if matches!(self.book.marks[i].back, Back::InDoubt(_)) => {
+                self.rolled_back(i, Ok(format!("taken as done by {word}")));
+            }
+            Hold::InDoubt => {
+                self.book.marks[i].by_word = true;
+                self.steps[i].effected = Some(at);
+                self.happened(i, &format!("taken as done by {word}"), n, at);
+            }
+            Hold::Failed => self.pass_failed(i, word, n, at),
+        }
+    }
+
+    /// "Take it as done" of a failed step: its verification decides, unless that is what failed.
+    /// Then a person answers for it, and the run can no longer end as verified.
+    fn pass_failed(&mut self, i: usize, word: &str, n: u64, at: Timestamp) {
+        if self.plan.steps[i].verify.is_some() && !self.book.marks[i].unverified {
+            self.happened(i, &format!("taken as done by {word}"), n, at);
+            return;
+        }
+        let why = match &self.steps[i].phase {
+            Phase::Failed(why) => why.clone(),
+            _ => String::new(),
+        };
+        self.steps[i].phase = Phase::FailedAndPassed(format!("{why}; gone on by {word}"));
+        let mark = &mut self.book.marks[i];
+        mark.pending = Pending::Nothing;
+        mark.by_word = true;
+        mark.over = true;
+        self.pass_on();
+    }
+
+    fn stop(&mut self, i: usize, why: Hold, by: &Person, word: &str, at: Timestamp) {
+        let id = &self.plan.steps[i].id;
+        match why {
+            Hold::Planned | Hold::Manual => self.request_abort(by, false, at),
+            Hold::TimedOut | Hold::Failed => {
+                self.book.stopped =
+                    Some((Outcome::Failed, format!("stopped at the failed step `{id}` by {word}")));
+            }
+            Hold::InDoubt => {
+                self.book.stopped =
+                    Some((Outcome::InDoubt, format!("stopped by {word}; step `{id}` stays in doubt")));
+            }
+        }
+    }
+
+    /// A second request is as one that also ends the step that runs.
+    pub(super) fn request_abort(&mut self, by: &Person, now: bool, at: Timestamp) {
+        if self.mode == Mode::Continue {
+            self.book.aborted = true;
+        }
+        match &mut self.abort {
+            Some(abort) => abort.now = true,
+            None => self.abort = Some(Abort { by: by.clone(), now, at }),
+        }
+    }
+
+    pub(super) fn resume(&mut self, runner: u32, mode: Mode, at: Timestamp) -> Result<(), Illegal> {
+        self.may_resume(mode)?;
+        let ended = self.ended.take().is_some();
+        self.runner = runner;
+        self.mode = mode;
+        self.abort = None;
+        self.hold = None;
+        self.preconditions = None;
+        self.book.stopped = None;
+        self.book.began = at;
+        self.book.held = std::time::Duration::ZERO;
+        for i in 0..self.steps.len() {
+            self.wake(i, ended);
+        }
+        Ok(())
+    }
+
+    /// Whether it may be resumed so, as far as its journal says; that its runner is gone is for
+    /// the caller to know. The error says why not.
+    pub fn may_resume(&self, mode: Mode) -> Result<(), Illegal> {
+        let outcome = self.ended.as_ref().map(|e| e.outcome);
+        match outcome {
+            Some(Outcome::Verified) => {
+                return Err(Illegal("the run is verified: nothing is left to do".to_owned()));
+            }
+            Some(Outcome::Refused) => return Err(Illegal("nothing was begun: plan it anew".to_owned())),
+            Some(Outcome::RolledBack) => return Err(Illegal("the run is rolled back already".to_owned())),
+            _ => {}
+        }
+        if mode == Mode::Continue && self.mode == Mode::Rollback {
+            return Err(Illegal("its rollback was begun: it can only be rolled back".to_owned()));
+        }
+        if mode == Mode::Continue && self.book.aborted {
+            return Err(Illegal("an abort was requested: it can only be rolled back".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What a new runner makes of a step that it finds; `ended` when the run had ended.
+    fn wake(&mut self, i: usize, ended: bool) {
+        let repeatable = self.repeatable(i);
+        let turn = i == self.book.at;
+        let (state, mark) = (&mut self.steps[i], &mut self.book.marks[i]);
+        if matches!(mark.back, Back::Running | Back::InDoubt(_)) {
+            mark.back = Back::InDoubt(None);
+            return;
+        }
+        if self.mode == Mode::Rollback {
+            mark.pending = Pending::Nothing;
+            // One whose rollback failed is rolled back again.
+            if matches!(state.rolled_back, Some(Err(_))) {
+                state.rolled_back = None;
+            }
+        }
+        match &mut state.phase {
+            Phase::Running | Phase::InDoubt => {
+                state.phase = Phase::InDoubt;
+                mark.asked = None;
+                mark.pending = Pending::Nothing;
+            }
+            Phase::Waiting if self.mode == Mode::Rollback => {
+                state.phase = Phase::WillNotRun("the run is rolled back".to_owned());
+            }
+            Phase::WillNotRun(_) if !mark.over && self.mode == Mode::Continue => state.phase = Phase::Waiting,
+            Phase::Verifying { streak, last, .. } => {
+                *streak = 0;
+                *last = None;
+            }
+            Phase::Failed(_) if self.mode == Mode::Continue && turn && ended => {
+                mark.pending = Pending::Nothing;
+                mark.asked = None;
+                // What is not to be done twice is asked about first, unless it was undone.
+                let undone = matches!(state.rolled_back, Some(Ok(_)));
+                state.rolled_back = None;
+                state.phase = if repeatable || undone { Phase::Waiting } else { Phase::InDoubt };
+            }
+            _ => {}
+        }
+    }
+}

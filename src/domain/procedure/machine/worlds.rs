@@ -1,0 +1,1 @@
+//! Plans and worlds for the machine's tests.

@@ -1,0 +1,214 @@
+//! A run in words: for `runs show`, and for the end of `run`.
+
+use super::event::{Hold, Mode, Outcome, Second};
+use super::ledger::RunState;
+use super::run::{Phase, Run, StepState};
+use crate::domain::text::one_line;
+use crate::domain::units::long_age;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// The longest line, in characters.
+const MAX_LINE: usize = 400;
+
+/// Everything about a run, one safe line each.
+pub fn of(run: &Run, runner_alive: bool) -> Vec<String> {
+    let mut out = vec![
+        format!(
+            "run {}: {} ({}), {} plan {}",
+            run.id,
+            run.plan.name,
+            run.plan.procedure,
+            run.plan.level,
+            run.hash.short()
+        ),
+        format!("stack {}, environment {}", run.plan.title, run.plan.environment),
+        format!("by {}, {}", person(run), run.started),
+    ];
+    out.extend(confirmed(run));
+    if run.mode == Mode::Rollback {
+        out.push("is rolled back".to_owned());
+    }
+    out.push(String::new());
+    out.extend(steps(run));
+    out.push(String::new());
+    out.extend(end(run, runner_alive));
+    for (at, note) in &run.notes {
+        out.push(format!("note {at}: {note}"));
+    }
+    safe(&out)
+}
+
+/// How it stands or ended, what is owed, and what can be done now.
+pub fn summary(run: &Run, runner_alive: bool) -> Vec<String> {
+    let mut out = Vec::new();
+    for (i, state) in run.steps.iter().enumerate() {
+        if matches!(
+            state.phase,
+            Phase::Failed(_) | Phase::InDoubt | Phase::Killed(_) | Phase::FailedAndPassed(_)
+        ) {
+            out.push(step(run, i, state));
+        }
+    }
+    out.extend(end(run, runner_alive));
+    safe(&out)
+}
+
+/// An outcome as one word or two.
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Verified => "verified",
+        Outcome::Failed => "failed",
+        Outcome::Refused => "refused",
+        Outcome::InDoubt => "in doubt",
+        Outcome::Aborted => "aborted",
+        Outcome::RolledBack => "rolled back",
+    }
+}
+
+fn safe(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|l| one_line(l, MAX_LINE)).collect()
+}
+
+fn person(run: &Run) -> String {
+    let from = run.by.from.as_ref().map_or(String::new(), |f| format!(" from {f}"));
+    format!("{} (uid {}){from}", run.by.login, run.by.uid)
+}
+
+fn confirmed(run: &Run) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(reason) = &run.confirmed.reason {
+        out.push(format!("reason: {reason}"));
+    }
+    match &run.confirmed.second {
+        Some(Second::Approved(second)) => {
+            out.push(format!("approved by {} (uid {})", second.login, second.uid));
+        }
+        Some(Second::BreakGlass { waited_s }) => {
+            out.push(format!("BREAK GLASS: no second person; waited {waited_s} s"));
+        }
+        None => {}
+    }
+    out
+}
+
+fn steps(run: &Run) -> Vec<String> {
+    run.steps.iter().enumerate().map(|(i, state)| step(run, i, state)).collect()
+}
+
+fn step(run: &Run, i: usize, state: &StepState) -> String {
+    let plan = &run.plan.steps[i];
+    let (word, says) = phase(&state.phase);
+    let mut line = vec![format!("{:>2}  {word:<11} {}: {}", i + 1, plan.id, plan.name)];
+    line.extend(says);
+    if let (Some(since), Some(ended)) = (state.since, state.ended) {
+        line.push(format!("took {}", long_age(span(since, ended))));
+    }
+    if state.attempts > 1 {
+        line.push(format!("{} attempts", state.attempts));
+    }
+    match &state.rolled_back {
+        Some(Ok(says)) => line.push(format!("rolled back: {says}")),
+        Some(Err(why)) => line.push(format!("ROLLBACK FAILED: {why}")),
+        None => {}
+    }
+    for output in &state.outputs {
+        let cut = match output.dropped {
+            0 => String::new(),
+            more => format!(", CUT: {more} more dropped"),
+        };
+        line.push(format!("kept {} ({} bytes{cut})", output.file, output.bytes));
+    }
+    line.join(" · ")
+}
+
+/// A phase as one word or two, and what is said of it.
+pub fn phase(phase: &Phase) -> (&'static str, Option<String>) {
+    match phase {
+        Phase::Waiting => ("waiting", None),
+        Phase::Running => ("running", None),
+        Phase::Verifying { streak, needed, last } => {
+            let seen = last.as_ref().map_or(String::new(), |s| format!(": {}", s.says));
+            ("verifying", Some(format!("{streak} of {needed} good{seen}")))
+        }
+        Phase::Verified(says) => ("verified", Some(says.clone())),
+        Phase::Done(says) => ("done", Some(says.clone())),
+        Phase::Skipped(says) => ("not needed", Some(says.clone())),
+        Phase::Failed(why) => ("FAILED", Some(why.clone())),
+        Phase::FailedAndPassed(why) => ("failed, on", Some(why.clone())),
+        Phase::InDoubt => ("IN DOUBT", Some("it was intended, and its outcome is not known".to_owned())),
+        Phase::Killed(why) => ("ended", Some(why.clone())),
+        Phase::WillNotRun(why) => ("will not run", Some(why.clone())),
+    }
+}
+
+fn end(run: &Run, runner_alive: bool) -> Vec<String> {
+    let mut out = Vec::new();
+    match run.state(runner_alive) {
+        RunState::Running => {
+            let at = run.current().and_then(|i| run.plan.steps.get(i)).map(|s| s.id.as_str());
+            out.push(format!("runs, at step {}", at.unwrap_or("-")));
+        }
+        RunState::Held => {
+            if let Some(hold) = &run.hold {
+                out.push(format!(
+                    "waits for a person at step {} ({}): {}",
+                    hold.step,
+                    hold_word(hold.why),
+                    hold.says
+                ));
+                out.push(format!("answer with: quarterdeck runs release-hold {}", run.id));
+            }
+        }
+        RunState::Lost => {
+            let (_, why) = run.given_up();
+            out.push(format!("its runner is gone and it has not ended: {why}"));
+        }
+        RunState::Ended(how) => {
+            let (at, why) = run.ended.as_ref().map_or((run.last.1, ""), |e| (e.at, e.why.as_str()));
+            let took = long_age(span(run.started, at));
+            out.push(format!("{} after {took}: {why}", outcome(how).to_uppercase()));
+        }
+    }
+    for owe in &run.owed {
+        let by = owe.by.as_ref().map_or(String::new(), |by| format!("; settled by: quarterdeck run {by}"));
+        out.push(format!("OWED: {}{by}", owe.says));
+    }
+    out.extend(ways_on(run, runner_alive));
+    out
+}
+
+/// What can be done about a run that stopped.
+fn ways_on(run: &Run, runner_alive: bool) -> Vec<String> {
+    if runner_alive && run.ended.is_none() {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    if run.may_resume(Mode::Continue).is_ok() {
+        out.push(format!("go on with: quarterdeck runs resume {}", run.id));
+    }
+    let undoable = (0..run.steps.len())
+        .any(|i| run.carried_out(i) && !run.undone(i) && run.plan.steps[i].rollback.is_some());
+    if undoable && run.may_resume(Mode::Rollback).is_ok() {
+        out.push(format!("undo it with: quarterdeck runs resume {} --rollback", run.id));
+    }
+    if run.ended.is_none() {
+        out.push(format!("give it up with: quarterdeck runs abort {}", run.id));
+    }
+    out
+}
+
+/// Why a run waits, as a few words.
+pub fn hold_word(why: Hold) -> &'static str {
+    match why {
+        Hold::Planned => "planned",
+        Hold::TimedOut => "its time is over",
+        Hold::Failed => "it failed",
+        Hold::Manual => "to be done by hand",
+        Hold::InDoubt => "in doubt",
+    }
+}
+
+fn span(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,63 @@
+//! What every screen says of runs: what is under way, what waits, what is in doubt, what is owed.
+
+use super::alerts::safe;
+use super::tone::Tone;
+use crate::clock::Now;
+use crate::domain::procedure::event::Outcome;
+use crate::domain::procedure::ledger::{Ledger, Line, RunState};
+use crate::domain::units::short_age;
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// One thing to be said on every screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Badge {
+    pub tone: Tone,
+    /// For a header that is full.
+    pub short: String,
+    pub long: String,
+}
+
+/// How long ago a moment on the wall clock was; zero when the clock went back.
+pub fn ago(then: Timestamp, now: Now) -> Duration {
+    Duration::try_from(now.wall.duration_since(then)).unwrap_or_default()
+}
+
+/// Everything there is to say, what needs a person first.
+pub fn badges(ledger: &Ledger, now: Now) -> Vec<Badge> {
+    let mut all: Vec<(u8, Badge)> =
+        ledger.runs.iter().enumerate().filter_map(|(at, line)| of_run(ledger, at, line, now)).collect();
+    for owed in &ledger.owed {
+        let age = short_age(ago(owed.since, now));
+        let badge = Badge {
+            tone: Tone::Asks,
+            short: format!("OWED {} {age}", safe(&owed.owe.id)),
+            long: format!("OWED {} {age}", safe(&owed.owe.says)),
+        };
+        all.push((3, badge));
+    }
+    all.sort_by_key(|(rank, _)| *rank);
+    all.into_iter().map(|(_, badge)| badge).collect()
+}
+
+fn of_run(ledger: &Ledger, at: usize, line: &Line, now: Now) -> Option<(u8, Badge)> {
+    let id = line.procedure.as_str();
+    let age = short_age(ago(line.started, now));
+    let (done, of) = line.steps;
+    let (rank, tone, short, rest) = match line.state {
+        RunState::Held => (0, Tone::Asks, format!("HELD {id}"), " waits for you".to_owned()),
+        RunState::Lost => (1, Tone::Doubt, format!("IN DOUBT {id}"), " lost its runner".to_owned()),
+        RunState::Ended(Outcome::InDoubt) if !is_settled(ledger, at, line) => {
+            (1, Tone::Doubt, format!("IN DOUBT {id}"), String::new())
+        }
+        RunState::Running => (2, Tone::Busy, format!("RUN {id} {done}/{of}"), format!(" since {age}")),
+        RunState::Ended(_) => return None,
+    };
+    Some((rank, Badge { tone, long: format!("{short}{rest}"), short }))
+}
+
+/// Whether a newer run of the same procedure was verified: what was in doubt is known then.
+fn is_settled(ledger: &Ledger, at: usize, line: &Line) -> bool {
+    let verified = RunState::Ended(Outcome::Verified);
+    ledger.runs.iter().take(at).any(|l| l.procedure == line.procedure && l.state == verified)
+}

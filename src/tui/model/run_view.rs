@@ -1,0 +1,304 @@
+//! A run as its journal tells it, in honest words: done, running since, in doubt, will not run
+//! because.
+
+use super::badge::ago;
+use super::detail::Line;
+use super::proposal_lines;
+use super::tone::{self, Tone};
+use crate::clock::Now;
+use crate::domain::health::Health;
+use crate::domain::procedure::action::Action;
+use crate::domain::procedure::ledger::{Ledger, RunState};
+use crate::domain::procedure::plan::{OnTimeout, Step};
+use crate::domain::procedure::run::{Phase, Run, StepState};
+use crate::domain::text::one_line;
+use crate::domain::units::{bytes, exact, long_age, short_age};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The longest text of a journal that is shown in one place, in characters.
+const MAX: usize = 1000;
+
+fn safe(text: &str) -> String {
+    one_line(text, MAX)
+}
+
+fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}
+
+/// The run in full, when the ledger has it.
+pub fn find<'a>(ledger: &'a Ledger, id: &crate::domain::id::RunId) -> Option<&'a Arc<Run>> {
+    ledger.open.iter().find(|r| r.id == *id)
+}
+
+/// How the run stands: as the ledger lists it, else as its journal reads.
+pub fn state(ledger: &Ledger, run: &Run) -> RunState {
+    if let Some(ended) = &run.ended {
+        return RunState::Ended(ended.outcome);
+    }
+    let listed = super::procedures::line(ledger, &run.id).map(|l| l.state);
+    let held = if run.hold.is_some() { RunState::Held } else { RunState::Running };
+    listed.unwrap_or(held)
+}
+
+/// How a step stands, in a word, and what there is to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepLine {
+    pub tone: Tone,
+    pub word: &'static str,
+    /// How long it has taken, of how long it may.
+    pub time: String,
+    pub says: String,
+}
+
+/// One step in a line.
+pub fn step_line(run: &Run, at: usize, state: RunState, now: Now) -> Option<StepLine> {
+    let (step, is) = (run.plan.steps.get(at)?, run.steps.get(at)?);
+    if let Some(back) = &is.rolled_back {
+        return Some(match back {
+            Ok(says) => line(Tone::Rest, "undone", String::new(), says),
+            Err(why) => line(Tone::Bad, "undoing failed", String::new(), why),
+        });
+    }
+    let held = run.hold.as_ref().filter(|h| h.step == step.id && run.ended.is_none());
+    if let Some(hold) = held {
+        let since = format!("for {}", short_age(ago(hold.since, now)));
+        return Some(line(Tone::Asks, "waits for you", since, &hold.says));
+    }
+    Some(of_phase(run, step, is, state, now))
+}
+
+fn line(tone: Tone, word: &'static str, time: String, says: &str) -> StepLine {
+    StepLine { tone, word, time, says: safe(says) }
+}
+
+fn of_phase(run: &Run, step: &Step, is: &StepState, state: RunState, now: Now) -> StepLine {
+    let spent = || match (is.since, is.ended) {
+        (Some(since), Some(ended)) => {
+            short_age(Duration::try_from(ended.duration_since(since)).unwrap_or_default())
+        }
+        _ => String::new(),
+    };
+    match &is.phase {
+        Phase::Waiting => waiting(run, state),
+        Phase::Running if !matches!(state, RunState::Running | RunState::Held) => {
+            let since = is.since.map_or_else(String::new, |s| format!("since {}", clock(s)));
+            line(Tone::Doubt, "in doubt", String::new(), &format!("it ran {since} when its runner was lost"))
+        }
+        Phase::Running => {
+            let time = against(is.since, step.timeout, now);
+            let since = is.since.map_or_else(String::new, |s| format!("since {}", clock(s)));
+            line(Tone::Busy, "running", time, &since)
+        }
+        Phase::Verifying { streak, needed, last } => {
+            let within = step.verify.as_ref().map_or(step.timeout, |v| v.within);
+            let seen = last.as_ref().map_or_else(String::new, |l| format!("; {}", l.says));
+            let text = format!("{streak} of {needed} good{seen}");
+            if matches!(state, RunState::Running | RunState::Held) {
+                line(Tone::Busy, "verifying", against(is.effected, within, now), &text)
+            } else {
+                line(Tone::Doubt, "not verified", String::new(), &text)
+            }
+        }
+        Phase::Verified(proof) => line(Tone::Good, "verified", spent(), proof),
+        Phase::Done(says) => line(Tone::Good, "done", spent(), says),
+        Phase::Skipped(because) => line(Tone::Good, "passed over", String::new(), because),
+        Phase::Failed(why) => line(Tone::Bad, "failed", spent(), why),
+        Phase::FailedAndPassed(why) => line(Tone::Asks, "failed, let pass", spent(), why),
+        Phase::InDoubt => {
+            line(Tone::Doubt, "in doubt", String::new(), "it was begun, and how it ended is not known")
+        }
+        Phase::Killed(left) => line(Tone::Bad, "ended by abort", spent(), left),
+        Phase::WillNotRun(because) => line(Tone::Rest, "will not run", String::new(), because),
+    }
+}
+
+/// A step that has not begun: it will not, once nothing lets it.
+fn waiting(run: &Run, state: RunState) -> StepLine {
+    let because = match (&run.ended, &run.abort) {
+        (Some(ended), _) => format!("the run {}", tone::outcome(ended.outcome)),
+        (None, Some(abort)) => format!("{} asked the run to stop", abort.by.login),
+        (None, None) if state == RunState::Lost => {
+            return line(Tone::Rest, "not begun", String::new(), "nothing runs: its runner is lost");
+        }
+        (None, None) => return line(Tone::Rest, "waiting", String::new(), ""),
+    };
+    line(Tone::Rest, "will not run", String::new(), &because)
+}
+
+/// `12s of 1m`, or how much over its time it is.
+fn against(since: Option<Timestamp>, most: Duration, now: Now) -> String {
+    let Some(since) = since else { return String::new() };
+    let spent = ago(since, now);
+    if spent > most {
+        format!("{} over {}", short_age(spent.saturating_sub(most)), exact(most))
+    } else {
+        format!("{} of {}", short_age(spent), exact(most))
+    }
+}
+
+/// The step that the run is at.
+pub fn current(run: &Run) -> usize {
+    if let Some(hold) = &run.hold
+        && let Some(at) = run.plan.steps.iter().position(|s| s.id == hold.step)
+    {
+        return at;
+    }
+    let busy = |s: &StepState| matches!(s.phase, Phase::Running | Phase::Verifying { .. } | Phase::InDoubt);
+    let failed = |s: &StepState| matches!(s.phase, Phase::Failed(_) | Phase::Killed(_));
+    let waiting = |s: &StepState| matches!(s.phase, Phase::Waiting);
+    let last = run.steps.len().saturating_sub(1);
+    let of = |is: &dyn Fn(&StepState) -> bool| run.steps.iter().position(is);
+    of(&busy).or_else(|| of(&failed)).or_else(|| of(&waiting)).unwrap_or(last)
+}
+
+/// The steps that undoing the run would undo, last first, by name.
+pub fn undone(run: &Run) -> Vec<String> {
+    let all = run.plan.steps.iter().zip(&run.steps);
+    let begun =
+        |s: &StepState| s.attempts > 0 && !matches!(s.phase, Phase::Skipped(_) | Phase::WillNotRun(_));
+    all.rev()
+        .take_while(|(step, is)| !(step.point_of_no_return && begun(is)))
+        .filter(|(step, is)| step.rollback.is_some() && begun(is) && !matches!(is.rolled_back, Some(Ok(_))))
+        .map(|(step, _)| step.name.clone())
+        .collect()
+}
+
+/// What stands above the steps: how the run ended or what it waits for, what is owed, what comes.
+pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
+    let state = state(ledger, run);
+    let mut out = Vec::new();
+    match (&run.ended, &run.hold) {
+        (Some(ended), _) => {
+            let text = format!(
+                "{} {} ago: {}",
+                tone::outcome(ended.outcome),
+                short_age(ago(ended.at, now)),
+                ended.why
+            );
+            out.push((tone::state(state).0, text));
+        }
+        (None, Some(hold)) => {
+            out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
+        }
+        (None, None) if state == RunState::Lost => {
+            let text = format!(
+                "in doubt: its runner (process {}) is gone since {} at the latest",
+                run.runner,
+                clock(run.last.1)
+            );
+            out.push((Tone::Doubt, text));
+        }
+        (None, None) => {}
+    }
+    if let Some(failed) = run.preconditions.as_ref().filter(|f| !f.is_empty()) {
+        out.push((Tone::Bad, format!("needs {}", failed.join("; "))));
+    }
+    if let Some(abort) = run.abort.as_ref().filter(|_| run.ended.is_none()) {
+        let how = if abort.now { "stops now" } else { "stops after this step" };
+        out.push((
+            Tone::Asks,
+            format!("{how}: asked by {} {} ago", abort.by.login, short_age(ago(abort.at, now))),
+        ));
+    }
+    for owe in &run.owed {
+        let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
+        let age = since.map_or_else(String::new, |o| format!(" for {}", short_age(ago(o.since, now))));
+        let by = owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it"));
+        out.push((Tone::Asks, format!("OWED {}{age}{by}", owe.says)));
+    }
+    if run.ended.is_none()
+        && let Some(next) = next_hold(run)
+    {
+        out.push((Tone::Rest, next));
+    }
+    for (_, text) in &mut out {
+        *text = safe(text);
+    }
+    out
+}
+
+/// The next place where the run will wait for a person.
+fn next_hold(run: &Run) -> Option<String> {
+    let all = run.plan.steps.iter().zip(&run.steps).enumerate();
+    let mut ahead = all.filter(|(_, (step, is))| {
+        matches!(is.phase, Phase::Waiting) && run.hold.as_ref().is_none_or(|h| h.step != step.id)
+    });
+    ahead.find_map(|(at, (step, _))| match (&step.hold, &step.action) {
+        (Some(says), _) => Some(format!("next hold: before step {}: {says}", at + 1)),
+        (None, Action::Manual(m)) => Some(format!("next hold: step {}: {}", at + 1, m.instruction)),
+        (None, _) if step.on_timeout == OnTimeout::Hold => {
+            Some(format!("next hold: step {}, if it takes longer than {}", at + 1, exact(step.timeout)))
+        }
+        _ => None,
+    })
+}
+
+/// Everything about one step, with the end of its output while it is the current one.
+pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(String, Vec<Line>)> {
+    let (step, is) = (run.plan.steps.get(at)?, run.steps.get(at)?);
+    let how = step_line(run, at, state(ledger, run), now)?;
+    let mut out = Vec::new();
+    let health = match how.tone {
+        Tone::Good => Some(Health::Up),
+        Tone::Asks => Some(Health::Degraded),
+        Tone::Bad => Some(Health::Down),
+        Tone::Doubt => Some(Health::Unknown),
+        Tone::Busy | Tone::Rest => None,
+    };
+    let parts = [how.word, &how.time, &how.says];
+    let text: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+    out.push(Line::Field("state", text.join(", "), health));
+    if is.attempts > 1 {
+        out.push(Line::Field("attempts", is.attempts.to_string(), None));
+    }
+    if let (Some(since), Some(effected)) = (is.since, is.effected) {
+        let took = Duration::try_from(effected.duration_since(since)).unwrap_or_default();
+        out.push(Line::Field(
+            "effect",
+            format!("{} to {}, {}", clock(since), clock(effected), long_age(took)),
+            None,
+        ));
+    }
+    if !is.before.is_empty() {
+        out.push(Line::Field("before", safe(&is.before), None));
+    }
+    if let Phase::Verifying { streak, needed, last } = &is.phase {
+        out.push(Line::Field("good", format!("{streak} of {needed}"), None));
+        if let Some(seen) = last {
+            let health = if seen.holds { Health::Up } else { Health::Down };
+            out.push(Line::Field("seen", safe(&seen.says), Some(health)));
+        }
+    }
+    let on = format!("{} on {}", proposal_lines::effect(step.effect), step.host);
+    out.push(Line::Field("does", on, None));
+    out.extend(step.preview.iter().map(|l| Line::Text(safe(l))));
+    if let Some(verify) = &step.verify {
+        out.push(Line::Field("verified", safe(&proposal_lines::check(verify)), None));
+    }
+    for kept in &is.outputs {
+        let dropped = if kept.dropped > 0 {
+            format!(", {} not kept", bytes(kept.dropped as f64))
+        } else {
+            String::new()
+        };
+        let hash: String = kept.sha256.chars().take(12).collect();
+        let text = format!("{} ({}{dropped}, sha256 {hash})", kept.file, bytes(kept.bytes as f64));
+        out.push(Line::Field("kept", safe(&text), None));
+    }
+    if at == current(run)
+        && let Some((_, tail)) = ledger.tails.iter().find(|(id, _)| *id == run.id)
+        && !tail.is_empty()
+    {
+        out.push(Line::Title("output, the end of it".to_owned()));
+        out.extend(tail.iter().map(|l| Line::Raw(safe(l))));
+    }
+    if at == current(run) && !run.notes.is_empty() {
+        out.push(Line::Title("notes of the run".to_owned()));
+        let last = run.notes.iter().rev().take(8);
+        out.extend(last.map(|(at, says)| Line::Text(safe(&format!("{} {says}", clock(*at))))));
+    }
+    Some((safe(&format!("step {} of {}: {} ({})", at + 1, run.steps.len(), step.name, step.id)), out))
+}

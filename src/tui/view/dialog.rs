@@ -1,0 +1,137 @@
+//! What stands over a screen while something is about to be done.
+
+use super::confirm::{self, field};
+use super::paint::{Pen, columns, window, wrap};
+use crate::clock::Now;
+use crate::domain::text::one_line;
+use crate::tui::app::App;
+use crate::tui::model::dialog::{Dialog, Menu, Told};
+use crate::tui::model::form::{Form, takes};
+use crate::tui::model::procedures;
+use crate::tui::model::question::Question;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+/// A line of parts with their styles, and whether it is under the cursor.
+type Row = (Vec<(String, Style)>, bool);
+
+pub fn draw(app: &App, dialog: &Dialog, now: Now, area: Rect, buf: &mut Buffer) {
+    match dialog {
+        Dialog::Confirm(open) => confirm::draw(app, open, now, area, buf),
+        Dialog::Menu(menu) => of_menu(app, menu, area, buf),
+        Dialog::Form(form) => of_form(app, form, area, buf),
+        Dialog::Question(question) => of_question(app, question, area, buf),
+        Dialog::Told(told) => of_told(app, told, area, buf),
+    }
+}
+
+/// Columns inside the window.
+fn inside(area: Rect) -> u16 {
+    area.width.min(84).saturating_sub(2)
+}
+
+/// A window as high as its lines; the line under the cursor stays in it.
+fn boxed(app: &App, title: &str, rows: &[Row], foot: &str, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let width = area.width.min(84);
+    let height = (rows.len() as u16 + 3).min(area.height.saturating_sub(1));
+    let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + 1, width, height };
+    let inner = window(buf, place, &one_line(title, 200), app.glyphs, theme.border, theme.title, theme.text);
+    let room = usize::from(inner.height.saturating_sub(1));
+    let at = rows.iter().rposition(|(_, here)| *here).unwrap_or(0);
+    let first = (at + 1).saturating_sub(room);
+    for (y, (parts, _)) in rows.iter().skip(first).take(room).enumerate() {
+        let mut pen = Pen::new(buf, inner, y as u16, app.glyphs);
+        for (text, style) in parts {
+            pen.put(text, *style);
+        }
+    }
+    Pen::new(buf, inner, inner.height.saturating_sub(1), app.glyphs).put(foot, theme.dim);
+}
+
+fn text_rows(text: &str, width: u16, style: Style) -> impl Iterator<Item = Row> {
+    wrap(&one_line(text, 2000), usize::from(width)).into_iter().map(move |part| (vec![(part, style)], false))
+}
+
+fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let mut rows: Vec<Row> = Vec::new();
+    for (at, (id, known)) in menu.items.iter().enumerate() {
+        let Some(procedure) = procedures::by_id(&app.procedures, id) else { continue };
+        let here = at == menu.at;
+        let values: Vec<String> = known.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+        let level =
+            procedures::level(procedure, &app.ledger).map_or_else(|| "—".to_owned(), |l| l.to_string());
+        let name = format!("{level:<3} {}", one_line(&procedure.name, 60));
+        let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
+        let more =
+            if values.is_empty() { String::new() } else { format!("  {}", one_line(&values.join(", "), 80)) };
+        rows.push((vec![(name, style), (more, theme.dim)], here));
+        if here {
+            rows.extend(text_rows(&procedure.about, inside(area), theme.dim).take(3));
+        }
+    }
+    let title = format!("for {}", menu.about);
+    boxed(app, &title, &rows, "Enter plans it and shows the plan first, Esc leaves", area, buf);
+}
+
+fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let width = inside(area);
+    let mut rows: Vec<Row> =
+        text_rows(&form.about, width, theme.dim).take(if area.height < 16 { 0 } else { 3 }).collect();
+    let longest = form.fields.iter().map(|f| columns(&f.param.id)).max().unwrap_or(0).min(20);
+    for (at, value) in form.fields.iter().enumerate() {
+        let here = at == form.at;
+        let label = format!("{:<longest$} : ", value.param.id);
+        rows.push((field(app, &label, &value.input, here, width), here));
+        let wrong = value.wrong().filter(|_| form.tried || !value.input.value().is_empty());
+        match wrong {
+            Some(wrong) => {
+                rows.extend(text_rows(&format!("  {wrong}"), width, theme.down).map(|(p, _)| (p, here)))
+            }
+            None if here => {
+                let about = format!("  {}; {}", value.param.about, takes(&value.param.kind));
+                rows.extend(text_rows(&about, width, theme.dim).map(|(p, _)| (p, here)));
+            }
+            None => {}
+        }
+    }
+    let foot = "Enter plans it, Tab moves, Esc leaves; nothing happens before you confirm";
+    boxed(app, &form.name, &rows, foot, area, buf);
+}
+
+fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let width = inside(area);
+    let mut rows: Vec<Row> = Vec::new();
+    for line in &question.lines {
+        rows.extend(text_rows(line, width, theme.text));
+    }
+    if let Some(want) = &question.type_this {
+        let label = format!("type {want}: ");
+        rows.push((field(app, &label, &question.typed, true, width), false));
+    } else if let Some(note) = &question.note {
+        let label = if note.needed { "what you saw (needed): " } else { "note: " };
+        rows.push((field(app, label, &note.input, true, width), false));
+    }
+    if let Some(word) = &question.word {
+        rows.extend(text_rows(word, width, theme.degraded));
+    }
+    for (at, (words, _)) in question.answers.iter().enumerate() {
+        let here = at == question.at;
+        let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
+        rows.push((vec![(format!("[ {words} ]"), style)], here));
+    }
+    boxed(app, &question.title, &rows, "up and down choose, Enter takes, Esc leaves", area, buf);
+}
+
+fn of_told(app: &App, told: &Told, area: Rect, buf: &mut Buffer) {
+    let width = inside(area);
+    let mut rows: Vec<Row> = Vec::new();
+    for line in &told.lines {
+        rows.extend(text_rows(line, width, app.theme.degraded));
+    }
+    boxed(app, &told.title, &rows, "Enter or Esc closes", area, buf);
+}

@@ -1,0 +1,186 @@
+//! One run: what it waits for and owes, its steps, and everything about one of them.
+
+use super::frame::{ABOVE, BELOW};
+use super::paint::{Pen, columns, rule, wrap};
+use crate::clock::Now;
+use crate::domain::procedure::ledger::RunState;
+use crate::domain::procedure::run::Run;
+use crate::domain::text::one_line;
+use crate::domain::units::short_age;
+use crate::tui::app::App;
+use crate::tui::command::Action;
+use crate::tui::model::badge::ago;
+use crate::tui::model::procedures::{self, RunView};
+use crate::tui::model::question::can_resume;
+use crate::tui::model::run_view::{self, StepLine};
+use crate::tui::model::tone::{self, Tone};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// Lines that the banner may take at most.
+const MOST_BANNER: usize = 6;
+
+/// The lines above the steps, wrapped to the terminal as it is.
+fn banner(app: &App, run: &Run, now: Now) -> Vec<(Tone, String)> {
+    let width = usize::from(app.size.0.saturating_sub(4));
+    let body = usize::from(app.size.1.saturating_sub(ABOVE + BELOW));
+    let most = MOST_BANNER.min(body / 3);
+    let mut out = Vec::new();
+    for (tone, text) in run_view::banner(&app.ledger, run, now) {
+        for (i, part) in wrap(&text, width).into_iter().take(2).enumerate() {
+            out.push((
+                tone,
+                if i == 0 { format!("{} {part}", tone.sign(app.glyphs)) } else { format!("  {part}") },
+            ));
+        }
+    }
+    if out.len() > most && most > 0 {
+        out.truncate(most);
+    }
+    out
+}
+
+/// The heights of the banner with its heading, of the steps, and of the details.
+fn split(app: &App, view: &RunView, run: Option<&Run>, now: Now) -> (u16, u16, u16) {
+    let body = app.size.1.saturating_sub(ABOVE + BELOW);
+    let above = (1 + run.map_or(0, |r| banner(app, r, now).len()) as u16).min(body);
+    let left = body - above;
+    let steps = run.map_or(1, |r| r.steps.len()) as u16;
+    if left >= 12 {
+        let list = steps.min(left / 2).max(3);
+        return (above, list, left - list);
+    }
+    if view.detail { (above, 0, left) } else { (above, left, 0) }
+}
+
+/// Steps that fit, as the terminal is now.
+pub fn page_height(app: &App, now: Now) -> usize {
+    let Some(view) = &app.acting.view.run else { return 0 };
+    let run = run_view::find(&app.ledger, &view.id);
+    usize::from(split(app, view, run.map(AsRef::as_ref), now).1)
+}
+
+/// How far the details can be scrolled.
+pub fn last_scroll(app: &App, now: Now) -> usize {
+    let Some(view) = &app.acting.view.run else { return 0 };
+    let Some(run) = run_view::find(&app.ledger, &view.id) else { return 0 };
+    let at = view.step.unwrap_or_else(|| run_view::current(run));
+    let lines = run_view::of_step(&app.ledger, run, at, now).map(|(_, l)| l).unwrap_or_default();
+    let room = usize::from(split(app, view, Some(run), now).2).saturating_sub(1);
+    super::detail::height_of(app, &lines).saturating_sub(room)
+}
+
+pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
+    let Some(view) = &app.acting.view.run else { return };
+    let Some(run) = run_view::find(&app.ledger, &view.id) else {
+        missing(app, view, area, buf);
+        return;
+    };
+    let state = run_view::state(&app.ledger, run);
+    let (above, list, below) = split(app, view, Some(run), now);
+    heading(app, run, state, now, area, buf);
+    for (y, (tone, text)) in banner(app, run, now).iter().enumerate() {
+        Pen::new(buf, area, y as u16 + 1, app.glyphs).skip(1).put(text, tone.style(&app.theme));
+    }
+    let here = view.step.unwrap_or_else(|| run_view::current(run));
+    for (y, at) in (view.scroll..run.steps.len()).take(usize::from(list)).enumerate() {
+        let place = Rect { y: area.y + above + y as u16, height: 1, ..area };
+        if place.y >= area.bottom() {
+            break;
+        }
+        if let Some(line) = run_view::step_line(run, at, state, now) {
+            let name = run.plan.steps.get(at).map_or("", |s| s.name.as_str());
+            step(app, run, at, name, &line, place, buf);
+        }
+        if at == here {
+            buf.set_style(place, app.theme.selected);
+        }
+    }
+    let top = above + list;
+    if below > 0 && top < area.height {
+        let place = Rect { y: area.y + top, height: below.min(area.height - top), ..area };
+        let content = run_view::of_step(&app.ledger, run, here, now).unwrap_or_default();
+        super::detail::pane(app, &content, view.detail_scroll, place, buf);
+    }
+}
+
+/// The run, how it stands, who began it when, and the keys that are of use now.
+fn heading(app: &App, run: &Run, state: RunState, now: Now, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let (tone, word) = tone::state(state);
+    rule(buf, area, 0, "", app.glyphs, theme.border, theme.border);
+    let mut pen = Pen::new(buf, area, 0, app.glyphs);
+    pen.skip(1).put(" ", theme.text).put(&one_line(&run.plan.name, 60), theme.title);
+    pen.put(&format!(" {} ", run.plan.level), theme.accent).put(word, tone.style(theme));
+    let age = short_age(ago(run.started, now));
+    pen.put(&format!(" {age} ago by {} ", one_line(&run.by.login, 40)), theme.dim);
+    let keys = keys(app, run, state);
+    let wide = columns(&keys) as u16 + 2;
+    if !keys.is_empty() && pen.room() > wide {
+        pen.to_right(wide).put(&format!(" {keys} "), theme.key);
+    }
+}
+
+/// The keys that mean something for a run that stands like this.
+fn keys(app: &App, run: &Run, state: RunState) -> String {
+    let mut all = Vec::new();
+    let mut add = |action: Action, word: &str| {
+        let key = app.keymap.key_of(action);
+        if !key.is_empty() {
+            all.push(format!("{key} {word}"));
+        }
+    };
+    if run.hold.is_some() && state == RunState::Held {
+        add(Action::Answer, "answer");
+    }
+    if !matches!(state, RunState::Ended(_)) {
+        add(Action::Abort, "stop");
+    }
+    if can_resume(state) {
+        add(Action::Resume, "go on");
+        if !run_view::undone(run).is_empty() {
+            add(Action::Rollback, "undo");
+        }
+    }
+    all.join("  ")
+}
+
+/// One step: sign, word, name, time, and what there is to say.
+fn step(app: &App, run: &Run, at: usize, name: &str, line: &StepLine, place: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    let style = line.tone.style(theme);
+    let mut pen = Pen::new(buf, place, 0, app.glyphs);
+    let longest = run.plan.steps.iter().map(|s| columns(&s.name)).max().unwrap_or(0) as u16;
+    pen.skip(1).cell(line.tone.sign(app.glyphs), 2, style);
+    let wide = place.width >= 60;
+    pen.cell(line.word, if wide { 14 } else { 12 }, style).skip(1);
+    let number = format!("{}.", at + 1);
+    pen.cell(&number, 4, theme.dim);
+    let room = if wide { (place.width / 3).max(12) } else { place.width };
+    let name_style = if line.tone == Tone::Rest { theme.dim } else { theme.text };
+    pen.cell(&one_line(name, 200), longest.clamp(8, room), name_style).skip(1);
+    if wide {
+        pen.cell(&line.time, 12, if line.time.contains("over") { theme.degraded } else { theme.dim }).skip(1);
+        pen.put(&line.says, if line.tone == Tone::Good { theme.dim } else { theme.text });
+    } else {
+        pen.put(&line.time, theme.dim);
+    }
+}
+
+/// A run of which there is no journal here, yet or at all.
+fn missing(app: &App, view: &RunView, area: Rect, buf: &mut Buffer) {
+    let theme = &app.theme;
+    rule(buf, area, 0, &format!("run {}", view.id), app.glyphs, theme.border, theme.title);
+    let broken = app.ledger.broken.iter().find(|(id, _)| id == view.id.as_str());
+    let (text, style) = match (broken, procedures::line(&app.ledger, &view.id)) {
+        (Some((_, why)), _) => (format!("its journal cannot be read: {}", one_line(why, 300)), theme.down),
+        (None, Some(line)) => {
+            (format!("{}: {}; reading its journal", line.name, tone::state(line.state).1), theme.dim)
+        }
+        (None, None) => ("reading its journal".to_owned(), theme.dim),
+    };
+    let room = usize::from(area.width.saturating_sub(4));
+    for (y, part) in wrap(&text, room).iter().enumerate() {
+        Pen::new(buf, area, y as u16 + 1, app.glyphs).skip(2).put(part, style);
+    }
+}
