@@ -10,6 +10,8 @@ mod sshd;
 #[path = "harness/systemd.rs"]
 mod systemd;
 
+#[path = "act_steps/compose.rs"]
+mod compose;
 #[path = "act_steps/host_kinds.rs"]
 mod host_kinds;
 #[path = "act_steps/process.rs"]
