@@ -77,7 +77,7 @@ pub struct Running {
     status: Option<i32>,
     told: bool,
     feeder: Option<tokio::task::AbortHandle>,
-    #[expect(dead_code, reason = "held as long as this is: the place of a session")]
+    /// The place of a session, taken as long as this lives.
     place: Option<OwnedSemaphorePermit>,
 }
 
