@@ -3,6 +3,7 @@
 
 #[path = "act_steps/bench.rs"]
 mod bench;
+mod harness;
 #[path = "harness/host.rs"]
 mod host;
 #[path = "harness/sshd.rs"]
@@ -10,3 +11,14 @@ mod sshd;
 
 #[path = "act_steps/process.rs"]
 mod process;
+
+#[path = "act_steps/firewall.rs"]
+mod firewall;
+#[path = "act_steps/nginx.rs"]
+mod nginx;
+#[path = "act_steps/postgres.rs"]
+mod postgres;
+#[path = "act_steps/redis.rs"]
+mod redis;
+#[path = "act_steps/said.rs"]
+mod said;
