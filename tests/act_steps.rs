@@ -8,12 +8,19 @@ mod harness;
 mod host;
 #[path = "harness/sshd.rs"]
 mod sshd;
+#[path = "harness/web.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod web;
 
 #[path = "act_steps/process.rs"]
 mod process;
 
+#[path = "act_steps/alertmanager.rs"]
+mod alertmanager;
 #[path = "act_steps/firewall.rs"]
 mod firewall;
+#[path = "act_steps/http.rs"]
+mod http;
 #[path = "act_steps/nginx.rs"]
 mod nginx;
 #[path = "act_steps/postgres.rs"]
@@ -22,3 +29,7 @@ mod postgres;
 mod redis;
 #[path = "act_steps/said.rs"]
 mod said;
+#[path = "act_steps/unix_json.rs"]
+mod unix_json;
+#[path = "act_steps/wait.rs"]
+mod wait;
