@@ -1,5 +1,6 @@
 //! The only code that changes the world, and it does so by approved plans only.
 
+pub mod approval;
 pub mod control;
 pub mod identity;
 pub mod journal;

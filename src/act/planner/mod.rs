@@ -142,10 +142,10 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         host: &step.host,
         transport,
         sudo: step.sudo,
+        timeout: step.timeout,
         access: eyes.access,
         sight: eyes.sight,
         clock: eyes.clock,
-        timeout: step.timeout,
         dir: eyes.state.root(),
     };
     let target = step::target(&step.action, &setting).await;
