@@ -52,6 +52,8 @@ pub async fn propose(
     params: &BTreeMap<String, String>,
 ) -> Result<Proposal, Vec<String>> {
     let expanded = expand(eyes.stack, procedure, params)?;
+    // Before the looks: what is said of their age must not flatter them.
+    let looked = eyes.clock.now();
     let steps = expanded.steps.clone();
     let found: Vec<(Step, Found)> =
         stream::iter(steps).map(|step| look_at(eyes, step)).buffered(AT_ONCE).collect().await;
@@ -80,7 +82,7 @@ pub async fn propose(
         prompt: prompt(&plan, &sum.blast),
         hash,
         plan,
-        looked: eyes.clock.now(),
+        looked,
         blast: sum.blast,
         preconditions,
         refusals,
@@ -142,7 +144,6 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         host: &step.host,
         transport,
         sudo: step.sudo,
-        timeout: step.timeout,
         access: eyes.access,
         sight: eyes.sight,
         clock: eyes.clock,
