@@ -7,15 +7,18 @@ mod compose;
 mod exec;
 mod expect;
 mod file;
+mod firewall;
 pub mod http;
 pub mod manual;
 mod mark;
+mod nginx;
 pub mod postgres;
 pub mod program;
 pub mod redis;
 mod shell;
 mod signal;
 mod systemd;
+mod tool;
 pub mod unix_json;
 pub mod wait;
 
@@ -130,10 +133,6 @@ impl Target {
         self.impossible = Some(why.into());
         self
     }
-
-    fn absent(action: &Action) -> Target {
-        Target::unknown("").but_impossible(format!("steps of the kind {} are not there yet", action.kind()))
-    }
 }
 
 impl Left {
@@ -157,10 +156,6 @@ impl Left {
         self.output = output;
         self
     }
-
-    fn absent(action: &Action) -> Left {
-        Left::failed(format!("steps of the kind {} are not there yet", action.kind()))
-    }
 }
 
 impl Answer {
@@ -174,10 +169,6 @@ impl Answer {
 
     pub fn unknown(says: impl Into<String>) -> Answer {
         Answer { truth: Truth::Unknown, says: says.into() }
-    }
-
-    fn absent(action: &Action) -> Answer {
-        Answer::unknown(format!("steps of the kind {} are not there yet", action.kind()))
     }
 }
 
@@ -193,9 +184,9 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
             Action::Redis(a) => redis::target(a, s).await,
             Action::Postgres(a) => postgres::target(a, s).await,
             Action::Signal(a) => signal::target(a, s).await,
-            Action::Firewall(_) => Target::absent(action),
+            Action::Firewall(a) => firewall::target(a, s).await,
             Action::File(a) => file::target(a, s).await,
-            Action::Nginx(_) => Target::absent(action),
+            Action::Nginx(a) => nginx::target(a, s).await,
             Action::Capture(a) => capture::target(a, s).await,
             Action::Wait(a) => wait::target(a, s).await,
             Action::Alertmanager(a) => alertmanager::target(a, s).await,
@@ -227,9 +218,9 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
             Action::Redis(a) => redis::perform(a, s, stop).await,
             Action::Postgres(a) => postgres::perform(a, s, stop).await,
             Action::Signal(a) => signal::perform(a, s, stop).await,
-            Action::Firewall(_) => Left::absent(action),
+            Action::Firewall(a) => firewall::perform(a, s, stop).await,
             Action::File(a) => file::perform(a, s, stop).await,
-            Action::Nginx(_) => Left::absent(action),
+            Action::Nginx(a) => nginx::perform(a, s, stop).await,
             Action::Capture(a) => capture::perform(a, s, stop).await,
             Action::Wait(a) => wait::perform(a, s, stop).await,
             Action::Alertmanager(a) => alertmanager::perform(a, s, stop).await,
@@ -253,9 +244,9 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
             Action::Redis(a) => redis::ask(a, before, s).await,
             Action::Postgres(a) => postgres::ask(a, before, s).await,
             Action::Signal(a) => signal::ask(a, before, s).await,
-            Action::Firewall(_) => Answer::absent(action),
+            Action::Firewall(a) => firewall::ask(a, before, s).await,
             Action::File(a) => file::ask(a, before, s).await,
-            Action::Nginx(_) => Answer::absent(action),
+            Action::Nginx(a) => nginx::ask(a, before, s).await,
             Action::Capture(a) => capture::ask(a, before, s).await,
             Action::Wait(a) => wait::ask(a, before, s).await,
             Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,

@@ -172,7 +172,7 @@ fn firewall(f: &mut Firewall, v: &mut Visit<'_>) {
 fn nginx(n: &mut Nginx, v: &mut Visit<'_>) {
     one(v, "site", Lang::Path, &mut n.site);
     one(v, "keep_in", Lang::Path, &mut n.keep_in);
-    maybe(v, "page", Lang::Path, &mut n.page);
+    maybe(v, "page", Lang::Fixed, &mut n.page);
     items(v, "test", Lang::Fixed, &mut n.test);
     items(v, "reload", Lang::Fixed, &mut n.reload);
 }

@@ -7,6 +7,7 @@
 pub mod describe;
 pub mod filter;
 pub mod kinds;
+pub mod maintenance;
 
 use kinds::{
     Alertmanager, Capture, Compose, Exec, File, Firewall, Http, Manual, Nginx, Postgres, Redis, Shell,
