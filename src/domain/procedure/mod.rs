@@ -1,8 +1,8 @@
 //! Changing the world, as values: what is to be done, what was done, and what may come next.
 
 pub mod action;
-pub mod changes;
 pub mod check;
+pub mod differ;
 pub mod event;
 pub mod facts;
 pub mod ledger;

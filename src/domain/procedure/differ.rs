@@ -12,7 +12,7 @@ const MAX_LINE: usize = 300;
 
 /// What differs, one safe line each. None means that who saw the one has seen the other: same
 /// plan, same obstacles, same text to be typed. Live values that nobody types do not count.
-pub fn between(shown: &Proposal, fresh: &Proposal) -> Vec<String> {
+pub fn differ(shown: &Proposal, fresh: &Proposal) -> Vec<String> {
     let mut out = of_plans(&shown.plan, &fresh.plan);
     if out.is_empty() && shown.hash != fresh.hash {
         out.push("the plan is another one".to_owned());
@@ -190,7 +190,7 @@ mod tests {
             (|p| p.title = "T".to_owned(), &["the plan is another one"]),
         ];
         for (change, lines) in table {
-            assert_eq!(between(&proposal(|_| {}), &proposal(change)), *lines);
+            assert_eq!(differ(&proposal(|_| {}), &proposal(change)), *lines);
         }
     }
 
@@ -205,21 +205,21 @@ mod tests {
             runner_alive: true,
         };
         let with = |refusals: Vec<Refusal>| Proposal { refusals, ..proposal(|_| {}) };
-        assert!(between(&with(vec![seen("down 3s")]), &with(vec![seen("down 4s")])).is_empty());
-        let came = between(&with(vec![]), &with(vec![lock.clone()]));
+        assert!(differ(&with(vec![seen("down 3s")]), &with(vec![seen("down 4s")])).is_empty());
+        let came = differ(&with(vec![]), &with(vec![lock.clone()]));
         assert!(came[0].starts_with("now in the way: run r1 of ann holds the lock"), "{came:?}");
-        assert!(between(&with(vec![lock]), &with(vec![]))[0].starts_with("no longer in the way"));
+        assert!(differ(&with(vec![lock]), &with(vec![]))[0].starts_with("no longer in the way"));
     }
 
     #[test]
     fn what_must_be_typed_counts_and_lines_are_bounded() {
         let mut fresh = proposal(|_| {});
         fresh.prompt.type_this = Some("p here 40".to_owned());
-        assert_eq!(between(&proposal(|_| {}), &fresh), ["what must be typed was `here` and is `p here 40`"]);
+        assert_eq!(differ(&proposal(|_| {}), &fresh), ["what must be typed was `here` and is `p here 40`"]);
         let many = proposal(|p| {
             p.pins = (0..500).map(|i| Pin { what: i.to_string(), state: "\u{1b}[2J".to_owned() }).collect();
         });
-        let lines = between(&proposal(|_| {}), &many);
+        let lines = differ(&proposal(|_| {}), &many);
         assert_eq!(lines.len(), MAX_CHANGES);
         assert_eq!(lines.last().map(String::as_str), Some("and 472 more"));
         assert!(!lines.iter().any(|l| l.chars().any(crate::domain::text::is_hostile)));
