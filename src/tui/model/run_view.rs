@@ -8,11 +8,13 @@ use super::tone::{self, Tone};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::procedure::action::Action;
+use crate::domain::procedure::event::Outcome;
 use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::plan::{OnTimeout, Step};
 use crate::domain::procedure::run::{Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::{bytes, exact, long_age, short_age};
+use crate::tui::command::Action as Command;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,11 +186,9 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
             out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
         }
         (None, None) if state == RunState::Lost => {
-            let text = format!(
-                "in doubt: its runner (process {}) is gone since {} at the latest",
-                run.runner,
-                clock(run.last.1)
-            );
+            let last = clock(run.last.1);
+            let text =
+                format!("in doubt: its runner (process {}) is gone; it last wrote at {last}", run.runner);
             out.push((Tone::Doubt, text));
         }
         (None, None) => {}
@@ -207,9 +207,9 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
         let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
         let age = since.map_or_else(String::new, |o| format!(" for {}", short_age(ago(o.since, now))));
         let by = owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it"));
-        out.push((Tone::Asks, format!("OWED {}{age}{by}", owe.says)));
+        out.push((Tone::Asks, format!("OWED{age}: {}{by}", owe.says)));
     }
-    if run.ended.is_none()
+    if matches!(state, RunState::Running | RunState::Held)
         && let Some(next) = next_hold(run)
     {
         out.push((Tone::Rest, next));
@@ -234,6 +234,27 @@ fn next_hold(run: &Run) -> Option<String> {
         }
         _ => None,
     })
+}
+
+/// The end of the output of the run's current step.
+fn tail_of<'a>(ledger: &'a Ledger, run: &Run) -> &'a [String] {
+    ledger.tails.iter().find(|(id, _)| *id == run.id).map_or(&[], |(_, tail)| tail.as_slice())
+}
+
+/// Whether a command means anything for a run that stands like this.
+pub fn takes(action: Command, run: &Run, state: RunState) -> bool {
+    match action {
+        Command::Answer => run.hold.is_some() && state == RunState::Held,
+        Command::Abort => !matches!(state, RunState::Ended(_)),
+        Command::Resume => can_resume(state),
+        Command::Rollback => can_resume(state) && !undone(run).is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether a run in this state can be gone on with.
+pub fn can_resume(state: RunState) -> bool {
+    matches!(state, RunState::Lost | RunState::Ended(Outcome::Failed | Outcome::InDoubt | Outcome::Aborted))
 }
 
 /// Everything about one step, with the end of its output while it is the current one.
@@ -272,6 +293,14 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
             out.push(Line::Field("seen", safe(&seen.says), Some(health)));
         }
     }
+    // While it runs, what it prints is what is looked for.
+    let tail = if at == current(run) { tail_of(ledger, run) } else { &[] };
+    let running = matches!(is.phase, Phase::Running);
+    if running && !tail.is_empty() {
+        out.push(Line::Title("output, the end of it".to_owned()));
+        out.extend(tail.iter().skip(tail.len().saturating_sub(8)).map(|l| Line::Raw(safe(l))));
+        out.push(Line::Title("step".to_owned()));
+    }
     let on = format!("{} on {}", proposal_lines::effect(step.effect), step.host);
     out.push(Line::Field("does", on, None));
     out.extend(step.preview.iter().map(|l| Line::Text(safe(l))));
@@ -288,10 +317,7 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
         let text = format!("{} ({}{dropped}, sha256 {hash})", kept.file, bytes(kept.bytes as f64));
         out.push(Line::Field("kept", safe(&text), None));
     }
-    if at == current(run)
-        && let Some((_, tail)) = ledger.tails.iter().find(|(id, _)| *id == run.id)
-        && !tail.is_empty()
-    {
+    if !running && !tail.is_empty() {
         out.push(Line::Title("output, the end of it".to_owned()));
         out.extend(tail.iter().map(|l| Line::Raw(safe(l))));
     }

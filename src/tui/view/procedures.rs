@@ -4,6 +4,7 @@ use super::frame::{ABOVE, BELOW};
 use super::paint::{Pen, columns, rule};
 use crate::clock::Now;
 use crate::domain::health::Health;
+use crate::domain::id::ProcedureId;
 use crate::domain::procedure::ledger::Ledger;
 use crate::domain::text::one_line;
 use crate::domain::units::{exact, short_age};
@@ -149,7 +150,7 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
                 let age = short_age(ago(owed.since, now));
                 let by =
                     owed.owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it (Enter)"));
-                said(Tone::Asks, "OWED", 10, &format!("{} for {age}{by}", owed.owe.says));
+                said(Tone::Asks, "OWED", 10, &format!("for {age}: {}{by}", owed.owe.says));
             }
         }
         ActRow::Interlock(id) => {
@@ -264,7 +265,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
         }
         ActRow::Interlock(id) => {
             if let Some(i) = app.procedures.interlocks.iter().find(|i| i.id == *id) {
-                let blocks: Vec<&str> = i.blocks.iter().map(|b| b.as_str()).collect();
+                let blocks: Vec<&str> = i.blocks.iter().map(ProcedureId::as_str).collect();
                 out.push(Line::Field("because", i.says.clone(), Some(Health::Degraded)));
                 out.push(Line::Field("forbids", blocks.join(", "), None));
                 out.push(Line::Field("until", i.until.says.clone(), None));
