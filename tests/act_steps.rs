@@ -7,6 +7,10 @@ mod bench;
 mod host;
 #[path = "harness/sshd.rs"]
 mod sshd;
+#[path = "harness/systemd.rs"]
+mod systemd;
 
+#[path = "act_steps/host_kinds.rs"]
+mod host_kinds;
 #[path = "act_steps/process.rs"]
 mod process;

@@ -3,10 +3,10 @@
 
 #![cfg(test)] // tells clippy that helpers, too, may unwrap
 
-#[path = "harness/mod.rs"]
-mod harness;
 #[path = "harness/demo.rs"]
 mod demo;
+#[path = "harness/mod.rs"]
+mod harness;
 #[path = "cli_run/yard.rs"]
 mod yard;
 
@@ -22,7 +22,8 @@ fn a_plan_shows_its_hash_and_changes_nothing() {
     let text = yard.say(&["run", "both", "--plan"]).expect(0);
     let plan = yard.plan("both");
     let hash = plan["hash"].as_str().unwrap();
-    for part in [hash, "level L2", "here", "0 files are there", "write one x", "--approve", "--confirm here"] {
+    for part in [hash, "level L2", "here", "0 files are there", "write one x", "--approve", "--confirm here"]
+    {
         assert!(text.out.contains(part), "{part}: {}", text.out);
     }
     assert_eq!((hash.len(), &plan["level"], &plan["may_run"]), (64, &"L2".into(), &true.into()));
@@ -84,7 +85,10 @@ fn a_verified_run_ends_with_zero_and_is_on_record() {
     }
     assert_eq!((yard.lines("one"), yard.lines("two")), (1, 1));
     let run = yard.show("last");
-    assert_eq!((&run["state"], &run["outcome"], &run["exit_code"]), (&"ended".into(), &"verified".into(), &0.into()));
+    assert_eq!(
+        (&run["state"], &run["outcome"], &run["exit_code"]),
+        (&"ended".into(), &"verified".into(), &0.into())
+    );
     assert!(run["steps"].as_array().unwrap().iter().all(|s| s["phase"] == "verified"));
     let list = yard.say(&["runs", "--output", "json"]).expect(0).json();
     assert_eq!((&list["runs"][0]["procedure"], &list["runs"][0]["steps_done"]), (&"both".into(), &2.into()));
@@ -112,7 +116,8 @@ fn a_failing_run_ends_with_one_and_says_what_is_owed() {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
     let run = yard.show("last");
-    let phases: Vec<&str> = run["steps"].as_array().unwrap().iter().map(|s| s["phase"].as_str().unwrap()).collect();
+    let phases: Vec<&str> =
+        run["steps"].as_array().unwrap().iter().map(|s| s["phase"].as_str().unwrap()).collect();
     assert_eq!(phases, ["verified", "failed", "will-not-run"]);
     assert!(!yard.has("three"));
     assert_eq!(yard.say(&["runs", "--output", "json"]).json()["owed"][0]["id"], "one");

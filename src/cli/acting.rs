@@ -2,22 +2,22 @@
 //! and the commands that use them.
 
 use super::args::Global;
-use super::{End, Ended, audit, print, setup};
 use super::sight::{Freshness, Watcher};
+use super::{End, Ended, audit, print, setup};
 use crate::act::control::{self, Launch};
 use crate::act::planner::Eyes;
+use crate::act::rundir::StateDir;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::id::HostId;
+use crate::domain::procedure::ledger::Ledger;
 use crate::observe::prober::Prober;
+use crate::record::audit::Log;
+use crate::stack::config::{self, Config};
 use crate::stack::load::{self, Loaded};
 use crate::stack::spec::{Host, Stack};
 use crate::transport::Transport;
 use crate::transport::fetch::access::Access;
 use std::collections::BTreeMap;
-use crate::act::rundir::StateDir;
-use crate::domain::procedure::ledger::Ledger;
-use crate::record::audit::Log;
-use crate::stack::config::{self, Config};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -104,7 +104,11 @@ pub(super) fn to_the_end(state: &StateDir, id: &str, output: super::args_act::Ou
                 }
                 out
             } else {
-                run_json::run(&run, alive, torn.as_ref().map(crate::act::journal::read::Torn::says).as_deref())
+                run_json::run(
+                    &run,
+                    alive,
+                    torn.as_ref().map(crate::act::journal::read::Torn::says).as_deref(),
+                )
             };
             let _ = std::io::stdout().write_all(printed.as_bytes());
             Ok(run_json::exit_code(run.state(alive)).unwrap_or(super::FAILED))
@@ -120,7 +124,10 @@ pub fn resolve(state: &StateDir, text: &str) -> Result<String, String> {
     let (ids, _) = state.run_ids()?;
     let shown = one_line(text, 60);
     if text == "last" {
-        return ids.first().map(ToString::to_string).ok_or_else(|| "find the last run: there is none".to_owned());
+        return ids
+            .first()
+            .map(ToString::to_string)
+            .ok_or_else(|| "find the last run: there is none".to_owned());
     }
     let meant: Vec<&str> = ids.iter().map(RunId::as_str).filter(|id| id.starts_with(text)).collect();
     match meant.as_slice() {

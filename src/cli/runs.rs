@@ -71,7 +71,8 @@ fn list(ledger: &Ledger) -> String {
         let _ = writeln!(out, "and {} older ones", ledger.older);
     }
     for owed in &ledger.owed {
-        let by = owed.owe.by.as_ref().map(|p| format!("; settled by quarterdeck run {p}")).unwrap_or_default();
+        let by =
+            owed.owe.by.as_ref().map(|p| format!("; settled by quarterdeck run {p}")).unwrap_or_default();
         let _ = writeln!(
             out,
             "OWED since {}: {} (run {}){by}",

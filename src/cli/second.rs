@@ -53,10 +53,7 @@ pub(super) async fn wait_for(
     let (stack, procedure) = (proposal.plan.stack.clone(), proposal.plan.procedure.clone());
     let what = What::Asked { stack, procedure, plan: proposal.hash.clone(), request: id.clone() };
     acting::log_of(state).append(begun.wall, Some(by), what)?;
-    tell(&format!(
-        "waits {} for a second person, who runs: quarterdeck approve {id}",
-        units::exact(VALID)
-    ));
+    tell(&format!("waits {} for a second person, who runs: quarterdeck approve {id}", units::exact(VALID)));
     let mut leave = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let now = clock.now();
@@ -156,7 +153,10 @@ pub(super) fn approve(global: &Global, args: &Approve) -> Ended {
         Output::Text => format!("approved {id}: {} for {}\n", asked.plan.procedure, asked.by.login),
         Output::Json => {
             let (version, plan) = (run_json::JSON_VERSION, asked.hash.as_str());
-            format!("{}\n", serde_json::json!({ "version": version, "id": id, "approved": true, "plan": plan }))
+            format!(
+                "{}\n",
+                serde_json::json!({ "version": version, "id": id, "approved": true, "plan": plan })
+            )
         }
     })
 }
@@ -247,7 +247,10 @@ fn shown(asked: &Asked) -> String {
     let mut line = |words: &str| {
         let _ = writeln!(out, "{}", one_line(words, 1000));
     };
-    line(&format!("{} ({}) on {}, {}, {}", plan.name, plan.procedure, plan.title, plan.environment, plan.level));
+    line(&format!(
+        "{} ({}) on {}, {}, {}",
+        plan.name, plan.procedure, plan.title, plan.environment, plan.level
+    ));
     let from = asked.by.from.as_ref().map(|f| format!(" from {f}")).unwrap_or_default();
     line(&format!("asked for by {} (uid {}){from}, because {}", asked.by.login, asked.by.uid, asked.reason));
     asked.blast.iter().for_each(|b| line(b));

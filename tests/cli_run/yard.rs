@@ -185,7 +185,10 @@ verify = { probes = ["one"], within = "10s" }
 const SCRIPTS: [(&str, &str); 3] = [
     ("write", "#!/bin/sh\necho \"$2\" >>DIR/\"$1\"\n"),
     // It counts how often it was begun, and ends when it is let go.
-    ("wait", "#!/bin/sh\necho begun >>DIR/begun\nwhile [ ! -e DIR/go ]; do sleep 0.05; done\necho x >>DIR/one\n"),
+    (
+        "wait",
+        "#!/bin/sh\necho begun >>DIR/begun\nwhile [ ! -e DIR/go ]; do sleep 0.05; done\necho x >>DIR/one\n",
+    ),
     ("tell", "#!/bin/sh\necho \"token is $TOKEN\"\ncat\necho x >>DIR/one\nsleep 1\n"),
 ];
 

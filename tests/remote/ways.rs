@@ -68,8 +68,9 @@ fn tls_with_an_own_ca_and_a_password() {
     let Some((server, ca)) = guarded(dir.path(), &["prom.internal", "localhost"]) else { return };
     let mut bench = Bench::local();
     bench.auth = Auth::Basic { user: "mary".into(), password: SecretId::new("s") };
-    let trusted =
-        |name: Option<&str>| Some(Tls { ca: Some(ca.clone()), server_name: name.map(str::to_owned), insecure: false });
+    let trusted = |name: Option<&str>| {
+        Some(Tls { ca: Some(ca.clone()), server_name: name.map(str::to_owned), insecure: false })
+    };
     let (by_name, by_number) =
         (format!("https://localhost:{}", server.port), format!("https://127.0.0.1:{}", server.port));
 

@@ -1,6 +1,7 @@
 //! Changing the world, as values: what is to be done, what was done, and what may come next.
 
 pub mod action;
+pub mod changes;
 pub mod check;
 pub mod event;
 pub mod facts;

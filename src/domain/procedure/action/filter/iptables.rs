@@ -123,7 +123,9 @@ fn split(line: &str) -> Option<Vec<String>> {
 pub fn preview(table: &str, change: &Change, comment: &str) -> Vec<Vec<String>> {
     let mut out = Vec::new();
     for v4 in families(change) {
-        out.extend(base(table, v4));
+        if matches!(change, Change::Block { .. } | Change::Close { .. }) {
+            out.extend(base(table, v4));
+        }
         let place: &[&str] = match change {
             Change::Block { .. } => &["-I", table, "1"],
             Change::Unblock { .. } => &["-D", table],
