@@ -9,15 +9,18 @@ use crate::domain::id::{HostId, LayerId, ProbeId, ProcedureId, RunId, StepId};
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::{Manual, Systemd, SystemdVerb};
 use crate::domain::procedure::check::{Check, Condition, Seen};
-use crate::domain::procedure::event::{Captured, Choice, Confirmed, Hold, Mode, Outcome, Person};
+use crate::domain::procedure::event::{
+    Captured, Choice, Confirmed, Effected, Entry, Event as Told, Hold, Outcome, Person,
+};
 use crate::domain::procedure::ledger::{Ledger, Line, Owed, Raised, RunState, Waiting};
 use crate::domain::procedure::level::{Effect, Level};
+use crate::domain::procedure::machine::Next;
 use crate::domain::procedure::param::{Kind, Param};
 use crate::domain::procedure::plan::{
     Certainty, FORMAT, OnFailure, OnTimeout, Owe, Pin, Plan, PlanHash, Precondition, Rollback, Step,
 };
 use crate::domain::procedure::proposal::{Blast, Prompt, Proposal};
-use crate::domain::procedure::run::{Ended, Held, Phase, Run, StepState};
+use crate::domain::procedure::run::Run;
 use crate::stack::procedure::spec::{Interlock, Procedure, Procedures, Role, Until};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -247,121 +250,113 @@ pub fn proposal(level: Level) -> Box<Proposal> {
     })
 }
 
-fn state(phase: Phase, since: i64, effected: Option<i64>, ended: Option<i64>) -> StepState {
-    StepState {
-        phase,
-        attempts: 1,
-        since: Some(ago(since)),
-        effected: effected.map(ago),
-        ended: ended.map(ago),
-        before: "active, running since 02:10:11Z".to_owned(),
-        outputs: Vec::new(),
-        rolled_back: None,
-    }
-}
-
-fn waiting() -> StepState {
-    StepState {
-        phase: Phase::Waiting,
-        attempts: 0,
-        since: None,
-        effected: None,
-        ended: None,
-        before: String::new(),
-        outputs: Vec::new(),
-        rolled_back: None,
-    }
-}
-
 pub fn person(login: &str) -> Person {
     Person { uid: 1000, login: login.to_owned(), from: Some("192.0.2.7".to_owned()) }
 }
 
-/// A run whose first step is verified and whose second is where the argument says.
-pub fn run(name: &str, phase: Phase) -> Run {
-    let plan = plan("restart", "Controlled restart", Level::L2);
-    let closed = StepState {
-        outputs: vec![Captured {
-            file: "close.out".to_owned(),
-            bytes: 2048,
-            dropped: 0,
-            sha256: "ab".repeat(32),
-        }],
-        ..state(Phase::Verified("3 of 3: api-health, api-ready up".to_owned()), 200, Some(198), Some(190))
-    };
-    let effected = matches!(phase, Phase::Verifying { .. }).then_some(5);
-    Run {
-        id: RunId::new(name),
-        hash: PlanHash::of(&plan),
-        by: person("anna"),
-        confirmed: Confirmed { level: Level::L2, typed: "core".to_owned(), reason: None, second: None },
-        started: ago(240),
-        runner: 4711,
-        mode: Mode::Continue,
-        preconditions: Some(Vec::new()),
-        steps: vec![closed, state(phase, 12, effected, None), waiting(), waiting(), waiting()],
-        abort: None,
-        hold: None,
-        owed: plan.steps[0].owes.clone().into_iter().collect(),
-        notes: vec![(ago(100), "the clock went back by 2s".to_owned())],
-        ended: None,
-        last: (17, ago(2)),
-        plan,
+/// A run as its journal makes it, told entry by entry.
+struct Story(Run);
+
+impl Story {
+    fn begin(name: &str) -> Story {
+        let plan = plan("restart", "Controlled restart", Level::L2);
+        let started = Told::Started {
+            run: RunId::new(name),
+            plan: PlanHash::of(&plan),
+            by: person("anna"),
+            confirmed: Confirmed { level: Level::L2, typed: "core".to_owned(), reason: None, second: None },
+            runner: 4711,
+        };
+        let first = Entry { n: 1, at: ago(240), event: started };
+        let mut story = Story(Run::open(plan, &first).expect("a run begins"));
+        story.tell(230, Told::Preconditions { failed: vec![], seen: vec!["both up".to_owned()] });
+        story.tell(100, Told::Note { says: "the clock went back by 2s".to_owned() });
+        story
+    }
+
+    /// What happened so many seconds ago.
+    fn tell(&mut self, seconds: i64, event: Told) {
+        let entry = Entry { n: self.0.last.0 + 1, at: ago(seconds), event };
+        self.0.apply(&entry).unwrap_or_else(|e| panic!("{e:?}: {entry:?}"));
+    }
+
+    fn intend(&mut self, step: &str, seconds: i64) {
+        let before = "active, running since 02:10:11Z".to_owned();
+        self.tell(seconds, Told::Intended { step: StepId::new(step), attempt: 1, before });
+    }
+
+    fn finish(&mut self, step: &str, seconds: i64, result: Effected) {
+        let sha256 = "ab".repeat(32);
+        let output = Some(Captured { file: format!("{step}.out"), bytes: 2048, dropped: 0, sha256 });
+        self.tell(seconds, Told::Finished { step: StepId::new(step), attempt: 1, result, output });
+    }
+
+    fn see(&mut self, step: &str, seconds: i64, streak: u32) {
+        let seen = Seen { holds: true, says: "api-health, api-ready up".to_owned() };
+        self.tell(seconds, Told::Observed { step: StepId::new(step), seen, streak, needed: 3 });
+    }
+
+    /// A step from its intent to its proof.
+    fn carry_out(&mut self, step: &str, from: i64, to: i64) {
+        self.intend(step, from);
+        self.finish(step, from - 2, Effected::Done { says: "done".to_owned() });
+        for streak in 1..=3 {
+            self.see(step, to, streak);
+        }
+        let says = "3 of 3: api-health, api-ready up".to_owned();
+        self.tell(to, Told::Verified { step: StepId::new(step), says });
+    }
+
+    fn hold(&mut self, step: &str, seconds: i64, why: Hold, says: &str) {
+        self.tell(seconds, Told::HoldEntered { step: StepId::new(step), why, says: says.to_owned() });
     }
 }
 
 /// The states that a run is looked at in, by name.
 pub fn runs() -> Vec<(&'static str, Run, RunState)> {
-    let verifying = Phase::Verifying {
-        streak: 2,
-        needed: 3,
-        last: Some(Seen { holds: true, says: "api-health, api-ready up".to_owned() }),
+    let begun = |name: &str| {
+        let mut story = Story::begin(name);
+        story.carry_out("close", 99, 90);
+        story.intend("stop", 12);
+        story
     };
-    let mut held = run("20260314-held", Phase::Verified("2 of 2".to_owned()));
-    held.hold = Some(Held {
-        step: StepId::new("start"),
-        why: Hold::Planned,
-        says: "look at what remains, then go on".to_owned(),
-        since: ago(125),
-        choices: vec![Choice::GoOn, Choice::Stop],
-    });
-    let mut manual = run("20260314-manual", Phase::Verified("2 of 2".to_owned()));
-    manual.steps[2] = state(Phase::Verified("up".to_owned()), 90, Some(80), Some(70));
-    manual.hold = Some(Held {
-        step: StepId::new("look"),
-        why: Hold::Manual,
-        says: "look at the graph of sessions".to_owned(),
-        since: ago(30),
-        choices: vec![Choice::GoOn, Choice::Stop],
-    });
-    let mut failed = run("20260314-failed", Phase::Failed("exit status 1: unit is masked".to_owned()));
-    for step in &mut failed.steps[2..] {
-        step.phase = Phase::WillNotRun("step `stop` failed".to_owned());
-    }
-    failed.ended =
-        Some(Ended { outcome: Outcome::Failed, why: "step `stop` failed".to_owned(), at: ago(10) });
+    let running = begun("20260314-running");
+    let mut verifying = begun("20260314-verifying");
+    verifying.finish("stop", 5, Effected::Done { says: "done".to_owned() });
+    verifying.see("stop", 4, 1);
+    verifying.see("stop", 2, 2);
+    let stopped = |name: &str| {
+        let mut story = Story::begin(name);
+        story.carry_out("close", 99, 90);
+        story.carry_out("stop", 80, 70);
+        story.hold("start", 65, Hold::Planned, "look at what remains, then go on");
+        story
+    };
+    let held = stopped("20260314-held");
+    let mut manual = stopped("20260314-manual");
+    let (by, choice) = (person("anna"), Choice::GoOn);
+    manual.tell(60, Told::HoldReleased { step: StepId::new("start"), by, choice, note: None });
+    manual.carry_out("start", 50, 40);
+    manual.hold("look", 30, Hold::Manual, "look at the graph of sessions");
+    let mut failed = begun("20260314-failed");
+    failed.finish("stop", 11, Effected::Failed { why: "exit status 1: unit is masked".to_owned() });
+    let Next::End { outcome, why } = failed.0.next() else { panic!("{:?}", failed.0.next()) };
+    failed.tell(10, Told::Ended { outcome, why });
+    let lost = begun("20260314-lost");
     vec![
-        ("running", run("20260314-running", Phase::Running), RunState::Running),
-        ("verifying", run("20260314-verifying", verifying), RunState::Running),
-        ("held", held, RunState::Held),
-        ("manual", manual, RunState::Held),
-        ("lost", run("20260314-lost", Phase::Running), RunState::Lost),
-        ("failed", failed, RunState::Ended(Outcome::Failed)),
+        ("running", running.0, RunState::Running),
+        ("verifying", verifying.0, RunState::Running),
+        ("held", held.0, RunState::Held),
+        ("manual", manual.0, RunState::Held),
+        ("lost", lost.0, RunState::Lost),
+        ("failed", failed.0, RunState::Ended(Outcome::Failed)),
     ]
 }
 
 fn line(run: &Run, state: RunState) -> Line {
-    Line {
-        id: run.id.clone(),
-        procedure: run.plan.procedure.clone(),
-        name: run.plan.name.clone(),
-        level: run.plan.level,
-        by: run.by.login.clone(),
-        started: run.started,
-        state,
-        ended: run.ended.as_ref().map(|e| e.at),
-        steps: (1, run.steps.len()),
-    }
+    let line = run.line(state != RunState::Lost);
+    assert_eq!(line.state, state, "the story of {}", run.id);
+    line
 }
 
 /// What is known when there is one run, in that state.

@@ -156,13 +156,13 @@ fn ask(app: &mut App, now: Now, action: Action) {
     let state = run_view::state(&ledger, run);
     let ended = matches!(state, RunState::Ended(_));
     let found = match action {
-        Action::Answer => Question::hold(run, now).ok_or("it waits for nobody"),
-        Action::Abort if ended => Err("it has ended"),
+        Action::Answer => Question::hold(run, now).ok_or_else(|| "it waits for nobody".to_owned()),
+        Action::Abort if ended => Err("it has ended".to_owned()),
         Action::Abort => Ok(Question::abort(run, state, now)),
-        _ if !run_view::can_resume(state) => Err("only a run that failed, was stopped or lost its runner"),
-        Action::Rollback if run_view::undone(run).is_empty() => Err("nothing of it can be undone"),
-        Action::Rollback => Ok(Question::resume(run, Way::Rollback, now)),
-        _ => Ok(Question::resume(run, Way::Continue, now)),
+        Action::Rollback => run_view::may_resume(run, state, Way::Rollback)
+            .map(|()| Question::resume(run, Way::Rollback, now)),
+        _ => run_view::may_resume(run, state, Way::Continue)
+            .map(|()| Question::resume(run, Way::Continue, now)),
     };
     match found {
         Ok(question) => app.mode = Mode::Act(Box::new(Dialog::Question(question))),

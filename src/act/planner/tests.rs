@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Plans of a small stack, with eyes that see what they are told.
 
 use super::*;
@@ -174,6 +173,3 @@ fn an_interlock_and_a_missing_program_are_told_together() {
         |r: &Refusal| matches!(r, Refusal::Impossible { says } if says.contains("/nonexistent/program"));
     assert!(refusals.iter().any(interlocked) && refusals.iter().any(impossible), "{refusals:?}");
 }
-=======
-//! What is promised of it, as tables.
->>>>>>> machine

@@ -8,7 +8,7 @@ use super::tone::{self, Tone};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::procedure::action::Action;
-use crate::domain::procedure::event::Outcome;
+use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::plan::{OnTimeout, Step};
 use crate::domain::procedure::run::{Phase, Run, StepState};
@@ -60,11 +60,11 @@ pub fn step_line(run: &Run, at: usize, state: RunState, now: Now) -> Option<Step
     let (step, is) = (run.plan.steps.get(at)?, run.steps.get(at)?);
     if let Some(back) = &is.rolled_back {
         return Some(match back {
-            Ok(says) => line(Tone::Rest, "undone", String::new(), says),
-            Err(why) => line(Tone::Bad, "undoing failed", String::new(), why),
+            Ok(says) => line(Tone::Rest, "rolled back", String::new(), says),
+            Err(why) => line(Tone::Bad, "not undone", String::new(), why),
         });
     }
-    let held = run.hold.as_ref().filter(|h| h.step == step.id && run.ended.is_none());
+    let held = run.hold.as_ref().filter(|h| h.step == step.id && state == RunState::Held);
     if let Some(hold) = held {
         let since = format!("for {}", short_age(ago(hold.since, now)));
         return Some(line(Tone::Asks, "waits for you", since, &hold.says));
@@ -106,7 +106,7 @@ fn of_phase(run: &Run, step: &Step, is: &StepState, state: RunState, now: Now) -
         }
         Phase::Verified(proof) => line(Tone::Good, "verified", spent(), proof),
         Phase::Done(says) => line(Tone::Good, "done", spent(), says),
-        Phase::Skipped(because) => line(Tone::Good, "passed over", String::new(), because),
+        Phase::Skipped(because) => line(Tone::Good, "not needed", String::new(), because),
         Phase::Failed(why) => line(Tone::Bad, "failed", spent(), why),
         Phase::FailedAndPassed(why) => line(Tone::Asks, "failed, let pass", spent(), why),
         Phase::InDoubt => {
@@ -143,28 +143,18 @@ fn against(since: Option<Timestamp>, most: Duration, now: Now) -> String {
 
 /// The step that the run is at.
 pub fn current(run: &Run) -> usize {
-    if let Some(hold) = &run.hold
-        && let Some(at) = run.plan.steps.iter().position(|s| s.id == hold.step)
-    {
-        return at;
-    }
-    let busy = |s: &StepState| matches!(s.phase, Phase::Running | Phase::Verifying { .. } | Phase::InDoubt);
-    let failed = |s: &StepState| matches!(s.phase, Phase::Failed(_) | Phase::Killed(_));
-    let waiting = |s: &StepState| matches!(s.phase, Phase::Waiting);
+    let held = run.hold.as_ref().and_then(|h| run.index_of(&h.step));
     let last = run.steps.len().saturating_sub(1);
-    let of = |is: &dyn Fn(&StepState) -> bool| run.steps.iter().position(is);
-    of(&busy).or_else(|| of(&failed)).or_else(|| of(&waiting)).unwrap_or(last)
+    run.rolling_back().or(held).or(run.current()).unwrap_or(last).min(last)
 }
 
 /// The steps that undoing the run would undo, last first, by name.
 pub fn undone(run: &Run) -> Vec<String> {
-    let all = run.plan.steps.iter().zip(&run.steps);
-    let begun =
-        |s: &StepState| s.attempts > 0 && !matches!(s.phase, Phase::Skipped(_) | Phase::WillNotRun(_));
+    let all = run.plan.steps.iter().enumerate();
     all.rev()
-        .take_while(|(step, is)| !(step.point_of_no_return && begun(is)))
-        .filter(|(step, is)| step.rollback.is_some() && begun(is) && !matches!(is.rolled_back, Some(Ok(_))))
-        .map(|(step, _)| step.name.clone())
+        .take_while(|(at, step)| !(step.point_of_no_return && run.carried_out(*at)))
+        .filter(|(at, step)| step.rollback.is_some() && run.carried_out(*at) && !run.undone(*at))
+        .map(|(_, step)| step.name.clone())
         .collect()
 }
 
@@ -182,16 +172,16 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
             );
             out.push((tone::state(state).0, text));
         }
-        (None, Some(hold)) => {
+        (None, Some(hold)) if state == RunState::Held => {
             out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
         }
-        (None, None) if state == RunState::Lost => {
+        (None, _) if state == RunState::Lost => {
             let last = clock(run.last.1);
             let text =
                 format!("in doubt: its runner (process {}) is gone; it last wrote at {last}", run.runner);
             out.push((Tone::Doubt, text));
         }
-        (None, None) => {}
+        (None, _) => {}
     }
     if let Some(failed) = run.preconditions.as_ref().filter(|f| !f.is_empty()) {
         out.push((Tone::Bad, format!("needs {}", failed.join("; "))));
@@ -246,15 +236,22 @@ pub fn takes(action: Command, run: &Run, state: RunState) -> bool {
     match action {
         Command::Answer => run.hold.is_some() && state == RunState::Held,
         Command::Abort => !matches!(state, RunState::Ended(_)),
-        Command::Resume => can_resume(state),
-        Command::Rollback => can_resume(state) && !undone(run).is_empty(),
+        Command::Resume => may_resume(run, state, Mode::Continue).is_ok(),
+        Command::Rollback => may_resume(run, state, Mode::Rollback).is_ok(),
         _ => false,
     }
 }
 
-/// Whether a run in this state can be gone on with.
-pub fn can_resume(state: RunState) -> bool {
-    matches!(state, RunState::Lost | RunState::Ended(Outcome::Failed | Outcome::InDoubt | Outcome::Aborted))
+/// Why a run cannot be taken up so, as far as can be told from here.
+pub fn may_resume(run: &Run, state: RunState, mode: Mode) -> Result<(), String> {
+    if !matches!(state, RunState::Lost | RunState::Ended(_)) {
+        return Err("its runner lives: nothing has to be taken up".to_owned());
+    }
+    run.may_resume(mode).map_err(|illegal| illegal.0)?;
+    if mode == Mode::Rollback && undone(run).is_empty() {
+        return Err("nothing of it can be undone".to_owned());
+    }
+    Ok(())
 }
 
 /// Everything about one step, with the end of its output while it is the current one.

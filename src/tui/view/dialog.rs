@@ -4,9 +4,10 @@ use super::confirm::{self, field};
 use super::paint::{Pen, columns, window, wrap};
 use crate::clock::Now;
 use crate::domain::text::one_line;
+use crate::stack::procedure::params::describe;
 use crate::tui::app::App;
 use crate::tui::model::dialog::{Dialog, Menu, Told};
-use crate::tui::model::form::{Form, takes};
+use crate::tui::model::form::Form;
 use crate::tui::model::procedures;
 use crate::tui::model::question::Question;
 use ratatui::buffer::Buffer;
@@ -92,7 +93,7 @@ fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
                 rows.extend(text_rows(&format!("  {wrong}"), width, theme.down).map(|(p, _)| (p, here)));
             }
             None if here => {
-                let about = format!("  {}; {}", value.param.about, takes(&value.param.kind));
+                let about = format!("  {}; {}", value.param.about, describe(&value.param.kind));
                 rows.extend(text_rows(&about, width, theme.dim).map(|(p, _)| (p, here)));
             }
             None => {}

@@ -8,6 +8,7 @@ use crate::domain::id::ProcedureId;
 use crate::domain::procedure::ledger::Ledger;
 use crate::domain::text::one_line;
 use crate::domain::units::{exact, short_age};
+use crate::stack::procedure::params::describe;
 use crate::stack::procedure::spec::{Procedure, Role};
 use crate::tui::app::App;
 use crate::tui::command::Action;
@@ -320,7 +321,7 @@ fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
     }
     for param in &p.params {
         let default = param.default.as_ref().map_or_else(String::new, |d| format!(", else {d}"));
-        let text = format!("{}: {}{default}", param.id, crate::tui::model::form::takes(&param.kind));
+        let text = format!("{}: {}{default}", param.id, describe(&param.kind));
         out.push(Line::Field("asks for", text, None));
     }
     for needs in &p.preconditions {
