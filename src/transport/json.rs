@@ -144,7 +144,7 @@ mod tests {
         /// However the reply is cut up on its way, the same object is found in it.
         #[test]
         fn pieces_make_no_difference(keys in prop::collection::vec("[a-z\\\\\"{}]{0,5}", 1..6), cut in 1usize..9) {
-            let value: serde_json::Value = keys.iter().map(|k| (k.clone(), k.clone().into())).collect::<serde_json::Map<_, _>>().into();
+            let value: Value = keys.iter().map(|k| (k.clone(), k.clone().into())).collect::<serde_json::Map<_, _>>().into();
             let mut reply = value.to_string().into_bytes();
             let whole = reply.len();
             reply.extend_from_slice(b"{\"next\":1}");

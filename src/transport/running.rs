@@ -41,6 +41,8 @@ pub struct Start {
 pub enum Said<'a> {
     Out(&'a [u8]),
     Err(&'a [u8]),
+    /// Over ssh: its process group is known from now on.
+    Begun,
     /// The program itself has ended: its status, 128 + n when signal n ended it. Others may still
     /// hold its output open.
     Ended(i32),
@@ -75,7 +77,8 @@ pub struct Running {
     status: Option<i32>,
     told: bool,
     feeder: Option<tokio::task::AbortHandle>,
-    _place: Option<OwnedSemaphorePermit>,
+    /// The place of a session, taken as long as this lives.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Running {
@@ -124,7 +127,7 @@ pub(super) fn start(
         status: None,
         told: false,
         feeder: None,
-        _place: None,
+        place: None,
     };
     Ok((running, input))
 }
@@ -158,7 +161,7 @@ impl Running {
 
     pub(super) fn over_ssh(&mut self, words: Words, place: OwnedSemaphorePermit) {
         self.far = Some(words);
-        self._place = Some(place);
+        self.place = Some(place);
     }
 
     /// The process group that it leads on its host, once it is known.
@@ -176,6 +179,9 @@ impl Running {
     pub async fn next(&mut self) -> io::Result<Said<'_>> {
         loop {
             if let Some(words) = &mut self.far {
+                if words.has_begun() {
+                    return Ok(Said::Begun);
+                }
                 if !self.told
                     && let Some(said) = words.outcome()
                 {

@@ -15,6 +15,7 @@ use quarterdeck::transport::fetch::access::Access;
 use quarterdeck::transport::secret::Secrets;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Sees nothing.
 struct Blind;
@@ -42,11 +43,12 @@ pub struct Bench {
     pub sudo: bool,
     pub attempt: u32,
     pub step: StepId,
-    stack: Stack,
-    run: RunId,
+    pub stack: Stack,
+    pub timeout: Duration,
+    pub run: RunId,
     host: HostId,
     clock: SystemClock,
-    sight: Blind,
+    pub sight: Box<dyn Sight>,
 }
 
 impl Bench {
@@ -73,15 +75,17 @@ impl Bench {
             rt,
             transport,
             access,
-            dir,
             sudo: false,
             attempt: 1,
             step: StepId::new("s"),
             stack: host::stack(host),
-            run: RunId::new("20260101-000000-test"),
+            // Its own: processes are told apart by it.
+            run: RunId::new(&format!("20260101-000000-{}", dir.path().file_name().unwrap().display())),
             host: HostId::new("h"),
             clock: SystemClock::new(),
-            sight: Blind,
+            sight: Box::new(Blind),
+            timeout: Duration::from_secs(60),
+            dir,
         }
     }
 
@@ -95,7 +99,8 @@ impl Bench {
             transport: &self.transport,
             sudo: self.sudo,
             access: &self.access,
-            sight: &self.sight,
+            sight: &*self.sight,
+            timeout: self.timeout,
             clock: &self.clock,
             dir: self.dir.path(),
         }

@@ -14,8 +14,8 @@ pub use watch::Watcher;
 use super::journal::read::{self, Torn};
 use super::rundir::{RunDir, StateDir};
 use super::runner::scribe::{self, Scribe, has_runner};
-use super::{lock, rundir};
 use super::witness::Witness;
+use super::{lock, rundir};
 use crate::clock::Clock;
 use crate::domain::id::RunId;
 use crate::domain::procedure::event::{Event, Outcome, Person};
@@ -59,7 +59,8 @@ pub fn load(state: &StateDir, id: &str) -> Result<Loaded, String> {
 /// # Errors
 /// It is not there or is no plan.
 pub fn plan_of(dir: &RunDir) -> Result<Plan, String> {
-    serde_json::from_str(&dir.read("plan.json")?).map_err(|e| format!("read the plan of run {}: {e}", dir.id()))
+    serde_json::from_str(&dir.read("plan.json")?)
+        .map_err(|e| format!("read the plan of run {}: {e}", dir.id()))
 }
 
 /// Whether a run need not be waited for: it has ended, it never began, it was set aside, or it is

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often [`Watcher::look`] should be called: then a run that changed is shown that much later.
-/// A look at which nothing changed costs one `stat` for each open run and one for the directory.
+/// A look at which nothing changed costs some system calls for each open run, and one for the
+/// directory.
 pub const EVERY: Duration = Duration::from_millis(250);
 /// Runs that ended are looked at for a resume that rarely: every so many looks.
 const REST: u32 = 8;
@@ -100,7 +101,7 @@ impl Watcher {
         let rest = self.looks.is_multiple_of(REST);
         for known in self.known.values_mut() {
             let open = known.run.as_ref().is_none_or(|r| r.ended.is_none());
-            if open || rest || known.journal.is_none() {
+            if open || known.alive || (rest && known.has_changed()) {
                 changed |= known.look();
             }
         }
@@ -192,6 +193,11 @@ impl Known {
         }
     }
 
+    /// Whether its journal is not as it was read.
+    fn has_changed(&self) -> bool {
+        fs::symlink_metadata(self.dir.journal()).ok().as_ref().map(Stamp::of) != self.journal
+    }
+
     /// Reads what was added. Whether anything is different from before.
     fn look(&mut self) -> bool {
         // Asked first, so that the last lines of a runner that ends meanwhile are read.
@@ -236,18 +242,15 @@ impl Known {
         }
         let line = self.follow.entries() - entries.len() as u64;
         let illegal = |at: u64, why: String| JournalError::Damaged { line: at, why };
-        match &mut self.run {
-            Some(run) => {
-                let run = Arc::make_mut(run);
-                for entry in &entries {
-                    run.apply(entry).map_err(|e| illegal(entry.n, e.0))?;
-                }
+        if let Some(run) = &mut self.run {
+            let run = Arc::make_mut(run);
+            for entry in &entries {
+                run.apply(entry).map_err(|e| illegal(entry.n, e.0))?;
             }
-            None => {
-                let plan = super::plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
-                self.run = Some(Arc::new(fold(plan, &entries).map_err(|e| illegal(line + 1, e))?));
-            }
+            return Ok(());
         }
+        let plan = super::plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
+        self.run = Some(Arc::new(fold(plan, &entries).map_err(|e| illegal(line + 1, e))?));
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 //! The loop of a runner: asks the machine what must come next, and has it done.
 
+use super::PATIENCE;
 use super::attend::Ears;
 use super::ground::Ground;
 use super::log::Log;
 use super::scribe::{Scribe, Unrecorded};
-use super::PATIENCE;
 use crate::act::step;
 use crate::domain::procedure::event::{Event, Hold, Outcome};
 use crate::domain::procedure::machine::Next;
@@ -36,7 +36,7 @@ impl Runner {
     }
 
     /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.
-    pub async fn drive(mut self) -> (Outcome, bool) {
+    pub async fn drive(&mut self) -> (Outcome, bool) {
         loop {
             if let Some(ended) = &self.scribe.run.ended {
                 return (ended.outcome, self.scribe.is_written());
@@ -47,6 +47,12 @@ impl Runner {
                 return (outcome, false);
             }
         }
+    }
+
+    /// Lets go: of the socket, once those who asked have their replies, and then of the journal.
+    pub async fn close(self) {
+        self.ears.close().await;
+        drop(self.scribe);
     }
 
     async fn turn(&mut self) -> Result<(), Halt> {

@@ -1,6 +1,5 @@
 //! Effects: the intent on disk, then the deed within its time, then what came of it on disk.
 
-
 use super::drive::{Halt, Runner, absent};
 use super::scribe::Unrecorded;
 use crate::act::step::{self, Left, Setting};
@@ -68,7 +67,9 @@ impl Runner {
             return Err(Halt(format!("step `{}` has no rollback", step.id)));
         };
         let still = move |run: &Run| matches!(run.next(), Next::RollBack { step } if step == index);
-        let setting = ground.setting(step, self.scribe.run.steps[index].attempts);
+        let setting = ground
+            .setting(step, self.scribe.run.steps[index].attempts)
+            .map(|setting| Setting { timeout: undo.timeout, ..setting });
         let before = match &setting {
             Ok(setting) => {
                 let look = async { step::target(&undo.action, setting).await };
@@ -163,4 +164,3 @@ impl Runner {
         self.record(Event::Note { says: format!("after the abort of step `{}`: {found}", step.id) }).await
     }
 }
-

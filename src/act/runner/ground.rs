@@ -56,6 +56,7 @@ impl Ground {
             access: &self.access,
             sight: self.sight.as_ref(),
             clock: self.clock.as_ref(),
+            timeout: step.timeout,
             dir: &self.dir,
         })
     }

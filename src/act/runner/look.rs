@@ -25,7 +25,9 @@ impl Runner {
         if std::mem::take(&mut self.fresh) {
             let mut wrong = Vec::new();
             if self.scribe.is_unwitnessed() {
-                wrong.push("the audit cannot be written, so that nobody could say later who did this".to_owned());
+                wrong.push(
+                    "the audit cannot be written, so that nobody could say later who did this".to_owned(),
+                );
             }
             let still = |run: &Run| run.abort.is_none();
             match self.attend(changes(Arc::clone(&self.ground)), still).await {
@@ -106,8 +108,8 @@ async fn changes(ground: Arc<Ground>) -> Vec<String> {
             Some(target) => {
                 if let Some(why) = &target.impossible {
                     wrong.push(format!("{}: {why}", pin.what));
-                } else if target.state != pin.state {
-                    wrong.push(format!("{} was `{}` and is `{}`", pin.what, pin.state, target.state));
+                } else if target.pinned() != pin.state {
+                    wrong.push(format!("{} was `{}` and is `{}`", pin.what, pin.state, target.pinned()));
                 }
             }
             None => wrong.push(format!("{} was `{}` and cannot be looked at", pin.what, pin.state)),

@@ -218,9 +218,8 @@ impl Scribe {
 /// # Errors
 /// An entry cannot follow those before it; its line is named.
 pub fn fold(plan: Plan, entries: &[Entry]) -> Result<Run, String> {
-    Run::fold(plan, entries).map_err(|(at, why)| {
-        JournalError::Damaged { line: at as u64 + 1, why: why.to_string() }.to_string()
-    })
+    Run::fold(plan, entries)
+        .map_err(|(at, why)| JournalError::Damaged { line: at as u64 + 1, why: why.to_string() }.to_string())
 }
 
 /// Whether a run has a runner.

@@ -108,9 +108,14 @@ impl Runner {
         match self.watch(check, false, now).await {
             Came::Good(proof) => Effected::Done { says: format!("{says}; {proof}") },
             Came::Late(seen) | Came::Bad(seen) => Effected::Failed {
-                why: format!("it was undone ({says}), but that is not seen within {} s: {seen}", check.within.as_secs_f32()),
+                why: format!(
+                    "it was undone ({says}), but that is not seen within {} s: {seen}",
+                    check.within.as_secs_f32()
+                ),
             },
-            Came::Dropped => Effected::Killed { why: format!("it was undone ({says}), and aborted before that was seen") },
+            Came::Dropped => {
+                Effected::Killed { why: format!("it was undone ({says}), and aborted before that was seen") }
+            }
         }
     }
 }

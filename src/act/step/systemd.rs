@@ -10,8 +10,9 @@ use crate::domain::text;
 use crate::transport::Command;
 use std::collections::{BTreeMap, BTreeSet};
 
-const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,InvocationID,MainPID,Job,Result,CanReload,\
-    RefuseManualStart,RefuseManualStop,RequiredBy,BoundBy,ConsistsOf";
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,InvocationID,\
+    ActiveEnterTimestampMonotonic,MainPID,Job,Result,CanReload,\
+    RefuseManualStart,NRestarts,RefuseManualStop,RequiredBy,BoundBy,ConsistsOf";
 /// Units named at most of those that depend on one.
 const MAX_NAMED: usize = 6;
 
@@ -31,11 +32,12 @@ impl Unit {
             value => text::one_line(value, 80).replace(' ', "_"),
         };
         format!(
-            "load={} active={} sub={} invocation={} pid={}",
+            "load={} active={} sub={} invocation={} entered={} pid={}",
             of("LoadState"),
             of("ActiveState"),
             of("SubState"),
             of("InvocationID"),
+            of("ActiveEnterTimestampMonotonic"),
             of("MainPID")
         )
     }
@@ -53,6 +55,12 @@ impl Unit {
     fn dependents(&self) -> BTreeSet<&str> {
         let of = |name: &str| self.get(name).split_whitespace();
         of("RequiredBy").chain(of("BoundBy")).chain(of("ConsistsOf")).collect()
+    }
+
+    /// Whether it changes by itself: on its way somewhere, or restarted by systemd before.
+    fn is_restless(&self) -> bool {
+        matches!(self.get("ActiveState"), "activating" | "deactivating" | "reloading")
+            || !matches!(self.get("NRestarts"), "" | "0")
     }
 
     fn job(&self) -> Option<&str> {
@@ -81,6 +89,7 @@ pub async fn target(a: &Systemd, s: &Setting<'_>) -> Target {
         Err(why) => return Target::unknown(why),
     };
     let mut target = Target::probed(format!("unit {} on {}", a.unit, s.host), unit.state());
+    target.restless = unit.is_restless();
     if let Some(why) = impossible(a, &unit) {
         return target.but_impossible(why);
     }
@@ -155,7 +164,12 @@ fn judge(a: &Systemd, before: &str, unit: &Unit) -> Answer {
         return Answer::unknown(format!("systemd is still at its job {job}; {} is {now}", a.unit));
     }
     let active = matches!(unit.get("ActiveState"), "active" | "reloading");
-    let invoked_anew = then("invocation") != unit.get("InvocationID") && !unit.get("InvocationID").is_empty();
+    // An old systemd has no invocations, but it has times.
+    let (then_entered, entered) = (then("entered"), unit.get("ActiveEnterTimestampMonotonic"));
+    let invoked_anew = match unit.get("InvocationID") {
+        "" => !entered.is_empty() && then_entered != entered,
+        invocation => then("invocation") != invocation,
+    };
     let says = |what: &str| format!("{} is {now}: {what}", a.unit);
     match a.verb {
         _ if then("load").is_empty() => Answer::unknown(says("how it was before is not known")),
@@ -183,8 +197,14 @@ mod tests {
     use crate::domain::procedure::event::Truth;
 
     fn unit(active: &str, invocation: &str, job: &str) -> Unit {
+        // `@t` stands for a systemd without invocations, with a time.
+        let (invocation, entered) = match invocation.strip_prefix('@') {
+            Some(time) => ("", time),
+            None => (invocation, "1"),
+        };
         parse(&format!(
-            "LoadState=loaded\nActiveState={active}\nSubState=x\nInvocationID={invocation}\nMainPID=1\nJob={job}\n"
+            "LoadState=loaded\nActiveState={active}\nSubState=x\nInvocationID={invocation}\n\
+             ActiveEnterTimestampMonotonic={entered}\nMainPID=1\nJob={job}\n"
         ))
     }
 
@@ -198,6 +218,8 @@ mod tests {
             (Restart, ("active", "a"), ("inactive", "a", ""), DidNot),
             (Restart, ("active", "a"), ("deactivating", "a", "7"), Unknown),
             (Restart, ("failed", "a"), ("failed", "b", ""), Happened),
+            (Restart, ("active", "@1"), ("active", "@2", ""), Happened),
+            (Restart, ("active", "@1"), ("active", "@1", ""), DidNot),
             (Start, ("inactive", "a"), ("active", "b", ""), Happened),
             (Start, ("inactive", "a"), ("failed", "b", ""), Happened),
             (Start, ("inactive", "a"), ("inactive", "a", ""), DidNot),

@@ -19,7 +19,7 @@ mod random_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(in crate::domain::procedure) mod worlds;
+pub(crate) mod worlds;
 
 pub(super) use book::Book;
 

@@ -74,6 +74,26 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// In words, as one line; it completes "refused: …".
+    pub fn says(&self) -> String {
+        match self {
+            Refusal::Locked { scope, run, by, since, runner_alive: true } => {
+                format!("run {run} of {by} holds the lock `{scope}` since {since}")
+            }
+            Refusal::Locked { scope, run, by, since, runner_alive: false } => format!(
+                "run {run} of {by} left the lock `{scope}`, taken {since}, and its runner is gone: resume or abort that run"
+            ),
+            Refusal::Interlocked { id, says, until, since } => {
+                let since = since.map_or(String::new(), |s| format!(" since {s}"));
+                format!("interlock `{id}`{since}: {says}; until {until}")
+            }
+            Refusal::Precondition { says, seen } => format!("needs {says}: {seen}"),
+            Refusal::Impossible { says } => format!("impossible: {says}"),
+        }
+    }
+}
+
 /// What must be said to have a plan run. At L2 the host, or where there are several, the unit or
 /// service; from L3 on a phrase: `PROCEDURE HOST N`, with the first live count that is known.
 pub fn prompt(plan: &Plan, blast: &[Blast]) -> Prompt {

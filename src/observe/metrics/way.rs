@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_base_keeps_its_path_its_query_and_the_name_of_its_certificate() {
-        let named = Tls { ca: None, server_name: Some("prom.internal".into()) };
+        let named = Tls { server_name: Some("prom.internal".into()), ..Tls::default() };
         let table = [
             ("http://127.0.0.1:9090", None, "http://127.0.0.1:9090/api/v1/query", None),
             ("http://a/prometheus/", None, "http://a/prometheus/api/v1/query", None),

@@ -86,6 +86,8 @@ pub struct Tls {
     pub ca: Option<String>,
     /// The name to expect in the certificate, if it is not the address's.
     pub server_name: Option<String>,
+    /// Any certificate will do. No file can say so of something that is only looked at.
+    pub insecure: bool,
 }
 
 impl Tls {
@@ -95,6 +97,7 @@ impl Tls {
         let tls = Tls {
             ca: inner.str("ca").map(|s| s.value),
             server_name: inner.str("server_name").map(|s| s.value),
+            insecure: false,
         };
         inner.finish();
         Some(tls)

@@ -160,6 +160,11 @@ impl Spec {
     }
 }
 
+/// Whether a command is known to change nothing.
+pub fn only_reads(command: &[String]) -> bool {
+    !command.is_empty() && refused(command).is_none()
+}
+
 /// Why a command may not be asked, and what may.
 fn refused(command: &[String]) -> Option<(String, String)> {
     let name = command.first()?.to_uppercase();

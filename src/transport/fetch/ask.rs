@@ -34,6 +34,32 @@ pub async fn ask(
     Ok((answer, Some(session.credential)))
 }
 
+/// The same for a step of a procedure, by one of the stack's logins, over a connection of its own:
+/// through the session of that name, which is used as it is, or the shared one, which is renewed
+/// once when it is refused.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_as(
+    way: &Way<'_>,
+    id: &str,
+    session: Option<&str>,
+    call: Call<'_>,
+) -> Result<(Answer, Arc<Credential>), Fault> {
+    if let Some(name) = session {
+        let session = login::named(way, id, name).await?;
+        let answer = fetch(way, signed(call, Some(&session.credential)), &mut None).await?;
+        return Ok((answer, session.credential));
+    }
+    let mut session = login::session(way, id).await?;
+    let mut answer = fetch(way, signed(call.clone(), Some(&session.credential)), &mut None).await?;
+    if answer.status == StatusCode::UNAUTHORIZED {
+        session = login::renew_now(way, id, &session).await?;
+        answer = fetch(way, signed(call, Some(&session.credential)), &mut None).await?;
+    }
+    Ok((answer, session.credential))
+}
+
 fn signed<'a>(mut call: Call<'a>, credential: Option<&Credential>) -> Call<'a> {
     if let Some(credential) = credential {
         call.headers.insert(credential.header.clone(), credential.value.clone());

@@ -66,21 +66,26 @@ impl Credential {
 
     /// Takes the secrets out of a text: a server may echo what it was sent.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut out = Cow::Borrowed(text);
-        for secret in &self.secrets {
-            let secret = secret.expose_secret();
-            if secret.len() < MIN_REDACTED {
-                continue;
-            }
-            let in_json = serde_json::Value::from(secret).to_string();
-            for form in [secret, in_json.trim_matches('"')] {
-                if out.contains(form) {
-                    out = Cow::Owned(out.replace(form, REDACTED));
-                }
+        redact(&self.secrets, text)
+    }
+}
+
+/// Takes secrets out of a text, as they are and as JSON writes them.
+pub fn redact<'t>(secrets: &[SecretString], text: &'t str) -> Cow<'t, str> {
+    let mut out = Cow::Borrowed(text);
+    for secret in secrets {
+        let secret = secret.expose_secret();
+        if secret.len() < MIN_REDACTED {
+            continue;
+        }
+        let in_json = serde_json::Value::from(secret).to_string();
+        for form in [secret, in_json.trim_matches('"')] {
+            if out.contains(form) {
+                out = Cow::Owned(out.replace(form, REDACTED));
             }
         }
-        out
     }
+    out
 }
 
 /// What a request without a login proves itself with.

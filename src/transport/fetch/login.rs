@@ -40,8 +40,11 @@ struct Slot {
     /// and so is the ban. Held while an attempt is under way.
     gate: tokio::sync::Mutex<Gate>,
     /// By the host it was asked through: each may reach another server under the same address.
-    sessions: Mutex<HashMap<HostId, Session>>,
+    sessions: Mutex<HashMap<Key, Session>>,
 }
+
+/// The host, and the name of the session where it has one.
+type Key = (HostId, Option<String>);
 
 /// A token that a server gave us.
 #[derive(Clone, Debug)]
@@ -79,6 +82,17 @@ impl Logins {
     }
 }
 
+/// Sessions with a name, of one login and host, at most: each is a step's of a procedure.
+const MAX_NAMED: usize = 64;
+
+/// Whether a session with a name has been opened already.
+///
+/// # Errors
+/// `Unknown`: no such login.
+pub fn is_open(way: &Way<'_>, id: &str, name: &str) -> Result<bool, Fault> {
+    Ok(way.access.logins.slot(id)?.at_hand(way, Some(name)).is_some())
+}
+
 /// The session to ask with: the one at hand, or a new one. Probes that ask at the same moment
 /// wait for one attempt.
 ///
@@ -86,14 +100,30 @@ impl Logins {
 /// `Unknown` while logging in fails, is refused or is not allowed yet, with the reason of the last
 /// attempt; `Unreachable` when there was no way to the server.
 pub async fn session(way: &Way<'_>, id: &str) -> Result<Session, Fault> {
+    session_of(way, id, None).await
+}
+
+/// The session of a name, opened when the name is first used and never renewed: what it proves is
+/// proven of the moment at which it was opened.
+///
+/// # Errors
+/// As [`session`], and when there are too many names.
+pub async fn named(way: &Way<'_>, id: &str, name: &str) -> Result<Session, Fault> {
+    session_of(way, id, Some(name)).await
+}
+
+async fn session_of(way: &Way<'_>, id: &str, name: Option<&str>) -> Result<Session, Fault> {
     let slot = way.access.logins.slot(id)?;
-    if let Some(session) = slot.at_hand(way) {
+    if let Some(session) = slot.at_hand(way, name) {
         return Ok(session);
     }
     way.phase(Phase::Ours);
     let mut gate = slot.gate.lock().await;
-    if let Some(session) = slot.at_hand(way) {
+    if let Some(session) = slot.at_hand(way, name) {
         return Ok(session);
+    }
+    if name.is_some() && slot.sessions().len() >= MAX_NAMED {
+        return Err(Fault::Unknown(format!("login {id} has {MAX_NAMED} sessions open already")));
     }
     gate.may_try(way.clock.now().mono).map_err(|early| Fault::Unknown(slot.too_early(&early)))?;
     let target = slot.target.as_ref().map_err(|why| Fault::Unknown(format!("login {id}: {why}")))?;
@@ -104,7 +134,7 @@ pub async fn session(way: &Way<'_>, id: &str) -> Result<Session, Fault> {
         Ok(credential) => {
             let session = Session { credential: Arc::new(credential), since: way.clock.now().mono };
             attempt.settle(Outcome::Accepted, "");
-            slot.sessions().insert(way.host.clone(), session.clone());
+            slot.sessions().insert((way.host.clone(), name.map(str::to_owned)), session.clone());
             Ok(session)
         }
         Err(Refusal { outcome, fault }) => {
@@ -139,15 +169,33 @@ pub async fn renew(way: &Way<'_>, id: &str, old: &Session) -> Result<Option<Sess
     let slot = way.access.logins.slot(id)?;
     {
         let mut sessions = slot.sessions();
-        let current = sessions.get(way.host);
+        let key: Key = (way.host.clone(), None);
+        let current = sessions.get(&key);
         if current.is_some_and(|now| Arc::ptr_eq(&now.credential, &old.credential)) {
             if way.clock.now().mono.saturating_sub(old.since) < slot.login.backoff {
                 return Ok(None);
             }
-            sessions.remove(way.host);
+            sessions.remove(&key);
         }
     }
     session(way, id).await.map(Some)
+}
+
+/// The same for who acts: however young `old` is, since a step may have made it void a moment ago.
+/// Not for what asks again and again.
+///
+/// # Errors
+/// As [`session`].
+pub async fn renew_now(way: &Way<'_>, id: &str, old: &Session) -> Result<Session, Fault> {
+    let slot = way.access.logins.slot(id)?;
+    {
+        let mut sessions = slot.sessions();
+        let key: Key = (way.host.clone(), None);
+        if sessions.get(&key).is_some_and(|now| Arc::ptr_eq(&now.credential, &old.credential)) {
+            sessions.remove(&key);
+        }
+    }
+    session(way, id).await
 }
 
 /// An attempt under way. One that is dropped before it has been settled may still have been
@@ -188,12 +236,12 @@ struct Refusal {
 }
 
 impl Slot {
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<HostId, Session>> {
+    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at_hand(&self, way: &Way<'_>) -> Option<Session> {
-        self.sessions().get(way.host).cloned()
+    fn at_hand(&self, way: &Way<'_>, name: Option<&str>) -> Option<Session> {
+        self.sessions().get(&(way.host.clone(), name.map(str::to_owned))).cloned()
     }
 
     fn too_early(&self, early: &TooEarly) -> String {

@@ -143,6 +143,7 @@ pub struct Words {
     given: Vec<u8>,
     last: Vec<u8>,
     group: Option<u32>,
+    begun: bool,
     end: Option<Result<i32, ()>>,
 }
 
@@ -155,12 +156,18 @@ impl Words {
             given: Vec::new(),
             last: Vec::new(),
             group: None,
+            begun: false,
             end: None,
         }
     }
 
     pub(in crate::transport) fn group(&self) -> Option<u32> {
         self.group
+    }
+
+    /// True once, when the group has become known.
+    pub(in crate::transport) fn has_begun(&mut self) -> bool {
+        std::mem::take(&mut self.begun)
     }
 
     /// How the program ended, once that was said.
@@ -229,7 +236,10 @@ impl Words {
 
     fn heard(&mut self, words: &str) {
         match words.split_once(' ') {
-            Some(("group", id)) => self.group = id.parse().ok(),
+            Some(("group", id)) => {
+                self.group = id.parse().ok();
+                self.begun = self.group.is_some();
+            }
             Some(("end", status)) => self.end = status.parse().ok().map(Ok),
             _ if words == "absent" => self.end = Some(Err(())),
             _ => {}

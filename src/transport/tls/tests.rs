@@ -58,7 +58,11 @@ fn handshake(issued: Issued, ca_pem: &str, server_name: Option<&str>) -> Result<
             let (stream, _) = listener.accept().await.unwrap();
             let _ = acceptor.accept(stream).await;
         };
-        let tls = Tls { ca: Some(ca.display().to_string()), server_name: server_name.map(str::to_owned) };
+        let tls = Tls {
+            ca: Some(ca.display().to_string()),
+            server_name: server_name.map(str::to_owned),
+            ..Tls::default()
+        };
         let to = Endpoint::Tcp { host: "127.0.0.1".into(), port };
         let client = async {
             let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
@@ -127,7 +131,7 @@ fn a_server_without_tls_is_told_apart() {
             let dir = tempfile::tempdir().unwrap();
             let ca = dir.path().join("ca.pem");
             std::fs::write(&ca, issue("x", (2020, 2090)).ca_pem).unwrap();
-            let tls = Tls { ca: Some(ca.display().to_string()), server_name: None };
+            let tls = Tls { ca: Some(ca.display().to_string()), ..Tls::default() };
             let to = Endpoint::Tcp { host: "127.0.0.1".into(), port: addr.port() };
             let client =
                 async { connect(Stream::Tcp(TcpStream::connect(addr).await.unwrap()), &to, &tls).await };
@@ -177,6 +181,6 @@ fn a_unix_socket_needs_a_name() {
     let to = Endpoint::Unix("/run/a.sock".into());
     let why = server_name(&to, &Tls::default()).unwrap_err().to_string();
     assert_eq!(why, "TLS over a Unix socket needs tls.server_name");
-    let named = Tls { server_name: Some("a.example".into()), ca: None };
+    let named = Tls { server_name: Some("a.example".into()), ..Tls::default() };
     assert_eq!(server_name(&to, &named).unwrap(), ServerName::try_from("a.example").unwrap());
 }

@@ -1,6 +1,8 @@
 //! An action in words and as the exact argv or request, for previews, prompts and journals.
 
+mod edge;
 pub mod local;
+mod wires;
 
 use super::{Action, Edge};
 
@@ -33,25 +35,21 @@ impl Action {
         match self {
             Action::Systemd(a) => local::systemd(a, sudo),
             Action::Compose(a) => local::compose(a, sudo),
-            Action::Http(_) => self.not_described(),
-            Action::UnixJson(_) => self.not_described(),
-            Action::Redis(_) => self.not_described(),
-            Action::Postgres(_) => self.not_described(),
+            Action::Http(a) => wires::http(a),
+            Action::UnixJson(a) => wires::unix_json(a),
+            Action::Redis(a) => wires::redis(a),
+            Action::Postgres(a) => wires::postgres(a),
             Action::Signal(a) => local::signal(a, sudo),
-            Action::Firewall(_) => self.not_described(),
+            Action::Firewall(a) => edge::firewall(a, sudo),
             Action::File(a) => local::file(a, sudo),
-            Action::Nginx(_) => self.not_described(),
+            Action::Nginx(a) => edge::nginx(a, sudo),
             Action::Capture(a) => local::capture(a, sudo),
-            Action::Wait(_) => self.not_described(),
-            Action::Alertmanager(_) => self.not_described(),
-            Action::Manual(_) => self.not_described(),
+            Action::Wait(a) => wires::wait(a),
+            Action::Alertmanager(a) => wires::alertmanager(a),
+            Action::Manual(a) => wires::manual(a),
             Action::Exec(a) => local::exec(a, sudo),
             Action::Shell(a) => local::shell(a, sudo),
         }
-    }
-
-    fn not_described(&self) -> Vec<String> {
-        vec![format!("{} (its request is not described yet)", self.kind())]
     }
 
     /// How far it reaches of what keeps strangers out.
@@ -62,6 +60,8 @@ impl Action {
                 Block | Unblock => Edge::Narrow,
                 Close | Open => Edge::Wide,
             },
+            // A whole site at once, for everybody who asks it.
+            Action::Nginx(_) => Edge::Wide,
             _ => Edge::None,
         }
     }

@@ -5,7 +5,9 @@
 //! were filled in when the plan was made.
 
 pub mod describe;
+pub mod filter;
 pub mod kinds;
+pub mod maintenance;
 
 use kinds::{
     Alertmanager, Capture, Compose, Exec, File, Firewall, Http, Manual, Nginx, Postgres, Redis, Shell,

@@ -1,0 +1,78 @@
+//! Small files in the run's directory, by which a step leaves word for a later runner.
+
+use super::Setting;
+use crate::domain::text;
+use sha2::{Digest, Sha256};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// The longest mark, in bytes.
+const MAX_MARK: usize = 4096;
+
+/// One mark of a step (or, by another owner, of something that several steps share).
+pub struct Mark(PathBuf);
+
+impl Mark {
+    /// Of this step; `kind` tells its marks apart.
+    pub fn of_step(s: &Setting<'_>, kind: &str) -> Mark {
+        Mark::of(s, s.step.as_str(), kind)
+    }
+
+    /// Of something else with a name that may hold anything.
+    pub fn of(s: &Setting<'_>, owner: &str, kind: &str) -> Mark {
+        let short: String = owner
+            .chars()
+            .take(40)
+            .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+            .collect();
+        let sum = Sha256::digest(owner.as_bytes());
+        let sum = sum.iter().take(4).fold(0u32, |n, b| n << 8 | u32::from(*b));
+        Mark(s.dir.join(format!("mark-{short}-{sum:08x}.{kind}")))
+    }
+
+    /// What it says; `None` when it is not there.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub fn read(&self) -> Result<Option<String>, String> {
+        match std::fs::read(&self.0) {
+            Ok(bytes) => Ok(Some(text::one_line_bytes(&bytes, MAX_MARK))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(format!("cannot read {}: {e}", self.0.display())),
+        }
+    }
+
+    /// Leaves word; on disk when it returns.
+    ///
+    /// # Errors
+    /// It cannot be written; completes "failed: …".
+    pub fn leave(&self, says: &str) -> Result<(), String> {
+        let write = || -> io::Result<()> {
+            let dir = self.0.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
+            // Only the owner may read it, as it is for all temporary files.
+            let mut file = tempfile::NamedTempFile::new_in(dir)?;
+            file.write_all(says.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&self.0).map_err(|e| e.error)?;
+            std::fs::File::open(dir)?.sync_all()
+        };
+        write().map_err(|e| format!("cannot write {}: {e}", self.0.display()))
+    }
+
+    /// Takes the word back: it is gone from the disk when this returns.
+    ///
+    /// # Errors
+    /// It is there and cannot be removed.
+    pub fn clear(&self) -> Result<(), String> {
+        let removed = std::fs::remove_file(&self.0).and_then(|()| match self.0.parent() {
+            Some(dir) => std::fs::File::open(dir)?.sync_all(),
+            None => Ok(()),
+        });
+        match removed {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(format!("cannot remove {}: {e}", self.0.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `uses = "wait"`: looks until something is so, often enough in a row, or the time is over.
+
+use super::{Answer, Left, Setting, Stop, Target};
+use crate::domain::procedure::action::kinds::Wait;
+use crate::domain::procedure::plan::Certainty;
+use crate::domain::units;
+
+/// How it stands now. It is no pin: it is meant to change.
+pub async fn target(a: &Wait, s: &Setting<'_>) -> Target {
+    let now = s.sight.check(&a.until.what).await;
+    let blast = if now.holds {
+        format!("it is so already: {}", now.says)
+    } else {
+        format!("waits for at most {}; now: {}", units::exact(a.until.within), now.says)
+    };
+    Target { certainty: Certainty::Probed, blast: vec![blast], ..Target::unpinned() }
+}
+
+/// Ends well after enough good looks in a row, each begun after the one before.
+pub async fn perform(a: &Wait, s: &Setting<'_>, stop: &Stop) -> Left {
+    let check = &a.until;
+    let needed = check.good.max(1);
+    let start = s.clock.now();
+    let (mut streak, mut last) = (0, "nothing was seen yet".to_owned());
+    let work = async {
+        loop {
+            let seen = s.sight.check(&check.what).await;
+            streak = if seen.holds { streak + 1 } else { 0 };
+            last = seen.says;
+            if streak >= needed {
+                return;
+            }
+            tokio::time::sleep(check.every).await;
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        () = stop.stopped() => None,
+        within = tokio::time::timeout(check.within, work) => Some(within.is_ok()),
+    };
+    let took = units::exact(std::time::Duration::from_secs(s.clock.now().since(start).as_secs()));
+    match ended {
+        Some(true) => Left::done(format!("so after {took}, seen {needed} times in a row: {last}")),
+        Some(false) => Left::failed(format!(
+            "not so within {} ({streak} of {needed} good): {last}",
+            units::exact(check.within)
+        )),
+        None => Left::killed(format!("ended while waiting, after {took}; last seen: {last}")),
+    }
+}
+
+/// Waiting changes nothing.
+pub async fn ask(_: &Wait, _: &str, _: &Setting<'_>) -> Answer {
+    Answer::did_not("waiting leaves nothing behind: it begins anew")
+}
