@@ -102,7 +102,6 @@ impl Bench {
             sight: &*self.sight,
             timeout: self.timeout,
             clock: &self.clock,
-            timeout: std::time::Duration::from_secs(60),
             dir: self.dir.path(),
         }
     }
