@@ -144,6 +144,7 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         host: &step.host,
         transport,
         sudo: step.sudo,
+        timeout: step.timeout,
         access: eyes.access,
         sight: eyes.sight,
         clock: eyes.clock,
@@ -203,8 +204,9 @@ impl Sum {
 }
 
 async fn look_at_preconditions(eyes: &Eyes<'_>, all: &[Precondition]) -> Vec<(String, Seen)> {
-    stream::iter(all)
-        .map(|p| async move { (p.says.clone(), eyes.sight.check(&p.what).await) })
+    // Owned: a future over a reference into a list is not one that a task can own.
+    stream::iter(all.to_vec())
+        .map(|p| async move { (p.says, eyes.sight.check(&p.what).await) })
         .buffered(AT_ONCE)
         .collect()
         .await
