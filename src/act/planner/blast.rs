@@ -12,10 +12,10 @@ const MAX_LINE: usize = 400;
 
 /// Looks at every value.
 pub async fn look(eyes: &Eyes<'_>, lines: &[BlastLine]) -> Vec<Blast> {
-    stream::iter(lines).map(|line| one(eyes, line)).buffered(AT_ONCE).collect().await
+    stream::iter(lines.to_vec()).map(|line| one(eyes, line)).buffered(AT_ONCE).collect().await
 }
 
-async fn one(eyes: &Eyes<'_>, line: &BlastLine) -> Blast {
+async fn one(eyes: &Eyes<'_>, line: BlastLine) -> Blast {
     let Some(expr) = &line.value else {
         return Blast { says: text::one_line(&line.says, MAX_LINE), value: None };
     };

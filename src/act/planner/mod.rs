@@ -151,6 +151,7 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         access: eyes.access,
         sight: eyes.sight,
         clock: eyes.clock,
+        timeout: step.timeout,
         dir: eyes.state.root(),
     };
     let target = step::target(&step.action, &setting).await;
@@ -223,8 +224,14 @@ async fn seen(eyes: &Eyes<'_>, condition: &Condition) -> Seen {
 }
 
 async fn look_at_preconditions(eyes: &Eyes<'_>, all: &[Precondition]) -> Vec<(String, Seen)> {
+<<<<<<< HEAD
+    // Owned: a future over a reference into a list is not one that a task can own.
+    stream::iter(all.to_vec())
+        .map(|p| async move { (p.says, eyes.sight.check(&p.what).await) })
+=======
     stream::iter(all)
         .map(|p| async move { (p.says.clone(), seen(eyes, &p.what).await) })
+>>>>>>> machine
         .buffered(AT_ONCE)
         .collect()
         .await
