@@ -224,14 +224,9 @@ async fn seen(eyes: &Eyes<'_>, condition: &Condition) -> Seen {
 }
 
 async fn look_at_preconditions(eyes: &Eyes<'_>, all: &[Precondition]) -> Vec<(String, Seen)> {
-<<<<<<< HEAD
     // Owned: a future over a reference into a list is not one that a task can own.
     stream::iter(all.to_vec())
-        .map(|p| async move { (p.says, eyes.sight.check(&p.what).await) })
-=======
-    stream::iter(all)
-        .map(|p| async move { (p.says.clone(), seen(eyes, &p.what).await) })
->>>>>>> machine
+        .map(|p| async move { (p.says, seen(eyes, &p.what).await) })
         .buffered(AT_ONCE)
         .collect()
         .await
