@@ -1,11 +1,15 @@
 //! Plans of a small stack, with eyes that see what they are told.
 
 use super::*;
+use crate::act::journal::Journal;
+use crate::act::lock::{self, Owner};
+use crate::act::rundir::RunDir;
 use crate::act::sight::Looking;
 use crate::clock::ManualClock;
 use crate::domain::health::Health;
-use crate::domain::id::ProbeId;
+use crate::domain::id::{ProbeId, StepId};
 use crate::domain::procedure::check::Condition;
+use crate::domain::procedure::event::{Confirmed, Event, Person};
 use crate::domain::procedure::level::Level;
 use crate::domain::procedure::plan::Certainty;
 use crate::stack::diag::Source;
@@ -70,6 +74,13 @@ says = "somebody watches"
 raised_while = { exprs = ["vector(1)"] }
 blocks = ["broken"]
 until = { says = "nobody watches", exprs = ["vector(0) == 1"] }
+
+[[interlocks]]
+id = "touched"
+says = "it was touched"
+raised_by = ["touch.one"]
+blocks = ["broken"]
+until = { says = "it was touched well", verified = ["touch.one"] }
 "#;
 
 /// Sees what it is told.
@@ -172,4 +183,51 @@ fn an_interlock_and_a_missing_program_are_told_together() {
     let impossible =
         |r: &Refusal| matches!(r, Refusal::Impossible { says } if says.contains("/nonexistent/program"));
     assert!(refusals.iter().any(interlocked) && refusals.iter().any(impossible), "{refusals:?}");
+}
+
+/// A run of `touch` that a runner left behind, after these events.
+fn left_behind(bench: &Bench, events: &[Event]) -> RunDir {
+    let plan = bench.propose("touch").plan;
+    let dir = bench.state.create_run(jiff::Timestamp::UNIX_EPOCH).unwrap();
+    dir.write_new("plan.json", &serde_json::to_vec(&plan).unwrap()).unwrap();
+    let by = Person { uid: 1, login: "ann".to_owned(), from: None };
+    let owner = Owner {
+        run: dir.id().clone(),
+        procedure: plan.procedure.clone(),
+        by: by.clone(),
+        since: jiff::Timestamp::UNIX_EPOCH,
+        runner: 1,
+    };
+    drop(lock::take(&bench.state, "s", &plan.lock, &owner, |_| false).unwrap());
+    let confirmed = Confirmed { level: plan.level, typed: String::new(), reason: None, second: None };
+    let hash = PlanHash::of(&plan);
+    let mut journal = Journal::create(&dir).unwrap();
+    let started = Event::Started { run: dir.id().clone(), plan: hash, by, confirmed, runner: 1 };
+    for event in std::iter::once(&started).chain(events) {
+        journal.append(event.clone(), jiff::Timestamp::UNIX_EPOCH).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn what_a_lost_run_left_stands_in_the_way() {
+    let bench = Bench::new(true);
+    let touched = |p: &Proposal| {
+        p.refusals
+            .iter()
+            .any(|r| matches!(r, Refusal::Interlocked { id, since: Some(_), .. } if id == "touched"))
+    };
+    assert!(!touched(&bench.propose("broken")));
+    let looked = Event::Preconditions { failed: vec![], seen: vec![] };
+    let intended = Event::Intended { step: StepId::new("one"), attempt: 1, before: String::new() };
+    let dir = left_behind(&bench, &[looked, intended]);
+    let proposal = bench.propose("broken");
+    assert!(touched(&proposal), "as soon as it is intended: {:?}", proposal.refusals);
+    let left = |r: &Refusal| matches!(r, Refusal::Locked { run, runner_alive: false, by, .. } if run == dir.id() && by == "ann");
+    assert!(proposal.refusals.iter().any(left), "{:?}", proposal.refusals);
+    // What a damaged journal hides is not taken for harmless.
+    std::fs::write(dir.journal(), "not a journal\n").unwrap();
+    let unread = bench.propose("broken");
+    let told = |r: &Refusal| matches!(r, Refusal::Impossible { says } if says.contains(dir.id().as_str()));
+    assert!(unread.refusals.iter().any(told), "{:?}", unread.refusals);
 }

@@ -16,7 +16,7 @@ fn me() -> Person {
 fn now(second: u64) -> Now {
     Now {
         mono: Duration::from_secs(second),
-        wall: Timestamp::from_second(1_800_000_000 + second as i64).unwrap(),
+        wall: Timestamp::from_second(1_800_000_000 + i64::try_from(second).unwrap()).unwrap(),
     }
 }
 
@@ -42,16 +42,17 @@ fn given(typed: &str, reason: Option<&str>) -> Given {
     Given { typed: typed.to_owned(), reason: reason.map(str::to_owned), second: None }
 }
 
-fn broken(p: &Proposal) -> Option<Seconded> {
-    Some(break_glass(&p.hash, COUNTDOWN, "alone").unwrap())
+fn broken(p: &Proposal) -> Seconded {
+    break_glass(&p.hash, COUNTDOWN, "alone").unwrap()
 }
+
+/// Level, typed, reason, broken glass, age of the look; what is wrong.
+type Row = (Level, &'static str, Option<&'static str>, bool, u64, &'static [&'static str]);
 
 #[test]
 fn each_level_needs_what_the_design_says() {
     let phrase = "p here 41";
     let why = Some("leak");
-    // Level, typed, reason, broken glass, age of the look; what is wrong.
-    type Row = (Level, &'static str, Option<&'static str>, bool, u64, &'static [&'static str]);
     let table: &[Row] = &[
         (Level::L2, "here", None, false, 500, &[]),
         (Level::L2, " here ", None, false, 0, &[]),
@@ -69,7 +70,7 @@ fn each_level_needs_what_the_design_says() {
     for (level, typed, reason, glass, age, wrong) in table {
         let fresh = proposal(*level);
         let mut given = given(typed, *reason);
-        given.second = if *glass { broken(&fresh) } else { None };
+        given.second = glass.then(|| broken(&fresh));
         let said = match approve(&fresh, &fresh.hash, &given, &me(), now(*age)) {
             Ok(approved) => {
                 assert_eq!((approved.confirmed().level, approved.hash()), (*level, &fresh.hash));
@@ -133,7 +134,7 @@ fn a_second_word_is_for_one_plan() {
 fn kept(level: Level) -> (tempfile::TempDir, RunDir, ApprovedPlan) {
     let fresh = proposal(level);
     let mut given = given(fresh.prompt.type_this.as_deref().unwrap_or_default(), Some("leak"));
-    given.second = broken(&fresh);
+    given.second = Some(broken(&fresh));
     let approved = approve(&fresh, &fresh.hash, &given, &me(), now(0)).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let state = StateDir::new(dir.path().join("s"), None);
@@ -152,14 +153,16 @@ fn a_runner_reads_back_what_was_approved() {
     }
 }
 
+type Change = fn(&RunDir);
+
+fn edit(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
 #[test]
 fn a_runner_believes_nothing_that_was_changed() {
-    type Change = fn(&RunDir);
-    fn edit(path: &Path, from: &str, to: &str) {
-        let text = fs::read_to_string(path).unwrap();
-        assert!(text.contains(from), "{text}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    }
     let table: &[(&str, Change, &str)] = &[
         (
             "another plan",

@@ -81,7 +81,7 @@ fn steps(shown: &[Step], fresh: &[Step], out: &mut Vec<String>) {
                 out.push(format!("step `{}` was on {} and is on {}", step.id, before.host, step.host));
             }
             Some(before) if before != step => {
-                out.push(format!("step `{}` is carried out differently", step.id))
+                out.push(format!("step `{}` is carried out differently", step.id));
             }
             Some(_) => {}
         }
