@@ -166,9 +166,21 @@ fn release(state: &StateDir, id: &str, choice: Choice, note: Option<String>, out
 }
 
 fn send(state: &StateDir, id: &str, request: &Request) -> Result<(), End> {
-    match control::send(state, id, request).map_err(End::Failed)? {
-        Reply::Taken => Ok(()),
-        Reply::Refused { why } => Err(End::Refused(why)),
+    match control::send(state, id, request) {
+        Ok(Reply::Taken) => Ok(()),
+        Ok(Reply::Refused { why }) => Err(End::Refused(why)),
+        // A runner that ends by what it was asked may be gone before its answer: the journal knows.
+        Err(_) if was_taken(state, id, request) => Ok(()),
+        Err(why) => Err(End::Failed(why)),
+    }
+}
+
+fn was_taken(state: &StateDir, id: &str, request: &Request) -> bool {
+    let Ok(Loaded { run, .. }) = control::load(state, id) else { return false };
+    match request {
+        Request::Ping => false,
+        Request::Abort { now } => run.abort.as_ref().is_some_and(|a| a.now || !now),
+        Request::Release { step, .. } => run.hold.as_ref().is_none_or(|h| h.step.as_str() != step),
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) async fn break_glass(
         if left == 0 {
             return approval::break_glass(&proposal.hash, waited, reason);
         }
-        if told != Some(left) && (left % 10 == 0 || left <= 5) {
+        if told != Some(left) && (left.is_multiple_of(10) || left <= 5) {
             tell(&format!("{} goes on alone in {left} s; Ctrl-C stops it", proposal.plan.procedure));
         }
         told = Some(left);

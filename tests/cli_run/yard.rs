@@ -1,8 +1,9 @@
 //! A small stack whose procedures write files into a directory of their own: nothing is imitated,
 //! and nothing outside that directory is touched.
 
-use crate::demo::program;
+use crate::PROGRAM;
 use serde_json::Value;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -57,7 +58,7 @@ name = "Write the file"
 uses = "exec"
 with = { argv = ["DIR/write", "one", "${param.text}"] }
 effect = "change"
-verify = { probes = ["one"], good = 2, every = "100ms", within = "10s" }
+verify = { probes = ["one"], good = 2, every = "200ms", within = "10s" }
 
 [[procedures]]
 id = "both"
@@ -222,6 +223,17 @@ impl Yard {
     }
 
     pub fn of(environment: &str) -> Yard {
+        Yard::make(environment, "")
+    }
+
+    /// One in production that the group `nogroup` shares, in a place that everybody can reach.
+    pub fn shared() -> Yard {
+        let yard = Yard::make("production", "operators_group = \"nogroup\"\n");
+        std::fs::set_permissions(yard.dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        yard
+    }
+
+    fn make(environment: &str, more: &str) -> Yard {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().display().to_string();
         let write = |name: &str, text: &str, mode: u32| {
@@ -235,7 +247,7 @@ impl Yard {
         }
         write("token", SECRET, 0o600);
         let config = format!(
-            "stack = \"stack.toml\"\nenvironment = \"{environment}\"\nstate_dir = \"state\"\n[secrets.token]\nfile = \"token\"\n"
+            "stack = \"stack.toml\"\nenvironment = \"{environment}\"\nstate_dir = \"state\"\n{more}[secrets.token]\nfile = \"token\"\n"
         );
         write("config.toml", &config, 0o644);
         Yard { dir }
@@ -258,16 +270,31 @@ impl Yard {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut all = vec!["--config".to_owned(), self.path("config.toml").display().to_string()];
-        all.extend(args.iter().map(|a| (*a).to_owned()));
-        let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        program(&all)
+        self.tell(Command::new(PROGRAM), args)
+    }
+
+    /// With an empty home, so that no config of this machine is found.
+    fn tell(&self, mut command: Command, args: &[&str]) -> Command {
+        command.arg("--config").arg(self.path("config.toml")).args(args).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", "/nonexistent").env("LANG", "C.UTF-8").stdin(Stdio::null());
+        command
+    }
+
+    /// As the user nobody, who types something.
+    pub fn as_nobody(&self, args: &[&str], typed: &str) -> Said {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(PROGRAM);
+        let mut command = self.tell(command, args);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Who does not want to know has left already.
+        let _ = child.stdin.take().unwrap().write_all(typed.as_bytes());
+        said(child.wait_with_output().unwrap())
     }
 
     pub fn say(&self, args: &[&str]) -> Said {
-        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
-        let text = |b: Vec<u8>| String::from_utf8(b).unwrap();
-        Said { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) }
+        said(self.command(args).output().unwrap())
     }
 
     pub fn spawn(&self, args: &[&str]) -> Child {
@@ -322,6 +349,11 @@ impl Yard {
         }
         out
     }
+}
+
+fn said(output: Output) -> Said {
+    let text = |b: Vec<u8>| String::from_utf8(b).unwrap();
+    Said { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// Whether a process with this text in its command line is there.
