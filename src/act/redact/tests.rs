@@ -1,3 +1,5 @@
+//! Every form of a secret is found, wherever the stream is cut, and nothing of it is left.
+
 use super::*;
 use proptest::prelude::*;
 
