@@ -8,10 +8,14 @@ mod harness;
 mod host;
 #[path = "harness/sshd.rs"]
 mod sshd;
+#[path = "harness/systemd.rs"]
+mod systemd;
 #[path = "harness/web.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod web;
 
+#[path = "act_steps/host_kinds.rs"]
+mod host_kinds;
 #[path = "act_steps/process.rs"]
 mod process;
 

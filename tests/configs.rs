@@ -114,6 +114,47 @@ fn rule_files_are_refused_where_there_can_be_none() {
     assert!(found.to_string().contains("rule files are not looked at here"), "{found}");
 }
 
+/// A secret that only a procedure needs is missed like any other, and so is a probe.
+#[test]
+fn a_config_is_told_what_procedures_miss_in_it() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid");
+    let stack = source(&dir.join("procedures.toml")).unwrap();
+    let config = "stack = 'x.toml'\n[probes.web]\nenabled = false\n[secrets.admin_password]\nenv = 'A'\n\
+        [secrets.redis]\nenv = 'B'\n[secrets.db]\nenv = 'C'\n";
+    let config = Arc::new(Source { name: "config.toml".to_owned(), text: config.to_owned() });
+    let loaded = load_sources(&stack, Some(&config), &|_| None).unwrap();
+    let told: Vec<String> = loaded.problems.0.iter().map(|p| p.message.clone()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|m| m.contains("the secret `api_token` is not defined")), "{told:?}");
+    assert!(told.iter().any(|m| m.contains("`web` is switched off") && m.contains("restart")), "{told:?}");
+}
+
+/// A plan is bound to the stack that it was made of, and to what config.toml makes of it.
+#[test]
+fn the_fingerprint_of_a_stack_changes_with_it_and_not_with_colours() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid");
+    let stack = source(&dir.join("procedures.toml")).unwrap();
+    let hash = |stack: &Arc<Source>, config: &str| {
+        let text = format!("stack = 'x.toml'\n{config}");
+        let config = Arc::new(Source { name: "config.toml".to_owned(), text });
+        load_sources(stack, Some(&config), &|_| None).unwrap().stack_hash
+    };
+    let first = hash(&stack, "");
+    assert_eq!(first.len(), 64);
+    assert_eq!(first, hash(&stack, "ascii = true\n"));
+    let changed =
+        Arc::new(Source { name: stack.name.clone(), text: stack.text.replace("\"TERM\"", "x") + "\n#" });
+    for other in [
+        hash(&stack, "[vars]\napi = 'http://127.0.0.1:9'\n"),
+        hash(&stack, "environment = 'lab'\n"),
+        hash(&stack, "[hosts.app]\ntransport = 'ssh'\ndestination = 'app.example'\n"),
+        hash(&stack, "[probes.web]\ninterval = '9s'\n"),
+        hash(&changed, ""),
+    ] {
+        assert_ne!(first, other);
+    }
+}
+
 /// What a config says of one stack's Prometheus is not taken for another's.
 #[test]
 fn another_stack_does_not_inherit_the_prometheus_of_a_config() {
@@ -178,6 +219,15 @@ fn texts() -> impl Strategy<Value = String> {
         Just("[[inhibitions]]".to_owned()),
         Just("[prometheus]".to_owned()),
         Just("expr = \"sum(rate(a_total[5m])) > 1\"".to_owned()),
+        Just("[[procedures]]".to_owned()),
+        Just("[[procedures.params]]".to_owned()),
+        Just("type = \"int\"".to_owned()),
+        Just("[[procedures.steps]]".to_owned()),
+        Just("[[procedures.steps.steps]]".to_owned()),
+        Just("uses = \"for_each\"".to_owned()),
+        Just("with = { items = [\"${each}\"], id = \"a\", argv = [\"${param.a}\"] }".to_owned()),
+        Just("after = [\"a\"]".to_owned()),
+        Just("[[interlocks]]".to_owned()),
         Just("source_matchers = ['a=\"b\"']".to_owned()),
     ];
     proptest::collection::vec(line, 0..25).prop_map(|lines| lines.join("\n"))
@@ -215,11 +265,10 @@ proptest! {
     #[test]
     fn a_sound_file_with_one_change_is_loaded_or_refused(
         at in any::<proptest::sample::Index>(), cut in 0usize..9, put in "\\PC{0,4}|[\\x00-\\x7f]{0,3}",
-        metrics in any::<bool>(),
+        name in prop_oneof![Just("metrics"), Just("overridden"), Just("procedures")],
     ) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/valid");
         let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
-        let name = if metrics { "metrics" } else { "overridden" };
         let (stack, config) = (read(&format!("{name}.toml")), read(&format!("{name}.config.toml")));
         let change = |text: &str| {
             let chars: Vec<char> = text.chars().collect();

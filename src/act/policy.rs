@@ -1,9 +1,21 @@
 //! Who may have a plan carried out: the one place that makes an approved plan.
 
-use super::rundir::RunDir;
-use crate::domain::procedure::event::{Confirmed, Person};
+use super::approval::{self, Seconded};
+use super::rundir::{RunDir, open};
+use crate::clock::Now;
+use crate::domain::procedure::event::{Confirmed, Person, Second};
+use crate::domain::procedure::level::{self, Level};
 use crate::domain::procedure::plan::{Plan, PlanHash};
+use crate::domain::procedure::proposal::{self, Proposal};
+use crate::domain::text::one_line;
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// For L3 and above, what a plan was made from must not be older than this when it is approved.
+pub const PREFLIGHT: Duration = Duration::from_secs(30);
 
 /// A plan that was approved. Only this can be given to a runner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +30,19 @@ struct Approval {
     by: Person,
     confirmed: Confirmed,
     at: jiff::Timestamp,
+    /// The request that a second person approved; its approval is good for this run alone.
+    #[serde(default)]
+    request: Option<String>,
+}
+
+/// What the person in front of the prompt gave. Pasted text and key repeats are not in it: who
+/// reads the keys leaves them out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    pub typed: String,
+    pub reason: Option<String>,
+    /// From [`approval::seconded`] or [`approval::break_glass`].
+    pub second: Option<Seconded>,
 }
 
 impl ApprovedPlan {
@@ -43,10 +68,93 @@ impl ApprovedPlan {
     }
 }
 
-/// Reads an approved plan back from a run's directory.
+/// Approves a plan that was made a moment ago (`fresh`), for a person who was shown `shown`.
 ///
 /// # Errors
-/// It is not there, not ours, or the plan is not the one that was approved.
+/// Every reason why not, one line each; they complete "refused: …".
+pub fn approve(
+    fresh: &Proposal,
+    shown: &PlanHash,
+    given: &Given,
+    by: &Person,
+    now: Now,
+) -> Result<ApprovedPlan, Vec<String>> {
+    let plan = &fresh.plan;
+    let hash = PlanHash::of(plan);
+    let mut wrong = Vec::new();
+    if hash != *shown {
+        wrong.push(format!("the plan that was shown is {}, and it is {} now", shown.short(), hash.short()));
+    }
+    wrong.extend(fresh.refusals.iter().map(|r| one_line(&r.says(), approval::MAX_REASON)));
+    let least = level_of(plan);
+    if plan.level < least {
+        wrong.push(format!("the plan says {} and does what is {least}", plan.level));
+    }
+    // Made anew from the plan, so that nothing that was shown can ask for less.
+    let prompt = proposal::prompt(plan, &fresh.blast);
+    let typed = given.typed.trim();
+    if let Some(expected) = prompt.type_this.as_ref().filter(|t| *t != typed) {
+        wrong.push(format!("`{expected}` must be typed to confirm it"));
+    }
+    let reason =
+        given.reason.as_deref().map(|r| one_line(r.trim(), approval::MAX_REASON)).filter(|r| !r.is_empty());
+    if prompt.needs_reason && reason.is_none() {
+        wrong.push(format!("a plan of {} needs a reason", plan.level));
+    }
+    let age = now.since(fresh.looked);
+    if plan.level >= Level::L3 && age > PREFLIGHT {
+        wrong.push(format!(
+            "it was looked at {} s ago, and a plan of {} needs a look younger than {} s",
+            age.as_secs(),
+            plan.level,
+            PREFLIGHT.as_secs()
+        ));
+    }
+    let second = given.second.as_ref().filter(|_| approval::is_needed(plan.level));
+    wrong.extend(second_is_wrong(plan, &hash, second, by));
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    let confirmed = Confirmed {
+        level: plan.level,
+        typed: one_line(typed, approval::MAX_REASON),
+        reason,
+        second: second.map(|s| s.second().clone()),
+    };
+    let request = second.and_then(|s| s.request().map(str::to_owned));
+    let approval = Approval { hash, by: by.clone(), confirmed, at: now.wall, request };
+    Ok(ApprovedPlan { plan: plan.clone(), approval })
+}
+
+/// The level that a plan has at least, by what its steps do.
+fn level_of(plan: &Plan) -> Level {
+    level::of_plan(&plan.steps, None, level::is_production(&plan.environment)).level
+}
+
+fn second_is_wrong(plan: &Plan, hash: &PlanHash, second: Option<&Seconded>, by: &Person) -> Option<String> {
+    if !approval::is_needed(plan.level) {
+        return None;
+    }
+    match second {
+        None => Some("a second person must approve it".to_owned()),
+        Some(s) if s.hash() != hash => {
+            Some(format!("what the second person approved is plan {}", s.hash().short()))
+        }
+        Some(s) => match s.second() {
+            Second::Approved(person) if person.uid == by.uid => {
+                Some("nobody approves their own plan".to_owned())
+            }
+            _ => None,
+        },
+    }
+}
+
+/// Reads an approved plan back from a run's directory, for the runner's process. The approval of a
+/// second person is used up by the first who reads it for a run that has not begun.
+///
+/// # Errors
+/// It is not there; or it is not believed: the plan is not the one that was approved, the files do
+/// not belong to who approved it, or what its level needs is missing. Completes "failed to …".
 pub fn readmit(dir: &RunDir) -> Result<ApprovedPlan, String> {
     let plan: Plan =
         serde_json::from_str(&dir.read("plan.json")?).map_err(|e| format!("read the plan: {e}"))?;
@@ -55,5 +163,51 @@ pub fn readmit(dir: &RunDir) -> Result<ApprovedPlan, String> {
     if PlanHash::of(&plan) != approval.hash {
         return Err("read the plan: it is not the one that was approved".to_owned());
     }
+    let uid = approval.by.uid;
+    let owners = [(dir.path().to_owned(), dir.owner()?), owned(dir.plan())?, owned(dir.approval())?];
+    if let Some((path, owner)) = owners.iter().find(|(_, owner)| *owner != uid) {
+        let path = path.display();
+        return Err(format!("believe {path}: it belongs to user {owner}, and user {uid} approved the plan"));
+    }
+    sound(dir, &plan, &approval)?;
     Ok(ApprovedPlan { plan, approval })
 }
+
+/// Whether what the plan's level needs is in the approval.
+fn sound(dir: &RunDir, plan: &Plan, approval: &Approval) -> Result<(), String> {
+    let confirmed = &approval.confirmed;
+    if plan.level < level_of(plan) || confirmed.level != plan.level {
+        return Err("believe the approval: it is for another level".to_owned());
+    }
+    if plan.level >= Level::L3 && confirmed.reason.as_ref().is_none_or(|r| r.trim().is_empty()) {
+        return Err("believe the approval: it has no reason".to_owned());
+    }
+    if !approval::is_needed(plan.level) {
+        return Ok(());
+    }
+    match (&confirmed.second, &approval.request) {
+        (Some(Second::BreakGlass { waited_s }), _) if *waited_s >= approval::COUNTDOWN.as_secs() => Ok(()),
+        (Some(Second::Approved(second)), Some(request)) => {
+            if !dir.journal().exists() {
+                let root = dir.path().parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+                approval::spend(root, request, dir)?;
+            }
+            approval::vouches(dir, request, &approval.hash, second, &approval.by, approval.at)
+        }
+        _ => Err("believe the approval: no second person is in it".to_owned()),
+    }
+}
+
+/// Whose a file is that nobody else can have written.
+fn owned(path: PathBuf) -> Result<(PathBuf, u32), String> {
+    let is = open(&path, OFlags::RDONLY, None)
+        .and_then(|f| f.metadata())
+        .map_err(|e| format!("read {}: {e}", path.display()))?;
+    if is.mode() & 0o022 != 0 || is.nlink() != 1 {
+        return Err(format!("believe {}: others than its owner could have written it", path.display()));
+    }
+    Ok((path, is.uid()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -256,7 +256,12 @@ impl RunDir {
         let told = |e: io::Error| format!("write {}: {e}", path.display());
         let mut file =
             open(&path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, self.group).map_err(told)?;
-        let written = file.write_all(bytes).and_then(|()| file.sync_data());
+        // Read by the group, written by nobody else: who approved a plan is whose file it is.
+        let sealed = |file: &File| match self.group {
+            Some(_) => file.set_permissions(fs::Permissions::from_mode(0o640)),
+            None => Ok(()),
+        };
+        let written = file.write_all(bytes).and_then(|()| sealed(&file)).and_then(|()| file.sync_all());
         if written.is_err() {
             let _ = fs::remove_file(&path);
         }
@@ -392,7 +397,7 @@ mod tests {
         let run = shared.create_run(at()).unwrap();
         run.write_new("plan.json", b"{}").unwrap();
         assert_eq!((mode(shared.root()), mode(&shared.runs()), mode(run.path())), (0o2770, 0o2770, 0o2770));
-        assert_eq!(mode(&run.plan()), 0o660);
+        assert_eq!(mode(&run.plan()), 0o640, "nobody but its owner writes it");
     }
 
     #[test]

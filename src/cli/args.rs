@@ -12,6 +12,8 @@ Exit codes:
   check            0 up, 1 degraded, 2 down, 3 unknown (as monitoring plugins have it)
   lint             0 clean, 1 warnings under --strict, 2 errors
   rules check      the same
+  run, follow      0 verified, 1 failed, 2 refused, 3 in doubt, 4 aborted, 130 left by Ctrl-C
+  audit            0 sound, 1 broken, 2 it cannot be read
   everything else  0 done, 1 failed, 2 the command line or a file is wrong
   129              the terminal went away";
 
@@ -123,6 +125,20 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = collected)]
         collect: Duration,
     },
+    /// Show a procedure's plan; run it once it was approved as it was shown
+    Run(super::args_act::Run),
+    /// Give your word as the second person that the gravest plans need
+    Approve(super::args_act::Approve),
+    /// Carry one run out; started by `run`, by `runs resume` and by the dashboard
+    #[command(hide = true)]
+    Runner {
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+    /// What runs there are and how they stand; watch, abort, resume and answer them
+    Runs(super::args_act::Runs),
+    /// What was done to the world, by whom, and whether the record of it is whole
+    Audit(super::args_act::Audit),
     /// Check stack files and config files, and warn of what is legal and dangerous
     Lint {
         /// Files to check; without any, the config and its stack

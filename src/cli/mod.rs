@@ -1,27 +1,40 @@
 //! The command line: one file per subcommand.
 
+pub mod acting;
 pub mod alerts;
 pub mod alerts_report;
 pub mod args;
+pub mod args_act;
+pub mod audit;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod first_steps;
+mod follow;
 pub mod init;
 pub mod lint;
 pub mod log;
 pub mod man;
 pub mod metrics;
 pub mod moment;
+pub mod plan_report;
+mod procedures;
+pub mod progress;
 pub mod query;
 pub mod report;
 pub mod rules;
+mod run;
+pub mod run_json;
+mod runner;
+mod runs;
 pub mod screen;
+mod second;
 pub mod setup;
 pub mod sight;
 pub mod snapshot;
 pub mod values;
 pub mod wallboard;
+pub mod witness;
 
 use crate::clock::{Clock, SystemClock};
 use crate::domain::health::Health;
@@ -38,6 +51,8 @@ use std::time::Duration;
 const FAILED: u8 = 1;
 /// Something in the command line or in a file is wrong.
 const USAGE: u8 = 2;
+/// Ended by Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// Carries out one command line.
 pub fn run(cli: Cli) -> ExitCode {
@@ -59,6 +74,11 @@ pub fn run(cli: Cli) -> ExitCode {
             query(global, &query::Question { expr, at, range, step }, output)
         }
         Some(Command::Alerts { output, rules, collect }) => alerts(global, output, rules, collect),
+        Some(Command::Runner { run }) => return runner::in_words(runner::run(global, &run)),
+        Some(Command::Run(args)) => run::run(global, &args),
+        Some(Command::Approve(args)) => second::approve(global, &args),
+        Some(Command::Runs(args)) => runs::run(global, args),
+        Some(Command::Audit(args)) => acting::run_audit(global, args),
         Some(Command::Lint { files, strict }) => with_outputs(|out, err| {
             lint::run(&global.options().flags, &files, strict, report::color(global.no_color), out, err)
         }),
@@ -96,6 +116,8 @@ fn with_outputs(work: impl FnOnce(&mut dyn Write, &mut dyn Write) -> std::io::Re
 enum End {
     /// The text completes "failed to …".
     Failed(String),
+    /// The same, of what was not begun: nothing was changed.
+    Refused(String),
     /// Nothing to watch, or files with mistakes.
     Load(Failure),
 }
@@ -116,15 +138,19 @@ impl End {
     /// What `check` says when it has no result: one line for a monitoring system on standard
     /// output, all the rest on standard error.
     fn report_unknown(self, no_color: bool, output: check::Output) -> ExitCode {
-        let why = match &self {
-            End::Failed(text) => format!("failed to {text}"),
-            End::Load(Failure::Nothing) => "there is no config and no stack was named".to_owned(),
-            End::Load(Failure::Problems(problems)) => report::in_one_line(problems),
-        };
+        let why = self.in_one_line();
         // If standard output is gone, the exit code is all that can be said.
         let _ = print(&check::no_result(&why, output));
         let _ = self.report(no_color);
         ExitCode::from(Health::Unknown.exit_code())
+    }
+
+    fn in_one_line(&self) -> String {
+        match self {
+            End::Failed(text) | End::Refused(text) => format!("failed to {text}"),
+            End::Load(Failure::Nothing) => "there is no config and no stack was named".to_owned(),
+            End::Load(Failure::Problems(problems)) => report::in_one_line(problems),
+        }
     }
 
     fn report(self, no_color: bool) -> ExitCode {
@@ -132,6 +158,7 @@ impl End {
         // If standard error is gone too, the exit code is all that can be said.
         let (code, _) = match self {
             End::Failed(text) => (FAILED, writeln!(err, "quarterdeck: failed to {text}")),
+            End::Refused(text) => (USAGE, writeln!(err, "quarterdeck: failed to {text}")),
             End::Load(Failure::Nothing) => (USAGE, first_steps::print(&mut err)),
             End::Load(Failure::Problems(problems)) => {
                 (USAGE, report::refusal(&problems, report::color(no_color), &mut err))

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::{files, postgres};
+use super::{files, nginx, postgres};
 
 /// Every address of one demo; `demo --serve` prints it as one JSON object.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -24,6 +24,9 @@ pub struct Addresses {
     pub install_dir: String,
     pub export_dir: String,
     pub bin_dir: String,
+    pub nginx_site: String,
+    /// Where a site is kept while a maintenance page stands in for it.
+    pub nginx_keep: String,
     /// The account that owns the key files.
     pub runner: String,
     pub admin_user: &'static str,
@@ -61,6 +64,8 @@ impl Addresses {
             install_dir: path(&files::install_dir(root)),
             export_dir: path(&files::export_dir(root)),
             bin_dir: path(&root.join("bin")),
+            nginx_site: path(&nginx::sites_enabled(root).join("admin-dashboard")),
+            nginx_keep: path(&nginx::kept(root)),
             runner,
             admin_user: "admin",
             admin_password_file: path(&root.join("admin.password")),
@@ -84,6 +89,8 @@ impl Addresses {
             ("install_dir", self.install_dir.clone()),
             ("export_dir", self.export_dir.clone()),
             ("runner", self.runner.clone()),
+            ("nginx_site", self.nginx_site.clone()),
+            ("nginx_keep", self.nginx_keep.clone()),
         ] {
             vars.insert(name.into(), value.into());
         }

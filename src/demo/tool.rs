@@ -78,6 +78,7 @@ fn without_sudo(argv: &[String]) -> Result<&[String], String> {
         match first.as_str() {
             "-n" | "--non-interactive" | "-S" | "-E" => {}
             "--" => break,
+            keeps if keeps.starts_with("--preserve-env") => {}
             other => return Err(format!("the demo's sudo has no option {}", other.escape_debug())),
         }
     }

@@ -13,7 +13,7 @@ pub fn of(source: &Source, vars: &Vars, stack: &Stack) -> String {
     let mut text = String::new();
     let mut put = |name: &str, value: &str| {
         // Lengths, so that no value can look like the next entry.
-        let _ = write!(text, "{name}:{}:{value}\n", value.len());
+        let _ = writeln!(text, "{name}:{}:{value}", value.len());
     };
     put("file", &source.text);
     put("environment", &stack.environment);
@@ -37,5 +37,9 @@ pub fn of(source: &Source, vars: &Vars, stack: &Stack) -> String {
     for remote in [&stack.metrics.prometheus, &stack.metrics.alertmanager].into_iter().flatten() {
         put("remote", &remote.target.url);
     }
-    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    let mut out = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(out, "{byte:02x}");
+    }
+    out
 }

@@ -2,6 +2,7 @@
 //! looked up in the documentation.
 
 mod metrics;
+mod procedures;
 
 use super::diag::{Problem, Problems, Source};
 use super::draft::{self, Draft};
@@ -21,14 +22,24 @@ const MAX_DEPTH: usize = 16;
 pub const LINTS: &[(&str, &str)] = &[
     ("alert-without-severity", "an alert without the label `severity` in a stack that declares severities"),
     (
+        "compose-restart",
+        "a `restart` of containers after their environment or compose file changed: it keeps the old one",
+    ),
+    (
         "curl-in-exec",
         "a command that fetches a URL where the kind `http` would tell status, body and latency apart",
     ),
+    ("date-in-name", "a name made of the date in a step: after midnight it is another name"),
+    ("debt-never-settled", "a step that owes what no step settles, or not the procedure that it names"),
     (
         "fast-http",
         "a web address that is polled more often than every 2 s: rate limits harm those who share our address",
     ),
+    ("interlock-never-lifted", "an interlock that nothing lifts, or only what it blocks itself"),
+    ("interlock-never-raised", "an interlock that nothing raises: it never forbids anything"),
+    ("missing-effect", "a step that does not say its effect: it is taken to destroy"),
     ("no-conditions", "a probe without conditions: it is up whenever there is any answer"),
+    ("other-lock", "a procedure inside another that has another lock, which is not held then"),
     (
         "pipeline-hides-failure",
         "a shell line whose exit status says nothing: a pipe without pipefail, `|| true`, `|| echo`",
@@ -36,7 +47,7 @@ pub const LINTS: &[(&str, &str)] = &[
     ("redis-keys", "a Redis command that walks every key and holds up all other clients meanwhile"),
     ("secret-in-argv", "a secret among a command's arguments, where every user of the host can read it"),
     ("secret-in-header", "a secret in a header of a stack file"),
-    ("secret-in-request", "a secret in a request or body of a stack file"),
+    ("secret-in-request", "a secret in a request, body, environment or content of a stack file"),
     ("secret-in-url", "a secret in a URL, which ends up in logs and on screens"),
     ("secret-in-vars", "a secret among the variables, which are shown and are not redacted"),
     (
@@ -44,6 +55,7 @@ pub const LINTS: &[(&str, &str)] = &[
         "an alert whose `for` is shorter than the interval of its evaluation: it fires as if it held for longer",
     ),
     ("sleep-as-check", "a command that waits instead of looking"),
+    ("step-without-verify", "a step with an effect that nothing verifies"),
     ("unknown-severity", "an alert whose severity is none of the stack's: it comes last"),
 ];
 
@@ -69,6 +81,7 @@ pub fn stack_file(source: &Arc<Source>, problems: &mut Problems) {
     let table = table.into_inner();
     lint.vars(&table);
     lint.metrics(&table, &draft.metrics.metrics);
+    lint.procedures(&table, &draft.procedures);
     if let Some(DeValue::Array(probes)) = table.get("probes").map(Spanned::get_ref) {
         for probe in probes.iter().take(super::validate::MAX_PROBES) {
             if let DeValue::Table(probe) = probe.get_ref() {

@@ -223,6 +223,7 @@ fn read_stack(source: &Arc<Source>, config: &Config, disk: Disk, problems: &mut 
     rule_files(source, config, disk, (&mut draft, &mut found));
     validate::validate(&draft, &mut found);
     secrets_are_defined(&draft, config, &mut found);
+    super::procedure::off::warn(&draft.procedures, config, &mut found);
     problems.1 += found.1;
     for problem in found.0 {
         match culprit(&problem, source, &overrides) {

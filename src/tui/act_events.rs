@@ -14,7 +14,7 @@ use crate::domain::procedure::request::Reply;
 use std::sync::Arc;
 
 fn tell(app: &mut App, now: Now, title: impl Into<String>, lines: Vec<String>) {
-    let told = Told { title: title.into(), lines, opened: now };
+    let told = Told { title: title.into(), lines, scroll: 0, opened: now };
     app.mode = Mode::Act(Box::new(Dialog::Told(told)));
 }
 

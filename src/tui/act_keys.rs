@@ -23,18 +23,16 @@ use std::sync::Arc;
 /// Commands that open something to be confirmed; they mean the same on every screen.
 pub fn act(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
     if let Some(role) = action.role() {
-        return match procedures::of_role(&app.procedures, role).map(|p| p.id.clone()) {
-            Some(id) => begin(app, now, &id, BTreeMap::new(), false),
-            None => {
-                let what = match role {
-                    Role::Restart => "a controlled restart",
-                    Role::Drain => "drain and recover",
-                    Role::Contain => "emergency containment",
-                };
-                app.note(format!("this stack's file has no procedure for {what}"), now);
-                Vec::new()
-            }
+        if let Some(id) = procedures::of_role(&app.procedures, role).map(|p| p.id.clone()) {
+            return begin(app, now, &id, BTreeMap::new(), false);
+        }
+        let what = match role {
+            Role::Restart => "a controlled restart",
+            Role::Drain => "drain and recover",
+            Role::Contain => "emergency containment",
         };
+        app.note(format!("this stack's file has no procedure for {what}"), now);
+        return Vec::new();
     }
     match action {
         Action::Applies => return applies(app, now),
@@ -158,13 +156,13 @@ fn ask(app: &mut App, now: Now, action: Action) {
     let state = run_view::state(&ledger, run);
     let ended = matches!(state, RunState::Ended(_));
     let found = match action {
-        Action::Answer => Question::hold(run, now).ok_or("it waits for nobody"),
-        Action::Abort if ended => Err("it has ended"),
+        Action::Answer => Question::hold(run, now).ok_or_else(|| "it waits for nobody".to_owned()),
+        Action::Abort if ended => Err("it has ended".to_owned()),
         Action::Abort => Ok(Question::abort(run, state, now)),
-        _ if !question::can_resume(state) => Err("only a run that failed, was stopped or lost its runner"),
-        Action::Rollback if run_view::undone(run).is_empty() => Err("nothing of it can be undone"),
-        Action::Rollback => Ok(Question::resume(run, Way::Rollback, now)),
-        _ => Ok(Question::resume(run, Way::Continue, now)),
+        Action::Rollback => run_view::may_resume(run, state, Way::Rollback)
+            .map(|()| Question::resume(run, Way::Rollback, now)),
+        _ => run_view::may_resume(run, state, Way::Continue)
+            .map(|()| Question::resume(run, Way::Continue, now)),
     };
     match found {
         Ok(question) => app.mode = Mode::Act(Box::new(Dialog::Question(question))),
@@ -179,6 +177,12 @@ pub fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
     let Mode::Act(dialog) = &mut app.mode else { return Vec::new() };
     match dialog.as_mut() {
         Dialog::Told(told) => {
+            match key.code {
+                // The view stops at the last line.
+                KeyCode::Down => told.scroll = (told.scroll + 1).min(told.lines.len() * 4),
+                KeyCode::Up => told.scroll = told.scroll.saturating_sub(1),
+                _ => {}
+            }
             let leaves = matches!(key.code, KeyCode::Enter | KeyCode::Esc | KeyCode::Char('q'));
             if leaves && now.since(told.opened) >= confirm::UNREAD {
                 app.mode = Mode::Normal;

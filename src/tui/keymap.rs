@@ -141,7 +141,10 @@ mod tests {
         for (code, modifiers, want) in table {
             assert_eq!(press(&map, code, modifiers), Some(want), "{code:?}");
         }
-        assert_eq!(press(&map, KeyCode::Char('R'), KeyModifiers::SHIFT), None);
+        assert_eq!(press(&map, KeyCode::Char('R'), KeyModifiers::SHIFT), Some(Action::Restart));
+        // A capital that is one step from a letter's own command must not be taken for it.
+        assert_eq!(press(&map, KeyCode::Char('r'), KeyModifiers::NONE), Some(Action::Resume));
+        assert_eq!(press(&map, KeyCode::Char('W'), KeyModifiers::SHIFT), None);
     }
 
     #[test]

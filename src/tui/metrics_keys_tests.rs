@@ -254,7 +254,7 @@ fn a_frozen_screen_keeps_its_board() {
 #[test]
 fn the_cursor_stays_on_its_alert_when_others_come_and_go() {
     let mut app = on(board());
-    send(&mut app, "a↓↓");
+    send(&mut app, "3↓↓");
     let chosen = alerts::key(&board().alerts[2]);
     assert_eq!(app.alerts.selected, Some(AlertRow::Alert(chosen)));
     let fewer = Board { alerts: board().alerts.split_off(1), ..board() };
@@ -266,7 +266,7 @@ fn the_cursor_stays_on_its_alert_when_others_come_and_go() {
 #[test]
 fn alerts_are_found_by_words_and_copied_with_why_nobody_is_paged() {
     let mut app = on(board());
-    send(&mut app, "a/inhibited\n");
+    send(&mut app, "3/inhibited\n");
     let effects = send(&mut app, "y");
     let [Effect::Copy(text)] = &effects[..] else { panic!("{effects:?}") };
     for part in [

@@ -44,8 +44,13 @@ impl Stage for Wallboard {
             Event::Trouble(text) => self.trouble = Some(text),
             // Runs are shown, in words; what is proposed or answered is not for a wallboard.
             Event::Ledger(ledger) => self.ledger = ledger,
-            Event::Act(_) | Event::Paste(_) | Event::Resize(..) | Event::Switches(_) => {}
-            Event::Proposed(_) | Event::Started(_) | Event::Replied { .. } => {}
+            Event::Act(_)
+            | Event::Paste(_)
+            | Event::Resize(..)
+            | Event::Switches(_)
+            | Event::Proposed(_)
+            | Event::Started(_)
+            | Event::Replied { .. } => {}
         }
         Vec::new()
     }
@@ -65,11 +70,17 @@ impl Stage for Wallboard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::RunId;
+    use crate::domain::procedure::level::Level;
+    use crate::domain::procedure::request::Reply;
+    use crate::tui::act_fixture::{full, proposal};
+    use crate::tui::command::COMMANDS;
     use crate::tui::fixture::{at, broken};
     use crate::tui::glyph::Glyphs;
     use crate::tui::theme::Theme;
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
     use proptest::prelude::*;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn board() -> Wallboard {
@@ -88,10 +99,12 @@ mod tests {
     proptest! {
         /// Whatever is typed, pasted or sent: the wallboard asks for nothing but to leave.
         #[test]
-        fn no_wallboard_event_yields_an_effect(c in any::<char>(), ctrl in any::<bool>(), pasted in ".{0,20}", w in 0u16..300, h in 0u16..100) {
+        fn no_wallboard_event_yields_an_effect(c in any::<char>(), ctrl in any::<bool>(), pasted in ".{0,20}", action in proptest::sample::select(COMMANDS).prop_map(|c| c.action), w in 0u16..300, h in 0u16..100) {
             let mut board = board();
             let modifiers = if ctrl { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
-            for event in [Event::Key(KeyEvent::new(KeyCode::Char(c), modifiers)), Event::Paste(pasted), Event::Resize(w, h), Event::Tick] {
+            for event in [Event::Key(KeyEvent::new(KeyCode::Char(c), modifiers)), Event::Paste(pasted), Event::Resize(w, h), Event::Tick,
+                Event::Ledger(Arc::new(full())), Event::Proposed(Ok(proposal(Level::L1))), Event::Started(Ok(RunId::new("r"))),
+                Event::Replied { run: RunId::new("r"), reply: Reply::Taken }, Event::Act(action)] {
                 let effects = board.event(at(60), event);
                 prop_assert!(effects.is_empty() || effects == [Effect::Quit]);
             }

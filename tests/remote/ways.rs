@@ -68,8 +68,9 @@ fn tls_with_an_own_ca_and_a_password() {
     let Some((server, ca)) = guarded(dir.path(), &["prom.internal", "localhost"]) else { return };
     let mut bench = Bench::local();
     bench.auth = Auth::Basic { user: "mary".into(), password: SecretId::new("s") };
-    let trusted =
-        |name: Option<&str>| Some(Tls { ca: Some(ca.clone()), server_name: name.map(str::to_owned) });
+    let trusted = |name: Option<&str>| {
+        Some(Tls { ca: Some(ca.clone()), server_name: name.map(str::to_owned), insecure: false })
+    };
     let (by_name, by_number) =
         (format!("https://localhost:{}", server.port), format!("https://127.0.0.1:{}", server.port));
 
@@ -87,12 +88,12 @@ fn tls_with_an_own_ca_and_a_password() {
 
     let other = tempfile::tempdir().unwrap();
     let stranger = certs::issue(other.path(), &["localhost"]).ca.display().to_string();
-    bench.tls = Some(Tls { ca: Some(stranger), server_name: None });
+    bench.tls = Some(Tls { ca: Some(stranger), server_name: None, insecure: false });
     assert_eq!(
         bench.why(&by_name),
         "certificate not trusted: its issuer has the name of a CA we trust, but another key"
     );
-    bench.tls = Some(Tls { ca: Some("/none.pem".into()), server_name: None });
+    bench.tls = Some(Tls { ca: Some("/none.pem".into()), server_name: None, insecure: false });
     assert!(bench.why(&by_name).contains("cannot read the CA file /none.pem"));
 
     bench.tls = trusted(None);

@@ -29,11 +29,25 @@ pub struct Asked {
     pub reply: oneshot::Sender<Reply>,
 }
 
+/// How long the last replies may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A server that ends when this is dropped; its socket is then taken away.
 #[derive(Debug)]
 pub struct Serving {
     task: JoinHandle<()>,
     dir: RunDir,
+    /// A permit for each request between its arrival and its reply.
+    busy: Arc<Semaphore>,
+}
+
+impl Serving {
+    /// Ends once those who asked have their replies. The receiver of requests must be gone, so
+    /// that who asks now is told that it is too late.
+    pub async fn close(self) {
+        let all = self.busy.acquire_many(u32::try_from(MAX_CLIENTS).unwrap_or(u32::MAX));
+        let _ = tokio::time::timeout(LAST_WORDS, all).await;
+    }
 }
 
 impl Drop for Serving {
@@ -52,11 +66,12 @@ pub fn open(dir: &RunDir) -> Result<(Serving, mpsc::Receiver<Asked>), String> {
     let listener = UnixListener::from_std(socket::bind(dir).map_err(told)?).map_err(told)?;
     let (asked, requests) = mpsc::channel(MAX_CLIENTS);
     let shared = dir.group().is_some();
-    let task = tokio::spawn(accept(listener, asked, shared));
-    Ok((Serving { task, dir: dir.clone() }, requests))
+    let busy = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let task = tokio::spawn(accept(listener, asked, shared, Arc::clone(&busy)));
+    Ok((Serving { task, dir: dir.clone(), busy }, requests))
 }
 
-async fn accept(listener: UnixListener, asked: mpsc::Sender<Asked>, shared: bool) {
+async fn accept(listener: UnixListener, asked: mpsc::Sender<Asked>, shared: bool, busy: Arc<Semaphore>) {
     let room = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut clients = tokio::task::JoinSet::new();
     loop {
@@ -67,10 +82,10 @@ async fn accept(listener: UnixListener, asked: mpsc::Sender<Asked>, shared: bool
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let asked = asked.clone();
+        let (asked, busy) = (asked.clone(), Arc::clone(&busy));
         clients.spawn(async move {
             if let Some(by) = who(&stream, shared) {
-                let _ = converse(stream, &by, &asked).await;
+                let _ = converse(stream, &by, &asked, &busy).await;
             }
             drop(permit);
         });
@@ -85,7 +100,12 @@ fn who(stream: &UnixStream, shared: bool) -> Option<Person> {
     (shared || uid == own || uid == 0).then(|| identity::peer(uid, peer.pid().unwrap_or(0)))
 }
 
-async fn converse(stream: UnixStream, by: &Person, asked: &mpsc::Sender<Asked>) -> std::io::Result<()> {
+async fn converse(
+    stream: UnixStream,
+    by: &Person,
+    asked: &mpsc::Sender<Asked>,
+    busy: &Semaphore,
+) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut read = BufReader::new(read);
     loop {
@@ -96,6 +116,7 @@ async fn converse(stream: UnixStream, by: &Person, asked: &mpsc::Sender<Asked>) 
         if count? == 0 {
             return Ok(());
         }
+        let Ok(_replying) = busy.acquire().await else { return Ok(()) };
         let reply = match serde_json::from_slice::<Request>(&line) {
             Ok(request) => put(request, by, asked).await,
             Err(e) => Reply::Refused { why: format!("read the request: {e}") },

@@ -236,18 +236,15 @@ impl Known {
         }
         let line = self.follow.entries() - entries.len() as u64;
         let illegal = |at: u64, why: String| JournalError::Damaged { line: at, why };
-        match &mut self.run {
-            Some(run) => {
-                let run = Arc::make_mut(run);
-                for entry in &entries {
-                    run.apply(entry).map_err(|e| illegal(entry.n, e.0))?;
-                }
+        if let Some(run) = &mut self.run {
+            let run = Arc::make_mut(run);
+            for entry in &entries {
+                run.apply(entry).map_err(|e| illegal(entry.n, e.0))?;
             }
-            None => {
-                let plan = super::plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
-                self.run = Some(Arc::new(fold(plan, &entries).map_err(|e| illegal(line + 1, e))?));
-            }
+            return Ok(());
         }
+        let plan = super::plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
+        self.run = Some(Arc::new(fold(plan, &entries).map_err(|e| illegal(line + 1, e))?));
         Ok(())
     }
 

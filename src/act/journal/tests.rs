@@ -209,7 +209,7 @@ fn on_a_full_disk_no_step_is_intended_but_the_end_of_one_that_was_can_be_written
     journal.append(note("begun"), at(0)).unwrap();
     journal.append(intended("a"), at(1)).unwrap();
     // Somebody else fills the disk.
-    let mut hog = fs::File::create(disk.0.path().join("hog")).unwrap();
+    let mut hog = File::create(disk.0.path().join("hog")).unwrap();
     while hog.write(&[b'x'; 4096]).is_ok_and(|n| n > 0) {}
     let finished = Event::Finished {
         step: StepId::new("a"),

@@ -100,7 +100,7 @@ pub async fn run(program: Program, s: &Setting<'_>, output: Output, stop: &Stop)
         () = stop.stopped() => return Err("it was told to stop before it had begun".to_owned()),
     };
     let mut watch = Watch::default();
-    let how = watch.follow(&mut running, s, &mut sink, stop).await?;
+    let how = watch.follow(&mut running, s, Some(&mut sink), stop).await?;
     let group = running.group();
     let left = watch.ending.clear_up(s, group, stop).await;
     if how == How::Stuck {
@@ -122,6 +122,31 @@ pub async fn as_step(program: Program, s: &Setting<'_>, success: &[i32], stop: &
             Err(why) => Left::failed(why),
         },
         Err(why) => Left::failed(why),
+    }
+}
+
+/// Runs a small tool that must succeed, whose output is only its complaint.
+///
+/// # Errors
+/// Its last words; it completes "failed: …".
+pub async fn quietly(
+    argv: &[&str],
+    stdin: Option<SecretString>,
+    s: &Setting<'_>,
+    stop: &Stop,
+) -> Result<(), String> {
+    let mut program = Program::new(argv.iter().copied());
+    program.stdin = stdin;
+    let mut running = s.transport.start(start_of(program, s, false)).await.map_err(|e| not_started(&e))?;
+    let mut watch = Watch::default();
+    let how = watch.follow(&mut running, s, None, stop).await?;
+    running.release().await;
+    let last = watch.complaint(s).pop();
+    match how {
+        How::Exit(0) => Ok(()),
+        How::Exit(status) => Err(last.unwrap_or_else(|| exit(status))),
+        How::Stuck => Err("it does not end".to_owned()),
+        How::Lost(why) => Err(format!("the way to its host was lost: {why}")),
     }
 }
 
@@ -158,7 +183,7 @@ impl Watch {
         &mut self,
         running: &mut Running,
         s: &Setting<'_>,
-        sink: &mut Sink,
+        mut sink: Option<&mut Sink>,
         stop: &Stop,
     ) -> Result<How, String> {
         let mut how = None;
@@ -168,7 +193,9 @@ impl Watch {
             tokio::select! {
                 said = running.next() => match said.map_err(|e| format!("cannot read its output: {e}"))? {
                     Said::Out(new) => {
-                        sink.push(new);
+                        if let Some(sink) = &mut sink {
+                            sink.push(new);
+                        }
                         // One that never stops writing must not keep others from being heard.
                         tokio::task::yield_now().await;
                     }

@@ -26,8 +26,7 @@ pub struct Ears {
     term: Option<Signal>,
     /// Registered so that they do not end the process; what they say is not heard.
     _unheard: Vec<Signal>,
-    /// Ends the server when dropped.
-    _serving: Option<Serving>,
+    serving: Option<Serving>,
 }
 
 /// What was heard.
@@ -41,7 +40,7 @@ impl Ears {
     pub fn open(dir: &RunDir) -> Result<Ears, String> {
         let (serving, requests) = serve::open(dir)?;
         let mut ears = Ears::deaf();
-        (ears.requests, ears._serving) = (Some(requests), Some(serving));
+        (ears.requests, ears.serving) = (Some(requests), Some(serving));
         Ok(ears)
     }
 
@@ -54,7 +53,15 @@ impl Ears {
             requests: None,
             term: listen(SignalKind::terminate()),
             _unheard: unheard.into_iter().filter_map(listen).collect(),
-            _serving: None,
+            serving: None,
+        }
+    }
+
+    /// Ends the server, once those who asked have their replies.
+    pub async fn close(self) {
+        drop(self.requests);
+        if let Some(serving) = self.serving {
+            serving.close().await;
         }
     }
 

@@ -36,7 +36,7 @@ impl Runner {
     }
 
     /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.
-    pub async fn drive(mut self) -> (Outcome, bool) {
+    pub async fn drive(&mut self) -> (Outcome, bool) {
         loop {
             if let Some(ended) = &self.scribe.run.ended {
                 return (ended.outcome, self.scribe.is_written());
@@ -47,6 +47,12 @@ impl Runner {
                 return (outcome, false);
             }
         }
+    }
+
+    /// Lets go: of the socket, once those who asked have their replies, and then of the journal.
+    pub async fn close(self) {
+        self.ears.close().await;
+        drop(self.scribe);
     }
 
     async fn turn(&mut self) -> Result<(), Halt> {

@@ -67,7 +67,9 @@ impl Runner {
             return Err(Halt(format!("step `{}` has no rollback", step.id)));
         };
         let still = move |run: &Run| matches!(run.next(), Next::RollBack { step } if step == index);
-        let setting = ground.setting(step, self.scribe.run.steps[index].attempts);
+        let setting = ground
+            .setting(step, self.scribe.run.steps[index].attempts)
+            .map(|setting| Setting { timeout: undo.timeout, ..setting });
         let before = match &setting {
             Ok(setting) => {
                 let look = async { step::target(&undo.action, setting).await };

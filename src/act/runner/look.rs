@@ -108,8 +108,8 @@ async fn changes(ground: Arc<Ground>) -> Vec<String> {
             Some(target) => {
                 if let Some(why) = &target.impossible {
                     wrong.push(format!("{}: {why}", pin.what));
-                } else if target.state != pin.state {
-                    wrong.push(format!("{} was `{}` and is `{}`", pin.what, pin.state, target.state));
+                } else if target.pinned() != pin.state {
+                    wrong.push(format!("{} was `{}` and is `{}`", pin.what, pin.state, target.pinned()));
                 }
             }
             None => wrong.push(format!("{} was `{}` and cannot be looked at", pin.what, pin.state)),

@@ -76,7 +76,7 @@ pub fn detach() -> io::Result<()> {
 /// in the journal.
 pub async fn run(state: &StateDir, dir: RunDir, approved: ApprovedPlan, world: World) -> Outcome {
     let log = Log::open(&dir);
-    let (runner, lock) = match admit(state, &dir, approved, world, &log).await {
+    let (mut runner, lock) = match admit(state, &dir, approved, world, &log).await {
         Ok(admitted) => admitted,
         Err(why) => {
             log.say(&format!("failed to {why}"));
@@ -91,6 +91,8 @@ pub async fn run(state: &StateDir, dir: RunDir, approved: ApprovedPlan, world: W
     } else {
         log.say("the run has not ended; its lock is left for review");
     }
+    // After the lock: whoever sees that the runner is gone can start the next one.
+    runner.close().await;
     outcome
 }
 

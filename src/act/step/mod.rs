@@ -2,8 +2,11 @@
 //! how it finds out later whether it had acted.
 
 pub mod alertmanager;
+mod capture;
+mod compose;
 mod exec;
 mod expect;
+mod file;
 mod firewall;
 pub mod http;
 pub mod manual;
@@ -13,6 +16,7 @@ pub mod postgres;
 pub mod program;
 pub mod redis;
 mod shell;
+mod signal;
 mod systemd;
 mod tool;
 pub mod unix_json;
@@ -66,6 +70,9 @@ pub struct Target {
     pub blast: Vec<String>,
     /// Why the step cannot work here: "no such unit". The plan is refused.
     pub impossible: Option<String>,
+    /// Its state changes by itself, as that of a unit in a crash loop does: a plan that was bound
+    /// to it could never be confirmed.
+    pub restless: bool,
     pub warnings: Vec<String>,
 }
 
@@ -92,6 +99,7 @@ impl Target {
             certainty: Certainty::Unknown,
             blast: Vec::new(),
             impossible: None,
+            restless: false,
             warnings: vec![why.into()],
         }
     }
@@ -109,8 +117,14 @@ impl Target {
             certainty: Certainty::Probed,
             blast: Vec::new(),
             impossible: None,
+            restless: false,
             warnings: Vec::new(),
         }
+    }
+
+    /// What a plan is bound to.
+    pub fn pinned(&self) -> &str {
+        if self.restless { "changes by itself" } else { &self.state }
     }
 
     /// The same, of a step that cannot work; why completes "impossible: …".
@@ -118,10 +132,6 @@ impl Target {
     pub fn but_impossible(mut self, why: impl Into<String>) -> Target {
         self.impossible = Some(why.into());
         self
-    }
-
-    fn absent(action: &Action) -> Target {
-        Target::unknown("").but_impossible(format!("steps of the kind {} are not there yet", action.kind()))
     }
 }
 
@@ -146,10 +156,6 @@ impl Left {
         self.output = output;
         self
     }
-
-    fn absent(action: &Action) -> Left {
-        Left::failed(format!("steps of the kind {} are not there yet", action.kind()))
-    }
 }
 
 impl Answer {
@@ -164,10 +170,6 @@ impl Answer {
     pub fn unknown(says: impl Into<String>) -> Answer {
         Answer { truth: Truth::Unknown, says: says.into() }
     }
-
-    fn absent(action: &Action) -> Answer {
-        Answer::unknown(format!("steps of the kind {} are not there yet", action.kind()))
-    }
 }
 
 /// Looks at what a step would change; changes nothing. Bounded: a target that does not tell its
@@ -176,19 +178,19 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
     let look = async {
         match action {
             Action::Systemd(a) => systemd::target(a, s).await,
-            Action::Compose(_) => Target::absent(action),
+            Action::Compose(a) => compose::target(a, s).await,
             Action::Http(a) => http::target(a, s).await,
             Action::UnixJson(a) => unix_json::target(a, s).await,
             Action::Redis(a) => redis::target(a, s).await,
             Action::Postgres(a) => postgres::target(a, s).await,
-            Action::Signal(_) => Target::absent(action),
+            Action::Signal(a) => signal::target(a, s).await,
             Action::Firewall(a) => firewall::target(a, s).await,
-            Action::File(_) => Target::absent(action),
+            Action::File(a) => file::target(a, s).await,
             Action::Nginx(a) => nginx::target(a, s).await,
-            Action::Capture(_) => Target::absent(action),
+            Action::Capture(a) => capture::target(a, s).await,
             Action::Wait(a) => wait::target(a, s).await,
             Action::Alertmanager(a) => alertmanager::target(a, s).await,
-            Action::Manual(a) => manual::target(a, s).await,
+            Action::Manual(_) => manual::target(),
             Action::Exec(a) => exec::target(a, s).await,
             Action::Shell(a) => shell::target(a, s).await,
         }
@@ -210,19 +212,19 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
     let work = async {
         match action {
             Action::Systemd(a) => systemd::perform(a, s, stop).await,
-            Action::Compose(_) => Left::absent(action),
+            Action::Compose(a) => compose::perform(a, s, stop).await,
             Action::Http(a) => http::perform(a, s, stop).await,
             Action::UnixJson(a) => unix_json::perform(a, s, stop).await,
             Action::Redis(a) => redis::perform(a, s, stop).await,
             Action::Postgres(a) => postgres::perform(a, s, stop).await,
-            Action::Signal(_) => Left::absent(action),
+            Action::Signal(a) => signal::perform(a, s, stop).await,
             Action::Firewall(a) => firewall::perform(a, s, stop).await,
-            Action::File(_) => Left::absent(action),
+            Action::File(a) => file::perform(a, s, stop).await,
             Action::Nginx(a) => nginx::perform(a, s, stop).await,
-            Action::Capture(_) => Left::absent(action),
+            Action::Capture(a) => capture::perform(a, s, stop).await,
             Action::Wait(a) => wait::perform(a, s, stop).await,
             Action::Alertmanager(a) => alertmanager::perform(a, s, stop).await,
-            Action::Manual(a) => manual::perform(a, s, stop).await,
+            Action::Manual(a) => manual::perform(a),
             Action::Exec(a) => exec::perform(a, s, stop).await,
             Action::Shell(a) => shell::perform(a, s, stop).await,
         }
@@ -236,19 +238,19 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
     let look = async {
         match action {
             Action::Systemd(a) => systemd::ask(a, before, s).await,
-            Action::Compose(_) => Answer::absent(action),
-            Action::Http(a) => http::ask(a, before, s).await,
-            Action::UnixJson(a) => unix_json::ask(a, before, s).await,
+            Action::Compose(a) => compose::ask(a, before, s).await,
+            Action::Http(a) => http::ask(a),
+            Action::UnixJson(a) => unix_json::ask(a),
             Action::Redis(a) => redis::ask(a, before, s).await,
             Action::Postgres(a) => postgres::ask(a, before, s).await,
-            Action::Signal(_) => Answer::absent(action),
+            Action::Signal(a) => signal::ask(a, before, s).await,
             Action::Firewall(a) => firewall::ask(a, before, s).await,
-            Action::File(_) => Answer::absent(action),
+            Action::File(a) => file::ask(a, before, s).await,
             Action::Nginx(a) => nginx::ask(a, before, s).await,
-            Action::Capture(_) => Answer::absent(action),
-            Action::Wait(a) => wait::ask(a, before, s).await,
+            Action::Capture(a) => capture::ask(a, before, s).await,
+            Action::Wait(_) => wait::ask(),
             Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,
-            Action::Manual(a) => manual::ask(a, before, s).await,
+            Action::Manual(_) => manual::ask(),
             Action::Exec(a) => exec::ask(a, before, s).await,
             Action::Shell(a) => shell::ask(a, before, s).await,
         }

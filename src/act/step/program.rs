@@ -43,6 +43,7 @@ pub async fn target(
         certainty: Certainty::Unknown,
         blast: Vec::new(),
         impossible: None,
+        restless: false,
         warnings: Vec::new(),
     };
     let program = match fill(argv, env, stdin, s).await {

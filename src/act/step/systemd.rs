@@ -11,7 +11,7 @@ use crate::transport::Command;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,InvocationID,MainPID,Job,Result,CanReload,\
-    RefuseManualStart,RefuseManualStop,RequiredBy,BoundBy,ConsistsOf";
+    RefuseManualStart,NRestarts,RefuseManualStop,RequiredBy,BoundBy,ConsistsOf";
 /// Units named at most of those that depend on one.
 const MAX_NAMED: usize = 6;
 
@@ -55,6 +55,12 @@ impl Unit {
         of("RequiredBy").chain(of("BoundBy")).chain(of("ConsistsOf")).collect()
     }
 
+    /// Whether it changes by itself: on its way somewhere, or restarted by systemd before.
+    fn is_restless(&self) -> bool {
+        matches!(self.get("ActiveState"), "activating" | "deactivating" | "reloading")
+            || !matches!(self.get("NRestarts"), "" | "0")
+    }
+
     fn job(&self) -> Option<&str> {
         Some(self.get("Job")).filter(|job| !matches!(*job, "" | "0"))
     }
@@ -81,6 +87,7 @@ pub async fn target(a: &Systemd, s: &Setting<'_>) -> Target {
         Err(why) => return Target::unknown(why),
     };
     let mut target = Target::probed(format!("unit {} on {}", a.unit, s.host), unit.state());
+    target.restless = unit.is_restless();
     if let Some(why) = impossible(a, &unit) {
         return target.but_impossible(why);
     }

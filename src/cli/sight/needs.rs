@@ -163,11 +163,13 @@ mod tests {
         }
     }
 
+    /// Expression; probes, targets, reports; ours.
+    type Row<'a> = (&'a str, &'a [usize], &'a [usize], &'a [usize], bool);
+
     #[test]
     fn only_what_the_selectors_can_choose_is_looked_at() {
         let stack = stack();
-        // Expression; probes, targets, reports; ours.
-        let table: &[(&str, &[usize], &[usize], &[usize], bool)] = &[
+        let table: &[Row<'_>] = &[
             (r#"probe_success{probe="one"} == 1"#, &[0], &[], &[], true),
             (r#"min(probe_success{layer=~"low|high"}) == 1"#, &[0, 1], &[], &[], true),
             (r#"probe_health{probe="two", health="up"} == 1"#, &[1], &[], &[], true),

@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::*;
 use crate::clock::Now;
 
+mod acts;
 mod http;
 mod stores;
 mod ws;

@@ -21,6 +21,7 @@ struct Call {
     after: Option<u64>,
     priority: u8,
     reverse: bool,
+    quiet: bool,
 }
 
 /// True when the output shall go on as the journal grows.
@@ -49,7 +50,8 @@ pub fn run(m: &Model, args: &[String], seen: Option<u64>) -> (Outcome, u64) {
     for entry in &found {
         print(&mut out, m, entry, &call.output);
     }
-    if found.is_empty() && seen.is_none() && call.output != "json" {
+    let plain = !["json", "export"].contains(&call.output.as_str());
+    if found.is_empty() && seen.is_none() && plain && !call.quiet {
         out.push_str("-- No entries --\n");
     }
     (Outcome::out(out), newest)
@@ -100,9 +102,10 @@ fn parse(m: &Model, args: &[String]) -> Result<Call, String> {
             "--cursor" => call.after = Some(cursor(&value())?.saturating_sub(1)),
             "--output-fields" => drop(value()),
             "-r" | "--reverse" => call.reverse = true,
+            "-q" | "--quiet" => call.quiet = true,
             "-f" | "--follow" => call.lines = call.lines.or(Some(10)),
-            "--no-pager" | "-q" | "--quiet" | "-a" | "--all" | "--utc" | "-e" | "-x" | "-b"
-            | "--no-hostname" | "--no-tail" | "--show-cursor" => {}
+            "--no-pager" | "-a" | "--all" | "--utc" | "-e" | "-x" | "-b" | "--no-hostname" | "--no-tail"
+            | "--show-cursor" => {}
             other => return Err(format!("journalctl: unrecognized option '{}'\n", clip(other))),
         }
     }
@@ -164,6 +167,19 @@ fn print(out: &mut String, m: &Model, e: &Entry, style: &str) {
     let pid = std::process::id();
     let _ = match style {
         "cat" => writeln!(out, "{}", e.message),
+        // One field a line and an empty line after each entry; no message here has a line's end in it.
+        "export" => writeln!(
+            out,
+            "__CURSOR=s={:032x};i={:x}\n__REALTIME_TIMESTAMP={}\n_HOSTNAME=vpn\n_PID={pid}\n_SYSTEMD_UNIT={}\n\
+             SYSLOG_IDENTIFIER={}\nPRIORITY={}\nMESSAGE={}\n",
+            m.seed,
+            e.seq,
+            e.ts.as_microsecond(),
+            e.unit,
+            e.ident,
+            e.priority,
+            e.message
+        ),
         "json" => {
             let entry = json!({
                 "__CURSOR": format!("s={:032x};i={:x};b={:032x}", m.seed, e.seq, u128::from(m.seed) + 1),

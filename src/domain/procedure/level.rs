@@ -157,3 +157,108 @@ pub fn is_production(environment: &str) -> bool {
     let serious = words.iter().any(|w| w.starts_with("prod") || *w == "live");
     serious || !words.iter().any(|w| HARMLESS.contains(w))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::action::kinds::{Firewall, FirewallBackend, FirewallVerb, Nginx, Shell};
+    use super::super::machine::worlds::{rollback, step, with};
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn firewall(verb: FirewallVerb) -> Action {
+        Action::Firewall(Firewall {
+            backend: FirewallBackend::Nftables,
+            verb,
+            address: None,
+            ports: vec![],
+            except: vec![],
+            expires: None,
+            table: "t".to_owned(),
+        })
+    }
+
+    fn shell() -> Action {
+        Action::Shell(Shell { script: "x".to_owned(), args: vec![], env: BTreeMap::new(), stdin: None })
+    }
+
+    fn nginx(maintenance: Switch) -> Action {
+        Action::Nginx(Nginx {
+            maintenance,
+            site: "/a".to_owned(),
+            keep_in: "/b".to_owned(),
+            page: None,
+            test: vec![],
+            reload: vec![],
+        })
+    }
+
+    #[test]
+    fn a_step_is_as_dangerous_as_what_it_does() {
+        use Effect::{Change, Destroy, Interrupt, Read};
+        let plain = || step("s").action;
+        let table: Vec<(Effect, Action, Level)> = vec![
+            (Read, plain(), Level::L0),
+            (Change, plain(), Level::L1),
+            (Interrupt, plain(), Level::L2),
+            (Destroy, plain(), Level::L3),
+            (Change, firewall(FirewallVerb::Block), Level::L2),
+            (Change, firewall(FirewallVerb::Unblock), Level::L2),
+            (Change, firewall(FirewallVerb::Close), Level::L3),
+            (Read, firewall(FirewallVerb::Open), Level::L3),
+            (Change, nginx(Switch::On), Level::L3),
+            (Change, nginx(Switch::Off), Level::L3),
+            (Read, shell(), Level::L2),
+            (Change, shell(), Level::L2),
+            (Interrupt, shell(), Level::L3),
+            (Destroy, shell(), Level::L3),
+        ];
+        for (effect, action, level) in table {
+            let s = with("s", |s| (s.effect, s.action) = (effect, action.clone()));
+            assert_eq!(of_step(&s, true).level, level, "{effect:?} {action:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_undone_needs_two_people_in_production() {
+        let s = with("s", |s| {
+            s.effect = Effect::Destroy;
+            s.point_of_no_return = true;
+        });
+        assert_eq!(of_step(&s, true).level, Level::L4);
+        assert_eq!(of_step(&s, false).level, Level::L3);
+        let undoable = with("s", |u| {
+            u.effect = Effect::Destroy;
+            u.point_of_no_return = true;
+            u.rollback = Some(rollback());
+        });
+        assert_eq!(of_step(&undoable, true).level, Level::L3);
+    }
+
+    #[test]
+    fn a_file_raises_a_level_and_never_lowers_it() {
+        let steps = [with("a", |s| s.effect = Effect::Change), step("b")];
+        for (declared, production, level) in [
+            (None, true, Level::L2),
+            (Some(Level::L0), true, Level::L2),
+            (Some(Level::L3), true, Level::L3),
+            (Some(Level::L4), true, Level::L4),
+            (Some(Level::L4), false, Level::L3),
+        ] {
+            let judged = of_plan(&steps, declared, production);
+            assert_eq!(judged.level, level, "{declared:?} {production}");
+            assert!(!judged.because.is_empty());
+        }
+        assert_eq!(of_plan(&steps, None, true).because, ["L2: step `b` interrupts service"]);
+        assert_eq!(of_plan(&[], None, true).level, Level::L0);
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_harmless_is_production() {
+        for serious in ["production", "prod-eu", "live", "", "blue", "test-prod", "contest", "labour"] {
+            assert!(is_production(serious), "{serious}");
+        }
+        for harmless in ["demo", "Staging", "dev", "test_2", "eu-staging", "lab"] {
+            assert!(!is_production(harmless), "{harmless}");
+        }
+    }
+}

@@ -11,11 +11,15 @@ mod people;
 mod undo;
 
 #[cfg(test)]
+mod debt_tests;
+#[cfg(test)]
+mod lost_tests;
+#[cfg(test)]
 mod random_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod worlds;
+pub(crate) mod worlds;
 
 pub(super) use book::Book;
 

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod check;
+pub mod differ;
 pub mod event;
 pub mod facts;
 pub mod ledger;

@@ -74,6 +74,26 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// In words, as one line; it completes "refused: …".
+    pub fn says(&self) -> String {
+        match self {
+            Refusal::Locked { scope, run, by, since, runner_alive: true } => {
+                format!("run {run} of {by} holds the lock `{scope}` since {since}")
+            }
+            Refusal::Locked { scope, run, by, since, runner_alive: false } => format!(
+                "run {run} of {by} left the lock `{scope}`, taken {since}, and its runner is gone: resume or abort that run"
+            ),
+            Refusal::Interlocked { id, says, until, since } => {
+                let since = since.map_or(String::new(), |s| format!(" since {s}"));
+                format!("interlock `{id}`{since}: {says}; until {until}")
+            }
+            Refusal::Precondition { says, seen } => format!("needs {says}: {seen}"),
+            Refusal::Impossible { says } => format!("impossible: {says}"),
+        }
+    }
+}
+
 /// What must be said to have a plan run. At L2 the host, or where there are several, the unit or
 /// service; from L3 on a phrase: `PROCEDURE HOST N`, with the first live count that is known.
 pub fn prompt(plan: &Plan, blast: &[Blast]) -> Prompt {
@@ -136,5 +156,57 @@ fn phrase(plan: &Plan, blast: &[Blast]) -> String {
     match count {
         Some(count) => format!("{} {host} {count}", plan.procedure),
         None => format!("{} {host}", plan.procedure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::action::kinds::{Systemd, SystemdVerb};
+    use super::super::machine::worlds::{plan, step, with};
+    use super::*;
+
+    fn unit(id: &str, host: &str, unit: &str) -> Step {
+        with(id, |s| {
+            s.host = HostId::new(host);
+            s.action =
+                Action::Systemd(Systemd { verb: SystemdVerb::Restart, unit: unit.to_owned(), signal: None });
+        })
+    }
+
+    #[test]
+    fn what_is_typed_grows_with_the_level() {
+        let blast = |value: Option<Result<f64, String>>| Blast { says: "x".to_owned(), value };
+        let unknown = blast(Some(Err("nobody knows".to_owned())));
+        let known = blast(Some(Ok(41.0)));
+        let one = vec![unit("a", "vpn", "x.service")];
+        let same = vec![unit("a", "vpn", "x.service"), unit("b", "db", "x.service")];
+        let both = vec![unit("a", "vpn", "x.service"), unit("b", "db", "y.service")];
+        let reads = with("r", |s| {
+            s.effect = Effect::Read;
+            s.host = HostId::new("elsewhere");
+        });
+        let mut read_first = vec![reads];
+        read_first.extend(one.clone());
+        let table: Vec<(Level, Vec<Step>, Vec<Blast>, Option<&str>)> = vec![
+            (Level::L0, one.clone(), vec![], None),
+            (Level::L1, one.clone(), vec![], None),
+            (Level::L2, one.clone(), vec![known.clone()], Some("vpn")),
+            (Level::L2, read_first, vec![], Some("vpn")),
+            (Level::L2, same, vec![], Some("x.service")),
+            (Level::L2, both.clone(), vec![], Some("p")),
+            (Level::L3, one.clone(), vec![], Some("p vpn")),
+            (Level::L3, one.clone(), vec![unknown, known.clone()], Some("p vpn 41")),
+            (Level::L4, both, vec![known], Some("p 2-hosts 41")),
+            (Level::L3, one, vec![blast(Some(Ok(f64::NAN)))], Some("p vpn")),
+        ];
+        for (level, steps, blast, typed) in table {
+            let mut made = plan(steps);
+            made.level = level;
+            let prompt = prompt(&made, &blast);
+            assert_eq!(prompt.type_this.as_deref(), typed, "{level}");
+            assert_eq!(prompt.needs_reason, level >= Level::L3);
+            assert_eq!(prompt.needs_second, level == Level::L4);
+        }
+        assert_eq!(prompt(&plan(vec![step("a")]), &[]).type_this.as_deref(), Some("here"));
     }
 }

@@ -85,7 +85,7 @@ impl Reader {
     }
 
     /// An error whose excerpt must not show what stands there.
-    pub(super) fn error_hiding(&self, span: Range<usize>, message: String, help: String) {
+    pub fn error_hiding(&self, span: Range<usize>, message: String, help: String) {
         let source = Arc::new(self.source.hiding(&span));
         let problem = Problem { severity: Severity::Error, source, span, message, help: Some(help) };
         self.problems.borrow_mut().push(problem);

@@ -98,6 +98,102 @@ fn metrics_that_mislead_or_tell_secrets() {
     assert_eq!(ids("[alertmanager]\nurl = \"http://x/?api_key=hunter2\"\n"), ["secret-in-url"]);
 }
 
+/// One step of one procedure, sound but for what is said of it.
+fn step(uses: &str, with: &str, more: &str) -> String {
+    format!(
+        "[[procedures]]\nid = 'a'\n[[procedures.steps]]\nid = 's'\nuses = '{uses}'\nwith = {{ {with} }}\n{more}\n"
+    )
+}
+
+#[test]
+fn steps_that_hide_what_happened_or_tell_secrets() {
+    let sound = "effect = 'change'\nverify = { exprs = ['up'] }";
+    let table: &[(String, &[&str])] = &[
+        (step("systemd", "verb = 'stop', unit = 'a.service'", sound), &[]),
+        (step("systemd", "verb = 'stop', unit = 'a.service'", "effect = 'change'"), &["step-without-verify"]),
+        (
+            step("systemd", "verb = 'stop', unit = 'a.service'", "verify = { exprs = ['up'] }"),
+            &["missing-effect"],
+        ),
+        (step("http", "url = 'http://127.0.0.1/'", "effect = 'read'"), &[]),
+        (step("manual", "instruction = 'look'", ""), &[]),
+        (step("exec", "argv = ['sleep', '5']", sound), &["sleep-as-check"]),
+        (step("shell", "script = 'restart-it; sleep 5'", sound), &["sleep-as-check"]),
+        (step("shell", "script = 'a | b'", sound), &[]),
+        (step("shell", "script = 'a || true'", sound), &["pipeline-hides-failure"]),
+        (
+            step("shell", "script = 'curl -f http://x/ || echo failed'", sound),
+            &["curl-in-exec", "pipeline-hides-failure"],
+        ),
+        (step("exec", "argv = ['tool', '--password', 'hunter2']", sound), &["secret-in-argv"]),
+        (step("shell", "script = 'PGPASSWORD=hunter2 psql'", sound), &["secret-in-argv"]),
+        (step("shell", "script = 'a', args = ['--token=hunter2']", sound), &["secret-in-argv"]),
+        (step("exec", "argv = ['tool'], env = { DB_PASSWORD = 'hunter2' }", sound), &["secret-in-request"]),
+        (step("exec", "argv = ['tool'], env = { DB_PASSWORD = '${secret.db}' }", sound), &[]),
+        (
+            step("http", "url = 'http://127.0.0.1/', json = { user = { password = 'hunter2' } }", sound),
+            &["secret-in-request"],
+        ),
+        (step("http", "url = 'http://u:hunter2@x/'", sound), &["secret-in-url"]),
+        (step("shell", "script = 'tar cf backup_$(date +%F).tar /x'", sound), &["date-in-name"]),
+        (step("exec", "argv = ['docker', 'compose', 'restart', 'web']", sound), &["compose-restart"]),
+        (step("shell", "script = 'cd /srv; docker-compose restart'", sound), &["compose-restart"]),
+        (step("compose", "verb = 'restart', project = 'x'", sound), &[]),
+        (
+            step("file", "path = '/srv/.env', content = 'A=1'", sound)
+                + "[[procedures.steps]]\nid = 't'\nuses = 'compose'\nwith = { verb = 'restart', project = 'x' }\n"
+                + sound,
+            &["compose-restart"],
+        ),
+    ];
+    for (text, want) in table {
+        assert_eq!(ids(&format!("[stack]\nname = \"s\"\n{text}")), *want, "{text}");
+    }
+}
+
+#[test]
+fn what_stays_open_for_ever() {
+    let two = |first: &str, second: &str, interlock: &str| {
+        let manual = "uses = 'manual'\nwith = { instruction = 'look' }";
+        format!(
+            "[stack]\nname = 's'\n[[procedures]]\nid = 'a'\n[[procedures.steps]]\nid = 'x'\n{manual}\n{first}\n\
+             [[procedures]]\nid = 'b'\n[[procedures.steps]]\nid = 'y'\n{manual}\n{second}\n{interlock}"
+        )
+    };
+    let owes = "owes = { id = 'ingress', says = 'closed', by = 'b' }";
+    let lock = |raised: &str, blocks: &str, until: &str| {
+        format!(
+            "[[interlocks]]\nid = 'i'\nsays = 'closed'\n{raised}\nblocks = [{blocks}]\nuntil = {{ says = 'open'{until} }}\n"
+        )
+    };
+    let inlined = "[[procedures.steps]]\nid = 'all'\nuses = 'procedure'\nwith = { id = 'b' }";
+    let elsewhere =
+        "lock = 'b'\n[[procedures.steps]]\nid = 'y'\nuses = 'manual'\nwith = { instruction = 'look' }";
+    let table: &[(String, &[&str])] = &[
+        (two(owes, "settles = ['ingress']", ""), &[]),
+        (two(owes, "", ""), &["debt-never-settled"]),
+        (two(&format!("{owes}\nsettles = ['ingress']"), "", ""), &["debt-never-settled"]),
+        (two("", "", &lock("raised_by = ['a.x']", "'a'", ", verified = ['b.y']")), &[]),
+        (two("", "", &lock("", "'a'", ", verified = ['b.y']")), &["interlock-never-raised"]),
+        (two("", "", &lock("raised_by = ['a.x']", "'a'", "")), &["interlock-never-lifted"]),
+        (
+            two("", "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['b.y']")),
+            &["interlock-never-lifted"],
+        ),
+        (two(inlined, "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['b.y']")), &[]),
+        (
+            two(inlined, "", "").replace(
+                "id = 'b'\n[[procedures.steps]]",
+                &format!("id = 'b'\n{elsewhere}\n[[procedures.steps]]"),
+            ),
+            &["other-lock"],
+        ),
+    ];
+    for (text, want) in table {
+        assert_eq!(ids(text), *want, "{text}");
+    }
+}
+
 #[test]
 fn a_probe_that_says_nothing_is_pointed_out() {
     let text = "[[probes]]\nid = \"p\"\nlayer = \"l\"\nkind = \"tcp\"\naddress = \"a:1\"\n";

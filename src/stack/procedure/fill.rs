@@ -8,6 +8,7 @@ use crate::domain::procedure::param::Kind;
 use crate::domain::units;
 use crate::domain::{id, text};
 use quotes::Quote;
+use std::fmt::Write;
 use std::ops::Range;
 
 /// What a text is made of.
@@ -126,12 +127,11 @@ fn of_body(template: &str) -> Lang {
 fn placed(lang: Lang, before: &str, value: Value<'_>) -> Result<String, String> {
     let plain = || Ok(value.text.to_owned());
     match lang {
-        Lang::Text | Lang::Word | Lang::Body => plain(),
         Lang::Fixed => Err("no value may stand here".to_owned()),
         Lang::Argument if before.is_empty() && value.text.starts_with('-') && !value.is_number() => {
             Err("an argument that begins with - would be an option".to_owned())
         }
-        Lang::Argument => plain(),
+        Lang::Text | Lang::Word | Lang::Body | Lang::Argument => plain(),
         Lang::Path => {
             let whole = before.is_empty() && matches!(value.kind, Some(Kind::Path) | None);
             if whole || matches!(value.kind, Some(Kind::Choice { .. })) || !value.text.contains('/') {
@@ -145,7 +145,7 @@ fn placed(lang: Lang, before: &str, value: Value<'_>) -> Result<String, String> 
             let quote = quotes::at_end(lang, before)?;
             match quote {
                 Quote::None => outside(lang, value),
-                _ => quotes::escape(lang, quote, value.text),
+                Quote::In(..) => quotes::escape(lang, quote, value.text),
             }
         }
     }
@@ -185,7 +185,7 @@ fn in_url(before: &str, value: &str) -> Result<String, String> {
         if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     Ok(out)

@@ -3,6 +3,7 @@
 pub mod expand;
 pub mod fill;
 pub mod interlock;
+pub mod off;
 mod order;
 mod param;
 pub mod params;

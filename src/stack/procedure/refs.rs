@@ -1,10 +1,12 @@
 //! Names that procedures use of each other: steps, procedures, debts. They are looked up once all
 //! of them are read, so that the order of the file does not matter.
 
+use super::params::Values;
 use super::read::ProcedureDraft;
 use super::spec::Uses;
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::Alertmanager;
+use crate::domain::procedure::param::Param;
 use crate::domain::text;
 use crate::stack::decode::{At, Reader};
 use std::cell::RefCell;
@@ -86,7 +88,28 @@ pub fn check(reader: &Reader, drafts: &[ProcedureDraft]) {
             }
         }
     }
+    for draft in drafts {
+        inlined_params(reader, draft, drafts);
+    }
     circles(reader, drafts);
+}
+
+/// Notes what another procedure is told and does not take, and what it needs and is not told.
+fn inlined_params(reader: &Reader, draft: &ProcedureDraft, drafts: &[ProcedureDraft]) {
+    for step in draft.every_step() {
+        let Uses::Procedure { id, params } = &step.step.uses else { continue };
+        let of = drafts.iter().find(|d| d.id.as_ref().is_some_and(|i| i.value == id.as_str()));
+        let Some(inner) = of.and_then(|d| d.procedure.as_ref()) else { continue };
+        // What parameters make of a value is seen when a run is planned.
+        let later = |name: &String| params.get(name).is_some_and(|v| !super::fill::names(v).is_empty());
+        let known: Vec<Param> = inner.params.iter().filter(|p| !later(&p.id)).cloned().collect();
+        let is_one = |name: &String| inner.params.iter().any(|p| p.id == *name);
+        let given = params.iter().filter(|(name, _)| !later(name) || !is_one(name));
+        let given = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+        for why in Values::new(&known, &given).err().unwrap_or_default() {
+            reader.error(step.at.with.clone(), format!("for `{id}`: {why}"), None);
+        }
+    }
 }
 
 /// Notes each name that was taken before.

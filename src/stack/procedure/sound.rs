@@ -162,6 +162,10 @@ fn plain_word(key: &str, text: &str) -> Result<(), String> {
 }
 
 fn net_word(key: &str, text: &str) -> Result<(), String> {
+    if key != "address" {
+        // It does not belong to the verb; that was told.
+        return Ok(());
+    }
     let everybody = text.ends_with("/0");
     expects(key, "an address or a network, and not everybody's", text, is_network(text) && !everybody)
 }

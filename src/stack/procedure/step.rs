@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod capture;
+mod checks;
 mod compose;
 pub mod context;
 mod exec;
@@ -97,7 +98,7 @@ pub fn read(t: Table<'_>, ctx: &Context<'_>) -> Option<Draft> {
     Some(Draft { step: step?, at: places, inner: Vec::new() })
 }
 
-fn read_action<'a>(t: &Table<'a>, ctx: &Context<'_>, uses: &At<String>) -> Option<Action> {
+fn read_action(t: &Table<'_>, ctx: &Context<'_>, uses: &At<String>) -> Option<Action> {
     let Some((_, what, decode)) = KINDS.iter().find(|(name, ..)| *name == uses.value) else {
         let near = text::nearest(&uses.value, kinds());
         let help = near.map_or_else(

@@ -54,15 +54,24 @@ fn argv(v: &mut Visit<'_>, key: &'static str, all: &mut [String]) {
     }
 }
 
-/// Whether an argument is the script of a shell, or a command line that another program hands to
-/// one: `bash -c`, `ssh HOST`, `su -c`, `eval`.
+/// Programs that take a script, or a command line for a shell, as an argument.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "su"];
+const INTERPRETERS: [&str; 12] = [
+    "python", "python2", "python3", "perl", "ruby", "node", "php", "lua", "psql", "mysql", "mariadb",
+    "sqlite3",
+];
+/// All that follows them is joined and read by a shell, or is a script.
+const HANDED_ON: [&str; 6] = ["ssh", "eval", "watch", "awk", "gawk", "sed"];
+
+/// Whether an argument is a script or part of one: a value in it would be read as code.
 fn is_script(argv: &[String], at: usize) -> bool {
-    let name = |a: &String| a.rsplit('/').next().unwrap_or(a).to_owned();
-    let before: Vec<String> = argv.iter().take(at).map(name).collect();
-    let shell = |a: &String| matches!(a.as_str(), "sh" | "bash" | "dash" | "zsh" | "ksh" | "ash" | "su");
-    let by_c = before.last().is_some_and(|last| last.starts_with('-') && last.ends_with('c'));
-    let handed = |a: &String| matches!(a.as_str(), "ssh" | "eval" | "watch");
-    (by_c && before.iter().any(shell)) || before.iter().any(handed)
+    let before: Vec<&str> = argv.iter().take(at).map(|a| a.rsplit('/').next().unwrap_or(a)).collect();
+    let has = |names: &[&str]| before.iter().any(|b| names.contains(b));
+    let last = before.last().copied().unwrap_or("");
+    let by_c = last.starts_with('-') && !last.starts_with("--") && last.ends_with('c');
+    let by_e = matches!(last, "-e" | "-r" | "--eval" | "--execute" | "--command");
+    let redis = at == 1 && (last.eq_ignore_ascii_case("eval") || last.eq_ignore_ascii_case("eval_ro"));
+    redis || has(&HANDED_ON) || (by_c && has(&SHELLS)) || ((by_c || by_e) && has(&INTERPRETERS))
 }
 
 fn map(
@@ -163,7 +172,7 @@ fn firewall(f: &mut Firewall, v: &mut Visit<'_>) {
 fn nginx(n: &mut Nginx, v: &mut Visit<'_>) {
     one(v, "site", Lang::Path, &mut n.site);
     one(v, "keep_in", Lang::Path, &mut n.keep_in);
-    maybe(v, "page", Lang::Path, &mut n.page);
+    maybe(v, "page", Lang::Fixed, &mut n.page);
     items(v, "test", Lang::Fixed, &mut n.test);
     items(v, "reload", Lang::Fixed, &mut n.reload);
 }

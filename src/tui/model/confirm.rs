@@ -234,6 +234,8 @@ impl Confirm {
                 Some(w) if w.until > now.wall => self.say("nobody has approved it yet"),
                 _ => self.offer(now),
             },
+            // Somebody came after all: the glass stays whole.
+            (Focus::Start, Stage::Breaking { .. }) if self.is_approved(ledger) => self.approved(None, now),
             (Focus::Start, Stage::Breaking { since }) => {
                 let left = COUNTDOWN.saturating_sub(now.since(since));
                 if left.is_zero() {

@@ -32,6 +32,8 @@ pub struct Menu {
 pub struct Told {
     pub title: String,
     pub lines: Vec<String>,
+    /// The first line shown.
+    pub scroll: usize,
     pub opened: Now,
 }
 

@@ -4,6 +4,7 @@ use super::confirm::refusal;
 use super::detail::Line;
 use crate::clock::Now;
 use crate::domain::health::Health;
+use crate::domain::id::ProbeId;
 use crate::domain::procedure::check::{Check, Condition};
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::plan::{Certainty, OnFailure, OnTimeout, Plan, Step};
@@ -36,14 +37,16 @@ pub fn place(plan: &Plan) -> String {
     safe(&format!("{}, environment {}, {word} {}", plan.title, plan.environment, hosts.join(", ")))
 }
 
-/// Everything about a plan, what decides first.
-pub fn of_proposal(p: &Proposal, now: Now) -> Vec<Line> {
+/// Everything about a plan, what decides first; without the place where that is shown already.
+pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     let plan = &p.plan;
     let mut out = Vec::new();
     for refused in &p.refusals {
         out.push(Line::Field("refused", safe(&refusal(refused)), Some(Health::Down)));
     }
-    out.push(Line::Field("where", place(plan), None));
+    if with_place {
+        out.push(Line::Field("where", place(plan), None));
+    }
     let because = plan.level_because.join("; ");
     out.push(Line::Field("level", safe(&format!("{}: {because}", plan.level)), None));
     for blast in &p.blast {
@@ -156,7 +159,7 @@ pub fn effect(effect: Effect) -> &'static str {
 pub fn condition(what: &Condition) -> String {
     let mut parts = Vec::new();
     if !what.probes.is_empty() {
-        let names: Vec<&str> = what.probes.iter().map(|p| p.as_str()).collect();
+        let names: Vec<&str> = what.probes.iter().map(ProbeId::as_str).collect();
         let up = if what.or_degraded { "up or degraded" } else { "up" };
         parts.push(format!("{} {up}", names.join(", ")));
     }

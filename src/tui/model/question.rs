@@ -4,7 +4,7 @@ use super::tempo::Tempo;
 use crate::clock::Now;
 use crate::domain::id::RunId;
 use crate::domain::procedure::action::Action;
-use crate::domain::procedure::event::{Choice, Hold, Mode, Outcome};
+use crate::domain::procedure::event::{Choice, Hold, Mode};
 use crate::domain::procedure::ledger::{Ledger, RunState, Waiting};
 use crate::domain::procedure::level::Level;
 use crate::domain::procedure::plan::PlanHash;
@@ -296,9 +296,4 @@ impl Question {
             },
         }
     }
-}
-
-/// Whether a run in this state can be gone on with.
-pub fn can_resume(state: RunState) -> bool {
-    matches!(state, RunState::Lost | RunState::Ended(Outcome::Failed | Outcome::InDoubt | Outcome::Aborted))
 }

@@ -8,11 +8,13 @@ use super::tone::{self, Tone};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::procedure::action::Action;
+use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::plan::{OnTimeout, Step};
 use crate::domain::procedure::run::{Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::{bytes, exact, long_age, short_age};
+use crate::tui::command::Action as Command;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,11 +60,11 @@ pub fn step_line(run: &Run, at: usize, state: RunState, now: Now) -> Option<Step
     let (step, is) = (run.plan.steps.get(at)?, run.steps.get(at)?);
     if let Some(back) = &is.rolled_back {
         return Some(match back {
-            Ok(says) => line(Tone::Rest, "undone", String::new(), says),
-            Err(why) => line(Tone::Bad, "undoing failed", String::new(), why),
+            Ok(says) => line(Tone::Rest, "rolled back", String::new(), says),
+            Err(why) => line(Tone::Bad, "not undone", String::new(), why),
         });
     }
-    let held = run.hold.as_ref().filter(|h| h.step == step.id && run.ended.is_none());
+    let held = run.hold.as_ref().filter(|h| h.step == step.id && state == RunState::Held);
     if let Some(hold) = held {
         let since = format!("for {}", short_age(ago(hold.since, now)));
         return Some(line(Tone::Asks, "waits for you", since, &hold.says));
@@ -104,7 +106,7 @@ fn of_phase(run: &Run, step: &Step, is: &StepState, state: RunState, now: Now) -
         }
         Phase::Verified(proof) => line(Tone::Good, "verified", spent(), proof),
         Phase::Done(says) => line(Tone::Good, "done", spent(), says),
-        Phase::Skipped(because) => line(Tone::Good, "passed over", String::new(), because),
+        Phase::Skipped(because) => line(Tone::Good, "not needed", String::new(), because),
         Phase::Failed(why) => line(Tone::Bad, "failed", spent(), why),
         Phase::FailedAndPassed(why) => line(Tone::Asks, "failed, let pass", spent(), why),
         Phase::InDoubt => {
@@ -141,28 +143,18 @@ fn against(since: Option<Timestamp>, most: Duration, now: Now) -> String {
 
 /// The step that the run is at.
 pub fn current(run: &Run) -> usize {
-    if let Some(hold) = &run.hold
-        && let Some(at) = run.plan.steps.iter().position(|s| s.id == hold.step)
-    {
-        return at;
-    }
-    let busy = |s: &StepState| matches!(s.phase, Phase::Running | Phase::Verifying { .. } | Phase::InDoubt);
-    let failed = |s: &StepState| matches!(s.phase, Phase::Failed(_) | Phase::Killed(_));
-    let waiting = |s: &StepState| matches!(s.phase, Phase::Waiting);
+    let held = run.hold.as_ref().and_then(|h| run.index_of(&h.step));
     let last = run.steps.len().saturating_sub(1);
-    let of = |is: &dyn Fn(&StepState) -> bool| run.steps.iter().position(is);
-    of(&busy).or_else(|| of(&failed)).or_else(|| of(&waiting)).unwrap_or(last)
+    run.rolling_back().or(held).or(run.current()).unwrap_or(last).min(last)
 }
 
 /// The steps that undoing the run would undo, last first, by name.
 pub fn undone(run: &Run) -> Vec<String> {
-    let all = run.plan.steps.iter().zip(&run.steps);
-    let begun =
-        |s: &StepState| s.attempts > 0 && !matches!(s.phase, Phase::Skipped(_) | Phase::WillNotRun(_));
+    let all = run.plan.steps.iter().enumerate();
     all.rev()
-        .take_while(|(step, is)| !(step.point_of_no_return && begun(is)))
-        .filter(|(step, is)| step.rollback.is_some() && begun(is) && !matches!(is.rolled_back, Some(Ok(_))))
-        .map(|(step, _)| step.name.clone())
+        .take_while(|(at, step)| !(step.point_of_no_return && run.carried_out(*at)))
+        .filter(|(at, step)| step.rollback.is_some() && run.carried_out(*at) && !run.undone(*at))
+        .map(|(_, step)| step.name.clone())
         .collect()
 }
 
@@ -180,18 +172,16 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
             );
             out.push((tone::state(state).0, text));
         }
-        (None, Some(hold)) => {
+        (None, Some(hold)) if state == RunState::Held => {
             out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
         }
-        (None, None) if state == RunState::Lost => {
-            let text = format!(
-                "in doubt: its runner (process {}) is gone since {} at the latest",
-                run.runner,
-                clock(run.last.1)
-            );
+        (None, _) if state == RunState::Lost => {
+            let last = clock(run.last.1);
+            let text =
+                format!("in doubt: its runner (process {}) is gone; it last wrote at {last}", run.runner);
             out.push((Tone::Doubt, text));
         }
-        (None, None) => {}
+        (None, _) => {}
     }
     if let Some(failed) = run.preconditions.as_ref().filter(|f| !f.is_empty()) {
         out.push((Tone::Bad, format!("needs {}", failed.join("; "))));
@@ -207,9 +197,9 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
         let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
         let age = since.map_or_else(String::new, |o| format!(" for {}", short_age(ago(o.since, now))));
         let by = owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it"));
-        out.push((Tone::Asks, format!("OWED {}{age}{by}", owe.says)));
+        out.push((Tone::Asks, format!("OWED{age}: {}{by}", owe.says)));
     }
-    if run.ended.is_none()
+    if matches!(state, RunState::Running | RunState::Held)
         && let Some(next) = next_hold(run)
     {
         out.push((Tone::Rest, next));
@@ -234,6 +224,34 @@ fn next_hold(run: &Run) -> Option<String> {
         }
         _ => None,
     })
+}
+
+/// The end of the output of the run's current step.
+fn tail_of<'a>(ledger: &'a Ledger, run: &Run) -> &'a [String] {
+    ledger.tails.iter().find(|(id, _)| *id == run.id).map_or(&[], |(_, tail)| tail.as_slice())
+}
+
+/// Whether a command means anything for a run that stands like this.
+pub fn takes(action: Command, run: &Run, state: RunState) -> bool {
+    match action {
+        Command::Answer => run.hold.is_some() && state == RunState::Held,
+        Command::Abort => !matches!(state, RunState::Ended(_)),
+        Command::Resume => may_resume(run, state, Mode::Continue).is_ok(),
+        Command::Rollback => may_resume(run, state, Mode::Rollback).is_ok(),
+        _ => false,
+    }
+}
+
+/// Why a run cannot be taken up so, as far as can be told from here.
+pub fn may_resume(run: &Run, state: RunState, mode: Mode) -> Result<(), String> {
+    if !matches!(state, RunState::Lost | RunState::Ended(_)) {
+        return Err("its runner lives: nothing has to be taken up".to_owned());
+    }
+    run.may_resume(mode).map_err(|illegal| illegal.0)?;
+    if mode == Mode::Rollback && undone(run).is_empty() {
+        return Err("nothing of it can be undone".to_owned());
+    }
+    Ok(())
 }
 
 /// Everything about one step, with the end of its output while it is the current one.
@@ -272,6 +290,14 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
             out.push(Line::Field("seen", safe(&seen.says), Some(health)));
         }
     }
+    // While it runs, what it prints is what is looked for.
+    let tail = if at == current(run) { tail_of(ledger, run) } else { &[] };
+    let running = matches!(is.phase, Phase::Running);
+    if running && !tail.is_empty() {
+        out.push(Line::Title("output, the end of it".to_owned()));
+        out.extend(tail.iter().skip(tail.len().saturating_sub(8)).map(|l| Line::Raw(safe(l))));
+        out.push(Line::Title("step".to_owned()));
+    }
     let on = format!("{} on {}", proposal_lines::effect(step.effect), step.host);
     out.push(Line::Field("does", on, None));
     out.extend(step.preview.iter().map(|l| Line::Text(safe(l))));
@@ -288,10 +314,7 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
         let text = format!("{} ({}{dropped}, sha256 {hash})", kept.file, bytes(kept.bytes as f64));
         out.push(Line::Field("kept", safe(&text), None));
     }
-    if at == current(run)
-        && let Some((_, tail)) = ledger.tails.iter().find(|(id, _)| *id == run.id)
-        && !tail.is_empty()
-    {
+    if !running && !tail.is_empty() {
         out.push(Line::Title("output, the end of it".to_owned()));
         out.extend(tail.iter().map(|l| Line::Raw(safe(l))));
     }

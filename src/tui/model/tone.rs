@@ -2,6 +2,7 @@
 
 use crate::domain::procedure::event::Outcome;
 use crate::domain::procedure::ledger::RunState;
+pub use crate::domain::procedure::report::outcome;
 use crate::tui::glyph::Glyphs;
 use crate::tui::theme::Theme;
 use ratatui::style::Style;
@@ -50,18 +51,6 @@ impl Tone {
             (Tone::Rest, Glyphs::Unicode) => "○",
             (Tone::Rest, Glyphs::Ascii) => "o",
         }
-    }
-}
-
-/// An outcome in a word.
-pub fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Verified => "verified",
-        Outcome::Failed => "failed",
-        Outcome::Refused => "refused",
-        Outcome::InDoubt => "in doubt",
-        Outcome::Aborted => "aborted",
-        Outcome::RolledBack => "undone",
     }
 }
 

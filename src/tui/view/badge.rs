@@ -1,11 +1,13 @@
 //! Badges on a line: in full where there is room, in short where there is not.
 
-use super::paint::columns;
+use super::paint::{columns, fit as cut};
+use crate::tui::glyph::Glyphs;
 use crate::tui::model::badge::Badge;
 use crate::tui::model::tone::Tone;
 
-/// The badges that fit into so many columns: in full, else in short, else the first and a count.
-pub fn fit(all: &[Badge], room: usize) -> Vec<(Tone, String)> {
+/// The badges that fit into so many columns: in full, else in short, else the first and a count,
+/// cut to `most`. Each takes four columns more than its text.
+pub fn fit(all: &[Badge], room: usize, most: usize, glyphs: Glyphs) -> Vec<(Tone, String)> {
     let wide = |texts: &[(Tone, String)]| -> usize { texts.iter().map(|(_, t)| columns(t) + 4).sum() };
     let long: Vec<_> = all.iter().map(|b| (b.tone, b.long.clone())).collect();
     if wide(&long) <= room {
@@ -16,8 +18,10 @@ pub fn fit(all: &[Badge], room: usize) -> Vec<(Tone, String)> {
         return short;
     }
     let Some((tone, first)) = short.first().cloned() else { return Vec::new() };
-    match all.len() - 1 {
-        0 => vec![(tone, first)],
-        more => vec![(tone, format!("{first} +{more}"))],
-    }
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!(" +{more}"),
+    };
+    let left = most.saturating_sub(4 + columns(&more));
+    vec![(tone, format!("{}{more}", cut(&first, left, glyphs)))]
 }

@@ -37,7 +37,7 @@ pub fn extent(app: &App, now: Now) -> (usize, usize) {
     let inner = width.saturating_sub(2);
     let asked = asked(app, confirm, inner, now).len();
     let room = usize::from(height.saturating_sub(2)).saturating_sub(asked + 2).max(1);
-    let lines = of_proposal(&confirm.proposal, now);
+    let lines = of_proposal(&confirm.proposal, !is_pinned(confirm, inner), now);
     (lay_out(app, &lines, inner.saturating_sub(1)).len().saturating_sub(room), room)
 }
 
@@ -46,13 +46,13 @@ pub fn draw(app: &App, confirm: &Confirm, now: Now, area: Rect, buf: &mut Buffer
     let theme = &app.theme;
     let frame = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let plan = &confirm.proposal.plan;
-    let title = one_line(&format!("{} {}? {}", plan.level, plan.name, place(plan)), 300);
+    let title = title(confirm);
     let grave = if plan.level >= Level::L3 { theme.alarm } else { theme.title };
     let inner = window(buf, frame, &title, app.glyphs, theme.border, grave, theme.text);
     let asked = asked(app, confirm, inner.width, now);
     let below = (asked.len() as u16 + 1).min(inner.height);
     let above = Rect { height: inner.height - below, ..inner };
-    let lines = of_proposal(&confirm.proposal, now);
+    let lines = of_proposal(&confirm.proposal, !is_pinned(confirm, inner.width), now);
     let laid = lay_out(app, &lines, inner.width.saturating_sub(1));
     let first = confirm.scroll.min(laid.len().saturating_sub(usize::from(above.height)));
     for (y, (label, text, style)) in laid.iter().skip(first).take(usize::from(above.height)).enumerate() {
@@ -79,10 +79,26 @@ pub fn draw(app: &App, confirm: &Confirm, now: Now, area: Rect, buf: &mut Buffer
     }
 }
 
+fn title(confirm: &Confirm) -> String {
+    let plan = &confirm.proposal.plan;
+    one_line(&format!("{} {}? {}", plan.level, plan.name, place(plan)), 300)
+}
+
+/// Whether the title is too long to say where it happens, so that this has to stand elsewhere.
+fn is_pinned(confirm: &Confirm, width: u16) -> bool {
+    columns(&title(confirm)) + 3 > usize::from(width)
+}
+
 /// Everything below the plan: what must be said, what has been, and the answer to the last key.
 fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
     let theme = &app.theme;
     let mut out: Vec<Asked> = Vec::new();
+    // Where it happens is never out of sight: in the title, or here when that has been cut.
+    if is_pinned(confirm, width) {
+        let place = place(&confirm.proposal.plan);
+        let parts = wrap(&place, usize::from(width)).into_iter().take(3);
+        out.extend(parts.map(|part| vec![(part, theme.text.patch(theme.title))]));
+    }
     let say = |out: &mut Vec<Asked>, text: &str, style: Style| {
         out.extend(wrap(text, usize::from(width)).into_iter().take(2).map(|part| vec![(part, style)]));
     };
@@ -97,8 +113,7 @@ fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
     } else {
         match confirm.stage {
             Stage::Typing => typing(app, confirm, width, &mut out),
-            Stage::Waiting => waiting(app, confirm, now, &mut |text, style| say(&mut out, text, style)),
-            Stage::Breaking { .. } => {
+            Stage::Breaking { .. } if !confirm.is_approved(&app.ledger) => {
                 let left = confirm.countdown(now).unwrap_or_default();
                 let text = if left.is_zero() {
                     "nobody second: the record will say so, with your reason. Start lets it run now"
@@ -111,24 +126,21 @@ fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
                 };
                 say(&mut out, &text, theme.degraded);
             }
+            Stage::Waiting | Stage::Breaking { .. } => {
+                waiting(app, confirm, now, &mut |text, style| say(&mut out, text, style));
+            }
         }
         buttons(app, confirm, now, &mut out);
     }
-    match &confirm.word {
-        Some(word) => say(&mut out, word, theme.degraded),
-        None => {
-            let age = now.since(confirm.proposal.looked);
-            let old = confirm.proposal.plan.level >= Level::L3 && age > PREFLIGHT;
-            let text = "Tab moves, Enter takes, Esc leaves it undone";
-            out.push(vec![
-                (text.to_owned(), theme.dim),
-                (
-                    if old { format!("; looked at {} ago", short_age(age)) } else { String::new() },
-                    theme.degraded,
-                ),
-            ]);
-        }
+    if let Some(word) = &confirm.word {
+        say(&mut out, word, theme.degraded);
+        return out;
     }
+    let age = now.since(confirm.proposal.looked);
+    let old = confirm.proposal.plan.level >= Level::L3 && age > PREFLIGHT;
+    let old = if old { format!("; looked at {} ago", short_age(age)) } else { String::new() };
+    let keys = "Tab moves, Enter takes, Esc leaves it undone";
+    out.push(vec![(keys.to_owned(), theme.dim), (old, theme.degraded)]);
     out
 }
 
@@ -179,7 +191,7 @@ fn waiting(app: &App, confirm: &Confirm, now: Now, say: &mut dyn FnMut(&str, Sty
         None => say(&format!("asking for a second person: plan {hash}"), theme.dim),
         Some(w) => match &w.approved {
             Some(by) => {
-                say(&format!("{} has approved plan {hash}: Start lets it run", one_line(by, 60)), theme.up)
+                say(&format!("{} has approved plan {hash}: Start lets it run", one_line(by, 60)), theme.up);
             }
             None if w.until <= now.wall => {
                 say("nobody came within its time; Start asks again", theme.degraded);
@@ -213,6 +225,7 @@ fn buttons(app: &App, confirm: &Confirm, now: Now, out: &mut Vec<Asked>) {
             Focus::Start => match confirm.stage {
                 Stage::Typing => ("Start", true),
                 Stage::Waiting => ("Start", confirm.is_approved(&app.ledger)),
+                Stage::Breaking { .. } if confirm.is_approved(&app.ledger) => ("Start", true),
                 Stage::Breaking { .. } => {
                     ("Start alone", confirm.countdown(now).is_some_and(|left| left.is_zero()))
                 }

@@ -4,9 +4,10 @@ use super::confirm::{self, field};
 use super::paint::{Pen, columns, window, wrap};
 use crate::clock::Now;
 use crate::domain::text::one_line;
+use crate::stack::procedure::params::describe;
 use crate::tui::app::App;
 use crate::tui::model::dialog::{Dialog, Menu, Told};
-use crate::tui::model::form::{Form, takes};
+use crate::tui::model::form::Form;
 use crate::tui::model::procedures;
 use crate::tui::model::question::Question;
 use ratatui::buffer::Buffer;
@@ -32,7 +33,7 @@ fn inside(area: Rect) -> u16 {
 }
 
 /// A window as high as its lines; the line under the cursor stays in it.
-fn boxed(app: &App, title: &str, rows: &[Row], foot: &str, area: Rect, buf: &mut Buffer) {
+fn boxed(app: &App, title: &str, (rows, scroll): (&[Row], usize), foot: &str, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
     let width = area.width.min(84);
     let height = (rows.len() as u16 + 3).min(area.height.saturating_sub(1));
@@ -40,7 +41,7 @@ fn boxed(app: &App, title: &str, rows: &[Row], foot: &str, area: Rect, buf: &mut
     let inner = window(buf, place, &one_line(title, 200), app.glyphs, theme.border, theme.title, theme.text);
     let room = usize::from(inner.height.saturating_sub(1));
     let at = rows.iter().rposition(|(_, here)| *here).unwrap_or(0);
-    let first = (at + 1).saturating_sub(room);
+    let first = (at + 1).saturating_sub(room).max(scroll.min(rows.len().saturating_sub(room)));
     for (y, (parts, _)) in rows.iter().skip(first).take(room).enumerate() {
         let mut pen = Pen::new(buf, inner, y as u16, app.glyphs);
         for (text, style) in parts {
@@ -73,7 +74,7 @@ fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
         }
     }
     let title = format!("for {}", menu.about);
-    boxed(app, &title, &rows, "Enter plans it and shows the plan first, Esc leaves", area, buf);
+    boxed(app, &title, (&rows, 0), "Enter plans it and shows the plan first, Esc leaves", area, buf);
 }
 
 fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
@@ -89,17 +90,17 @@ fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
         let wrong = value.wrong().filter(|_| form.tried || !value.input.value().is_empty());
         match wrong {
             Some(wrong) => {
-                rows.extend(text_rows(&format!("  {wrong}"), width, theme.down).map(|(p, _)| (p, here)))
+                rows.extend(text_rows(&format!("  {wrong}"), width, theme.down).map(|(p, _)| (p, here)));
             }
             None if here => {
-                let about = format!("  {}; {}", value.param.about, takes(&value.param.kind));
+                let about = format!("  {}; {}", value.param.about, describe(&value.param.kind));
                 rows.extend(text_rows(&about, width, theme.dim).map(|(p, _)| (p, here)));
             }
             None => {}
         }
     }
     let foot = "Enter plans it, Tab moves, Esc leaves; nothing happens before you confirm";
-    boxed(app, &form.name, &rows, foot, area, buf);
+    boxed(app, &form.name, (&rows, 0), foot, area, buf);
 }
 
 fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
@@ -124,7 +125,7 @@ fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
         let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
         rows.push((vec![(format!("[ {words} ]"), style)], here));
     }
-    boxed(app, &question.title, &rows, "up and down choose, Enter takes, Esc leaves", area, buf);
+    boxed(app, &question.title, (&rows, 0), "up and down choose, Enter takes, Esc leaves", area, buf);
 }
 
 fn of_told(app: &App, told: &Told, area: Rect, buf: &mut Buffer) {
@@ -133,5 +134,5 @@ fn of_told(app: &App, told: &Told, area: Rect, buf: &mut Buffer) {
     for line in &told.lines {
         rows.extend(text_rows(line, width, app.theme.degraded));
     }
-    boxed(app, &told.title, &rows, "Enter or Esc closes", area, buf);
+    boxed(app, &told.title, (&rows, told.scroll), "Enter or Esc closes, arrows scroll", area, buf);
 }

@@ -10,6 +10,8 @@ use crate::tui::model::alerts::nearest_acknowledge;
 use crate::tui::model::badge::badges;
 use crate::tui::model::headline;
 use crate::tui::model::metrics::Page;
+use crate::tui::model::run_view;
+use crate::tui::model::tone::Tone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Modifier;
@@ -40,7 +42,7 @@ fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let right = columns(&time) + columns(&mode) + 3;
     let mut room = usize::from(area.width).saturating_sub(right + 2);
     // What is being done and what is owed comes before everything else.
-    let badges = fit_badges(&badges(&app.ledger, now), room * 3 / 5);
+    let badges = header_badges(app, now, room);
     let badged: usize = badges.iter().map(|(_, text)| columns(text) + 4).sum();
     room = room.saturating_sub(badged);
     let right = right + badged;
@@ -52,9 +54,13 @@ fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     let matrix = app.matrix();
     let tally = matrix.tally(app.shown_at(now));
     let mut states = counts(tally);
+    // Beside something that is being done, where it is done matters more than how many are up.
+    let named = |take: &mut dyn FnMut(usize) -> bool| {
+        (take(columns(&app.title)), take(columns(&app.environment) + 2))
+    };
+    let first = (!badges.is_empty()).then(|| named(&mut take));
     states.retain(|(_, count)| take(columns(count) + 4));
-    let title = take(columns(&app.title));
-    let environment = take(columns(&app.environment) + 2);
+    let (title, environment) = first.unwrap_or_else(|| named(&mut take));
     let words = take(states.iter().map(|(h, _)| h.as_str().len() + 1).sum());
     let hosts = matrix.hosts().len();
     let hosts = if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") };
@@ -82,6 +88,13 @@ fn header(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         pen.put(tone.sign(app.glyphs), style).put(" ", style).put(text, style).put("  ", theme.header);
     }
     pen.put(&mode, theme.on_header(theme.accent)).put("  ", style).put(&time, style);
+}
+
+/// The badges of the header, as far as they fit beside the stack's name.
+fn header_badges(app: &App, now: Now, room: usize) -> Vec<(Tone, String)> {
+    let named = columns(&app.title) + columns(&app.environment) + 2;
+    let long = room.saturating_sub(named + 12);
+    fit_badges(&badges(&app.ledger, now), long.max(room * 3 / 5), room, app.glyphs)
 }
 
 /// How many probes are in each state, the worst first; `up` always.
@@ -119,6 +132,13 @@ fn clocks(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     pen.skip(3);
     let mut first = true;
     let at = app.shown_at(now);
+    // What had to be short in the header stands here in full.
+    let all = badges(&app.ledger, now);
+    let above = usize::from(area.width).saturating_sub(20);
+    let cut = header_badges(app, now, above).iter().map(|(_, t)| t).ne(all.iter().map(|b| &b.long));
+    for badge in all.iter().filter(|_| cut) {
+        pen.put(&badge.long, badge.tone.style(&app.theme)).put(" · ", app.theme.dim);
+    }
     let acknowledge = nearest_acknowledge(app.board(), at)
         .map(|(text, late)| (text, if late { Health::Down } else { Health::Degraded }));
     for (text, health) in acknowledge.into_iter().chain(headline::clocks(app.matrix(), at)) {
@@ -155,7 +175,8 @@ fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     }
     let mut active = String::new();
     let filter = app.filter_of_screen().value();
-    if !filter.is_empty() {
+    let in_run = app.screen == Screen::Procedures && app.acting.view.run.is_some();
+    if !in_run && !filter.is_empty() {
         active = format!("filter: {filter} (Esc clears) ");
     }
     if if app.screen == Screen::Alerts { app.alerts.only_problems } else { app.only_problems } {
@@ -191,6 +212,13 @@ fn under_way(app: &App, now: Now) -> Option<String> {
     })
 }
 
+/// Whether a command of runs means anything for the one that is looked at.
+fn takes_of_runs(action: Action, app: &App) -> bool {
+    let looked_at = app.acting.view.run.as_ref().filter(|_| app.screen == Screen::Procedures);
+    let run = looked_at.and_then(|view| run_view::find(&app.ledger, &view.id));
+    run.is_some_and(|run| run_view::takes(action, run, run_view::state(&app.ledger, run)))
+}
+
 /// Whether a command does anything on the screen that is shown.
 fn applies(action: Action, app: &App) -> bool {
     use Action::{
@@ -201,7 +229,7 @@ fn applies(action: Action, app: &App) -> bool {
         return false;
     }
     if action.is_of_runs() {
-        return app.screen == Screen::Procedures;
+        return takes_of_runs(action, app);
     }
     if action == Action::Applies {
         return app.screen == Screen::Overview;

@@ -71,6 +71,8 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
 }
 
 #[cfg(test)]
+mod act_tests;
+#[cfg(test)]
 mod metrics_tests;
 #[cfg(test)]
 mod tests;

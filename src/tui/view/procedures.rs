@@ -4,9 +4,11 @@ use super::frame::{ABOVE, BELOW};
 use super::paint::{Pen, columns, rule};
 use crate::clock::Now;
 use crate::domain::health::Health;
+use crate::domain::id::ProcedureId;
 use crate::domain::procedure::ledger::Ledger;
 use crate::domain::text::one_line;
 use crate::domain::units::{exact, short_age};
+use crate::stack::procedure::params::describe;
 use crate::stack::procedure::spec::{Procedure, Role};
 use crate::tui::app::App;
 use crate::tui::command::Action;
@@ -149,7 +151,7 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
                 let age = short_age(ago(owed.since, now));
                 let by =
                     owed.owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it (Enter)"));
-                said(Tone::Asks, "OWED", 10, &format!("{} for {age}{by}", owed.owe.says));
+                said(Tone::Asks, "OWED", 10, &format!("for {age}: {}{by}", owed.owe.says));
             }
         }
         ActRow::Interlock(id) => {
@@ -264,7 +266,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
         }
         ActRow::Interlock(id) => {
             if let Some(i) = app.procedures.interlocks.iter().find(|i| i.id == *id) {
-                let blocks: Vec<&str> = i.blocks.iter().map(|b| b.as_str()).collect();
+                let blocks: Vec<&str> = i.blocks.iter().map(ProcedureId::as_str).collect();
                 out.push(Line::Field("because", i.says.clone(), Some(Health::Degraded)));
                 out.push(Line::Field("forbids", blocks.join(", "), None));
                 out.push(Line::Field("until", i.until.says.clone(), None));
@@ -319,7 +321,7 @@ fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
     }
     for param in &p.params {
         let default = param.default.as_ref().map_or_else(String::new, |d| format!(", else {d}"));
-        let text = format!("{}: {}{default}", param.id, crate::tui::model::form::takes(&param.kind));
+        let text = format!("{}: {}{default}", param.id, describe(&param.kind));
         out.push(Line::Field("asks for", text, None));
     }
     for needs in &p.preconditions {

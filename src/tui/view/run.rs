@@ -11,7 +11,6 @@ use crate::tui::app::App;
 use crate::tui::command::Action;
 use crate::tui::model::badge::ago;
 use crate::tui::model::procedures::{self, RunView};
-use crate::tui::model::question::can_resume;
 use crate::tui::model::run_view::{self, StepLine};
 use crate::tui::model::tone::{self, Tone};
 use ratatui::buffer::Buffer;
@@ -113,7 +112,7 @@ fn heading(app: &App, run: &Run, state: RunState, now: Now, area: Rect, buf: &mu
     pen.skip(1).put(" ", theme.text).put(&one_line(&run.plan.name, 60), theme.title);
     pen.put(&format!(" {} ", run.plan.level), theme.accent).put(word, tone.style(theme));
     let age = short_age(ago(run.started, now));
-    pen.put(&format!(" {age} ago by {} ", one_line(&run.by.login, 40)), theme.dim);
+    pen.put(&format!(", begun {age} ago by {} ", one_line(&run.by.login, 40)), theme.dim);
     let keys = keys(app, run, state);
     let wide = columns(&keys) as u16 + 2;
     if !keys.is_empty() && pen.room() > wide {
@@ -123,25 +122,18 @@ fn heading(app: &App, run: &Run, state: RunState, now: Now, area: Rect, buf: &mu
 
 /// The keys that mean something for a run that stands like this.
 fn keys(app: &App, run: &Run, state: RunState) -> String {
-    let mut all = Vec::new();
-    let mut add = |action: Action, word: &str| {
-        let key = app.keymap.key_of(action);
-        if !key.is_empty() {
-            all.push(format!("{key} {word}"));
-        }
-    };
-    if run.hold.is_some() && state == RunState::Held {
-        add(Action::Answer, "answer");
-    }
-    if !matches!(state, RunState::Ended(_)) {
-        add(Action::Abort, "stop");
-    }
-    if can_resume(state) {
-        add(Action::Resume, "go on");
-        if !run_view::undone(run).is_empty() {
-            add(Action::Rollback, "undo");
-        }
-    }
+    let all = [
+        (Action::Answer, "answer"),
+        (Action::Abort, "stop"),
+        (Action::Resume, "go on"),
+        (Action::Rollback, "undo"),
+    ];
+    let taken = all.into_iter().filter(|(action, _)| run_view::takes(*action, run, state));
+    let all: Vec<String> = taken
+        .map(|(action, word)| (app.keymap.key_of(action), word))
+        .filter(|(key, _)| !key.is_empty())
+        .map(|(key, word)| format!("{key} {word}"))
+        .collect();
     all.join("  ")
 }
 

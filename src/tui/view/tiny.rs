@@ -22,7 +22,8 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         Some(trouble) => trouble.clone(),
         None => format!("{worst}: {}", line.text),
     };
-    let badges = fit_badges(&badges(&app.ledger, now), usize::from(area.width));
+    let room = usize::from(area.width);
+    let badges = fit_badges(&badges(&app.ledger, now), room, room.max(20), app.glyphs);
     let text = badges.iter().rev().fold(text, |text, (_, badge)| format!("{badge}; {text}"));
     for (y, part) in wrap(&text, usize::from(area.width)).iter().take(usize::from(area.height)).enumerate() {
         Pen::new(buf, area, y as u16, app.glyphs).put(part, app.theme.health(worst));

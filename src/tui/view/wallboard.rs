@@ -71,7 +71,8 @@ fn header(w: &Wallboard, now: Now, (at, of): (usize, usize), area: Rect, buf: &m
 
 /// One line on what is being done and what is owed, above every page; gives the place below it.
 fn runs_line(w: &Wallboard, now: Now, body: Rect, buf: &mut Buffer) -> Rect {
-    let all = fit_badges(&badges(&w.ledger, now), usize::from(body.width.saturating_sub(1)));
+    let room = usize::from(body.width.saturating_sub(1));
+    let all = fit_badges(&badges(&w.ledger, now), room, room, w.glyphs);
     if all.is_empty() || body.height < 3 {
         return body;
     }

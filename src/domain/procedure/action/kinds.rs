@@ -165,7 +165,9 @@ pub enum FirewallVerb {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     pub path: String,
-    /// The new text; `None` removes the file, `Some` writes it beside and renames.
+    /// The new text; `None` removes the file, `Some` writes it beside and renames. `None` without
+    /// `backup` is the exact inverse of both: it puts back what this run has kept, and removes the
+    /// file when there was none.
     pub content: Option<String>,
     /// Four octal digits; without it, that of the file there was, or 0644.
     pub mode: Option<String>,

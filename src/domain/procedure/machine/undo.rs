@@ -120,7 +120,8 @@ impl Run {
             }
             if let Some(Err(why)) = &state.rolled_back {
                 let why = format!("the rollback of step `{}` failed: {why}", self.plan.steps[i].id);
-                return Next::End { outcome: Outcome::Failed, why };
+                let outcome = if self.in_doubt() { Outcome::InDoubt } else { Outcome::Failed };
+                return Next::End { outcome, why };
             }
             if self.plan.steps[i].rollback.is_some() {
                 return Next::RollBack { step: i };

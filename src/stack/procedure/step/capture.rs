@@ -29,7 +29,7 @@ pub(super) fn decode(t: &Table<'_>, ctx: &Context<'_>) -> Option<Action> {
 
 fn from(t: &Table<'_>, ctx: &Context<'_>) -> Option<CaptureFrom> {
     let ways = ["command", "units", "file", "url"];
-    for key in ways {
+    for key in ways.into_iter().chain(super::http::KEYS) {
         t.ask(key);
     }
     let since = ctx.duration(t, "since", SINCE, LateOf::Since);

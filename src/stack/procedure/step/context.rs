@@ -4,27 +4,16 @@ use super::super::fill::{self, Lang, Name};
 use super::super::params::Values;
 use super::super::refs::{Reference, References, To};
 use super::super::sound;
-use super::super::spec::{Late, LateOf};
+use super::super::spec::Late;
 use super::super::texts::{self, Spot};
 use super::{host_id, layer_id};
-use crate::domain::id::{HostId, LayerId, ProbeId};
+use crate::domain::id::{HostId, LayerId};
 use crate::domain::procedure::action::Action;
-use crate::domain::procedure::check::{Check, Condition};
 use crate::domain::procedure::param::Param;
-use crate::domain::{text, units};
-use crate::stack::decode::{At, Part, Span, Table};
+use crate::domain::text;
+use crate::stack::decode::{At, Part, Table};
 use std::cell::RefCell;
-use std::ops::{Range, RangeInclusive};
-use std::time::Duration;
-
-/// Good observations in a row that may be asked for.
-const GOOD: RangeInclusive<i64> = 1..=100;
-/// Between two observations.
-const EVERY: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_secs(600);
-/// By when a condition must be seen to hold.
-pub const WITHIN: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
-/// Probes or expressions of one condition.
-const MAX_PARTS: usize = 64;
+use std::ops::Range;
 
 /// The names that there are in the stack.
 #[derive(Clone, Copy)]
@@ -70,9 +59,9 @@ pub struct Context<'a> {
     /// How many steps it stands inside of.
     pub depth: usize,
     pub references: &'a References,
-    late: RefCell<Vec<Late>>,
+    pub(super) late: RefCell<Vec<Late>>,
     /// Durations may wait for parameters.
-    may_be_late: bool,
+    pub(super) may_be_late: bool,
 }
 
 impl<'a> Context<'a> {
@@ -94,14 +83,17 @@ impl<'a> Context<'a> {
         Context { late: RefCell::default(), ..*self }
     }
 
+    #[must_use]
     pub fn for_a_step(&self) -> Context<'a> {
         self.same()
     }
 
+    #[must_use]
     pub fn for_a_rollback(&self) -> Context<'a> {
         Context { may_be_late: false, ..self.same() }
     }
 
+    #[must_use]
     pub fn for_rounds(&self, over_hosts: bool) -> Context<'a> {
         Context { each: true, host_rounds: over_hosts, depth: self.depth + 1, ..self.same() }
     }
@@ -255,7 +247,7 @@ impl<'a> Context<'a> {
     }
 
     /// The key `login`.
-    pub fn login<'t>(&self, t: &Table<'t>) -> Option<String> {
+    pub fn login(&self, t: &Table<'_>) -> Option<String> {
         let said = t.str("login")?;
         self.known(t, "login", &said, self.names.logins.iter().map(String::as_str)).then_some(said.value)
     }
@@ -287,125 +279,13 @@ impl<'a> Context<'a> {
     }
 
     /// A list of names; who reads them all looks them up.
-    pub fn references<'t>(&self, t: &Table<'t>, key: &'static str) -> Vec<String> {
+    pub fn references(&self, t: &Table<'_>, key: &'static str) -> Vec<String> {
         let all = t.strings(key).unwrap_or_default();
         let to = if key == "settles" { To::Debt } else { To::Earlier(self.references.current()) };
-        all.iter().for_each(|at| self.refers(to, at));
-        all.into_iter().map(|at| at.value).collect()
-    }
-
-    /// A duration that a parameter may give.
-    pub fn duration(
-        &self,
-        t: &Table<'_>,
-        key: &'static str,
-        bounds: RangeInclusive<Duration>,
-        of: LateOf,
-    ) -> Option<Duration> {
-        let at = match t.duration_or_later(key, bounds.clone())? {
-            Span::Known(duration) => return Some(duration),
-            Span::Later(at) => at,
-        };
-        if !self.may_be_late {
-            t.reader.error(at.span, format!("`{key}` of a rollback is not left to parameters"), None);
-            return None;
-        }
-        let spot = Spot { key, part: Part::Whole, lang: Lang::Text, secrets: false };
-        let filled = self.text(t, &spot, &at.value)?;
-        let found = units::parse_duration(&filled).filter(|d| bounds.contains(d));
-        if found.is_none() {
-            let (low, high) = (units::exact(*bounds.start()), units::exact(*bounds.end()));
-            let got = text::one_line(&filled, 40);
-            let message = format!("`{key}` expects a duration from {low} to {high}, and would be \"{got}\"");
-            t.reader.error(at.span, message, None);
-        }
-        let bounds = (*bounds.start(), *bounds.end());
-        self.late.borrow_mut().push(Late { of, text: at.value, bounds });
-        found
-    }
-
-    /// `verify`, `unless`: a condition, how often and by when.
-    pub fn check<'t>(&self, t: &Table<'t>, key: &'static str, of: LateOf) -> Option<Check> {
-        let inner = t.table(key, "check")?;
-        let check = self.check_in(&inner, of);
-        inner.finish();
-        check
-    }
-
-    /// The keys of a check that stand in this table.
-    pub fn check_in(&self, t: &Table<'_>, of: LateOf) -> Option<Check> {
-        let what = self.condition_in(t);
-        let good = u32::try_from(t.int_or("good", 1, GOOD)).unwrap_or(1);
-        let every = t.duration_or("every", Duration::from_secs(1), EVERY);
-        let late = self.late.borrow().len();
-        let within = self.duration(t, "within", WITHIN, of).unwrap_or(Duration::from_secs(60));
-        let known = self.late.borrow().len() == late;
-        if known && every.saturating_mul(good - 1) >= within {
-            let message = format!(
-                "{good} observations {} apart cannot be made within {}",
-                units::exact(every),
-                units::exact(within)
-            );
-            t.reader.error(t.span_of("within"), message, None);
-        }
-        Some(Check { what: what?, good, every, within })
-    }
-
-    /// The keys of a condition that stand in this table; at least one part must.
-    pub fn condition_in(&self, t: &Table<'_>) -> Option<Condition> {
-        let probes = self.probes(t, "probes");
-        let exprs = self.exprs(t, "exprs");
-        let or_degraded = t.bool_or("or_degraded", false);
-        if !t.has("probes") && !t.has("exprs") {
-            let message = format!("this {} looks at nothing; it needs `probes` or `exprs`", t.what());
-            t.reader.error(t.span.clone(), message, None);
-            return None;
-        }
-        let condition = Condition { probes: probes?, exprs: exprs?, or_degraded };
-        if condition.is_empty() {
-            let message = format!("this {} looks at nothing: its lists are empty", t.what());
-            t.reader.error(t.span.clone(), message, None);
-            return None;
-        }
-        Some(condition)
-    }
-
-    /// A list of probes of the stack; `None` when one of them is none.
-    pub fn probes<'t>(&self, t: &Table<'t>, key: &'static str) -> Option<Vec<ProbeId>> {
-        let Some(all) = t.strings(key) else { return (!t.has(key)).then(Vec::new) };
-        let mut sound = self.few(t, key, all.len());
         for at in &all {
-            sound &= self.known(t, "probe", at, self.names.probes.iter().map(String::as_str));
+            self.refers(to, at);
         }
-        sound.then(|| all.iter().map(|at| ProbeId::new(&at.value)).collect())
-    }
-
-    /// A list of expressions; `None` when one of them is none.
-    fn exprs<'t>(&self, t: &Table<'t>, key: &'static str) -> Option<Vec<String>> {
-        let Some(all) = t.strings(key) else { return (!t.has(key)).then(Vec::new) };
-        let mut sound = self.few(t, key, all.len());
-        for (i, at) in all.iter().enumerate() {
-            sound &= self.expr(t, (key, Part::Item(i)), at);
-        }
-        sound.then(|| all.into_iter().map(|at| at.value).collect())
-    }
-
-    /// Whether a text is an expression, tried with samples.
-    pub fn expr(&self, t: &Table<'_>, (key, part): (&'static str, Part), at: &At<String>) -> bool {
-        let spot = Spot { key, part, lang: Lang::Expr, secrets: false };
-        let Some(filled) = self.text(t, &spot, &at.value) else { return false };
-        let found = sound::expr(key, &filled);
-        if let Err(why) = &found {
-            t.reader.error(at.span.clone(), why.clone(), None);
-        }
-        found.is_ok()
-    }
-
-    fn few(&self, t: &Table<'_>, key: &str, count: usize) -> bool {
-        if count > MAX_PARTS {
-            t.reader.error(t.span_of(key), format!("`{key}` has at most {MAX_PARTS} entries"), None);
-        }
-        count <= MAX_PARTS
+        all.into_iter().map(|at| at.value).collect()
     }
 }
 

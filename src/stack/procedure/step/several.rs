@@ -36,8 +36,8 @@ const INSIDE: [&str; 16] = [
 ];
 
 /// Reads a step that stands for several, and those inside it.
-pub(super) fn read<'a>(
-    t: &Table<'a>,
+pub(super) fn read(
+    t: &Table<'_>,
     ctx: &Context<'_>,
     (id, name): (At<String>, Option<String>),
     uses: &str,
@@ -81,7 +81,7 @@ pub(super) fn read<'a>(
     Some((step, inner))
 }
 
-fn for_each<'a>(t: &Table<'a>, ctx: &Context<'_>) -> Option<(Uses, Vec<Draft>)> {
+fn for_each(t: &Table<'_>, ctx: &Context<'_>) -> Option<(Uses, Vec<Draft>)> {
     let with = t.table("with", "for_each step");
     if !t.has("with") {
         t.reader.error(t.span.clone(), "this for_each has no `with`: the items or hosts of its rounds", None);
@@ -146,7 +146,7 @@ fn items(with: &Table<'_>, ctx: &Context<'_>) -> Option<Items> {
     sound.iter().all(|s| *s).then(|| Items::Hosts(all.iter().map(|at| HostId::new(&at.value)).collect()))
 }
 
-fn procedure<'a>(t: &Table<'a>, ctx: &Context<'_>) -> Option<Uses> {
+fn procedure(t: &Table<'_>, ctx: &Context<'_>) -> Option<Uses> {
     let Some(with) = t.table("with", "procedure step") else {
         if !t.has("with") {
             let message = "this step has no `with`; it needs { id = \"PROCEDURE\" }";

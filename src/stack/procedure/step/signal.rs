@@ -22,17 +22,17 @@ pub(super) fn decode(t: &Table<'_>, _: &Context<'_>) -> Option<Action> {
         );
     }
     let (pid_file, unit) = (t.str("pid_file"), t.str("unit"));
-    if t.has("pid_file") == t.has("unit") {
-        let message = "a signal goes to exactly one of `pid_file` and `unit`";
-        t.reader.error(t.span.clone(), message, None);
-        return None;
-    }
     let process = t.need_str("process");
     if let Some(process) = process.as_ref().filter(|p| p.value.trim().is_empty()) {
         let help = "a part of its command line: a stale pid file names a stranger".to_owned();
         t.reader.error(process.span.clone(), "`process` says which process is meant", Some(help));
     }
     let user = t.str("user").map(|u| u.value);
+    if t.has("pid_file") == t.has("unit") {
+        let message = "a signal goes to exactly one of `pid_file` and `unit`";
+        t.reader.error(t.span.clone(), message, None);
+        return None;
+    }
     let to = match (pid_file, unit) {
         (Some(path), _) => SignalTarget::PidFile(path.value),
         (_, Some(unit)) => SignalTarget::Unit(unit.value),

@@ -5,6 +5,7 @@ use crate::domain::procedure::action::kinds::{
 };
 use crate::domain::{shell, units};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// An argv as it is started, with the names of the variables that it is given.
 pub fn full_argv(argv: &[String], sudo: bool, env: &BTreeMap<String, String>) -> Vec<String> {
@@ -115,8 +116,15 @@ pub(super) fn file(a: &File, sudo: bool) -> Vec<String> {
         out.push(format!("keep {0} as {0}.quarterdeck-${{run.id}}{by}", a.path));
     }
     match &a.content {
-        None => out.push(format!("remove {}{by}", a.path)),
+        None if a.backup => {
+            out = vec![format!("move {0} to {0}.quarterdeck-${{run.id}}{by}", a.path)];
+        }
+        None => out.push(format!(
+            "put {0}.quarterdeck-${{run.id}} back as {0}; where this run has kept none, remove {0}{by}",
+            a.path
+        )),
         Some(content) => {
+            out.push(format!("  beside it, on disk, then renamed{by}"));
             let mode = a.mode.as_deref().unwrap_or("as before, else 0644");
             let owner = a.owner.as_deref().unwrap_or("as before");
             out.push(format!("write {}, mode {mode}, owner {owner}{by}:", a.path));
@@ -126,7 +134,12 @@ pub(super) fn file(a: &File, sudo: bool) -> Vec<String> {
     out
 }
 
-/// The argv that exports the journal of units since a moment, given in seconds since the epoch.
+/// So far back, as `journalctl --since` takes it.
+pub fn since(span: Duration) -> String {
+    format!("-{}s", span.as_secs())
+}
+
+/// The argv that exports the journal of units since a moment.
 pub fn journal_export(units: &[String], since: &str) -> Vec<String> {
     let mut argv: Vec<String> =
         ["journalctl", "--no-pager", "--quiet", "-o", "export"].map(str::to_owned).into();
@@ -140,9 +153,7 @@ pub(super) fn capture(a: &Capture, sudo: bool) -> Vec<String> {
     let kept = format!("  into {} of the run, at most {}; {whole}", a.name, units::bytes(a.max as f64));
     let line = match &a.from {
         CaptureFrom::Command(argv) => command(argv, sudo),
-        CaptureFrom::Journal { units, since } => {
-            command(&journal_export(units, &format!("-{}", units::exact(*since))), sudo)
-        }
+        CaptureFrom::Journal { units, since: span } => command(&journal_export(units, &since(*span)), sudo),
         CaptureFrom::File(path) => words(&["cat", "--", path], sudo),
         CaptureFrom::Http(http) => format!("{} {}", http.method, http.url),
     };

@@ -1,0 +1,175 @@
+//! Plans of a small stack, with eyes that see what they are told.
+
+use super::*;
+use crate::act::sight::Looking;
+use crate::clock::ManualClock;
+use crate::domain::health::Health;
+use crate::domain::id::ProbeId;
+use crate::domain::procedure::check::Condition;
+use crate::domain::procedure::level::Level;
+use crate::domain::procedure::plan::Certainty;
+use crate::stack::diag::Source;
+use crate::stack::load::{Loaded, load_texts};
+use crate::transport::secret::Secrets;
+use std::sync::Mutex;
+
+const STACK: &str = r#"
+[stack]
+name = "s"
+title = "S"
+about = "a stack"
+
+[[layers]]
+id = "l"
+name = "L"
+
+[[hosts]]
+id = "box"
+
+[[probes]]
+id = "p"
+name = "P"
+layer = "l"
+kind = "exec"
+argv = ["true"]
+
+[[procedures]]
+id = "touch"
+name = "Touch"
+about = "makes a file"
+[[procedures.blast_radius]]
+value = 'max(probe_fact{probe="p", fact="VALUE"})'
+says = "hits {} people"
+[[procedures.preconditions]]
+says = "P up"
+probes = ["p"]
+[[procedures.steps]]
+id = "one"
+name = "One"
+uses = "exec"
+with = { argv = ["true", "a b"] }
+effect = "interrupt"
+idempotent = true
+verify = { probes = ["p"] }
+
+[[procedures]]
+id = "broken"
+name = "Broken"
+about = "has no such program"
+[[procedures.steps]]
+id = "one"
+name = "One"
+uses = "exec"
+with = { argv = ["/nonexistent/program"] }
+effect = "change"
+verify = { probes = ["p"] }
+
+[[interlocks]]
+id = "watch"
+says = "somebody watches"
+raised_while = { exprs = ["vector(1)"] }
+blocks = ["broken"]
+until = { says = "nobody watches", exprs = ["vector(0) == 1"] }
+"#;
+
+/// Sees what it is told.
+#[derive(Default)]
+struct Told {
+    up: Mutex<bool>,
+}
+
+impl Sight for Told {
+    fn check<'a>(&'a self, condition: &'a Condition) -> Looking<'a, Seen> {
+        let holds = *self.up.lock().unwrap() && !condition.is_empty();
+        Box::pin(async move { Seen { holds, says: format!("seen: {holds}") } })
+    }
+
+    fn value<'a>(&'a self, _: &'a str) -> Looking<'a, Result<f64, String>> {
+        let up = *self.up.lock().unwrap();
+        Box::pin(async move { if up { Ok(41.0) } else { Err("nobody answers".to_owned()) } })
+    }
+
+    fn probe<'a>(&'a self, _: &'a ProbeId) -> Looking<'a, (Health, String)> {
+        Box::pin(async { (Health::Up, String::new()) })
+    }
+}
+
+struct Bench {
+    loaded: Loaded,
+    ways: BTreeMap<HostId, Arc<Transport>>,
+    access: Arc<Access>,
+    sight: Told,
+    clock: ManualClock,
+    state: StateDir,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new(up: bool) -> Bench {
+        let source = Arc::new(Source { name: "s.toml".into(), text: STACK.into() });
+        let loaded = load_texts(&source, None, &|_| None).unwrap_or_else(|p| panic!("{}", p.render(false)));
+        let ways =
+            loaded.stack.hosts.iter().map(|h| (h.id.clone(), Arc::new(Transport::new(h).unwrap()))).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join("state"), None);
+        state.prepare().unwrap();
+        Bench {
+            ways,
+            access: Arc::new(Access::new(Secrets::default(), &loaded.stack.logins)),
+            sight: Told { up: Mutex::new(up) },
+            clock: ManualClock::at(jiff::Timestamp::UNIX_EPOCH),
+            state,
+            loaded,
+            _dir: dir,
+        }
+    }
+
+    fn propose(&self, procedure: &str) -> Proposal {
+        let eyes = Eyes {
+            stack: &self.loaded.stack,
+            stack_hash: "abc",
+            ways: &self.ways,
+            access: &self.access,
+            sight: &self.sight,
+            clock: &self.clock,
+            state: &self.state,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(propose(&eyes, &ProcedureId::new(procedure), &BTreeMap::new())).unwrap()
+    }
+}
+
+#[test]
+fn a_plan_of_an_unchanged_world_has_one_hash_and_says_exactly_what_it_does() {
+    let bench = Bench::new(true);
+    let (one, two) = (bench.propose("touch"), bench.propose("touch"));
+    assert_eq!((&one.hash, &one.plan), (&two.hash, &two.plan));
+    assert_eq!(one.plan.level, Level::L2);
+    assert_eq!(one.prompt.type_this.as_deref(), Some("box"));
+    assert_eq!(one.refusals, []);
+    let step = &one.plan.steps[0];
+    assert!(step.preview[0].contains("true 'a b'"), "{:?}", step.preview);
+    assert_ne!(step.certainty, Certainty::Simulated);
+    assert_eq!(one.blast[0].says, "hits 41 people");
+}
+
+#[test]
+fn what_does_not_hold_or_is_not_known_stands_in_the_way() {
+    let bench = Bench::new(false);
+    let proposal = bench.propose("touch");
+    assert!(matches!(&proposal.refusals[..], [Refusal::Precondition { says, .. }] if says == "P up"));
+    assert!(proposal.blast[0].says.starts_with("hits an unknown number of people"), "{:?}", proposal.blast);
+    // What is refused now has the same plan later.
+    *bench.sight.up.lock().unwrap() = true;
+    assert_eq!(bench.propose("touch").hash, proposal.hash);
+}
+
+#[test]
+fn an_interlock_and_a_missing_program_are_told_together() {
+    let bench = Bench::new(true);
+    let refusals = bench.propose("broken").refusals;
+    let interlocked = |r: &Refusal| matches!(r, Refusal::Interlocked { id, .. } if id == "watch");
+    let impossible =
+        |r: &Refusal| matches!(r, Refusal::Impossible { says } if says.contains("/nonexistent/program"));
+    assert!(refusals.iter().any(interlocked) && refusals.iter().any(impossible), "{refusals:?}");
+}

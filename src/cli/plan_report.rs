@@ -1,0 +1,227 @@
+//! A plan as it is printed: what will be done, to whom, and what must be said to have it done.
+
+use super::args_act::Output;
+use crate::domain::procedure::check::Check;
+use crate::domain::procedure::plan::{Certainty, Plan, Step};
+use crate::domain::procedure::proposal::{Proposal, Refusal};
+use crate::domain::text::one_line;
+use crate::domain::units;
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// The version of the JSON shape; it grows by one when a reader of the old shape would err.
+pub const JSON_VERSION: u32 = 1;
+/// The longest line, in characters.
+const MAX_LINE: usize = 1000;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    hash: &'a str,
+    level: String,
+    /// Nothing stands in its way.
+    may_run: bool,
+    /// RFC 3339, UTC: when targets, preconditions and blast radius were looked at.
+    looked: String,
+    prompt: PromptReport<'a>,
+    refusals: Vec<RefusalReport<'a>>,
+    preconditions: Vec<PreconditionReport<'a>>,
+    blast_radius: Vec<BlastReport<'a>>,
+    warnings: &'a [String],
+    /// What differs from the plan whose hash was given.
+    changed: &'a [String],
+    plan: &'a Plan,
+}
+
+#[derive(Serialize)]
+struct PromptReport<'a> {
+    /// What `--confirm` must be; null where nothing must be typed.
+    confirm: Option<&'a str>,
+    needs_reason: bool,
+    needs_second_person: bool,
+}
+
+#[derive(Serialize)]
+struct RefusalReport<'a> {
+    kind: &'static str,
+    says: String,
+    /// Of `locked`: the run that has the lock.
+    run: Option<&'a str>,
+    /// Of `interlocked`: the interlock.
+    interlock: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PreconditionReport<'a> {
+    needs: &'a str,
+    holds: bool,
+    seen: &'a str,
+}
+
+#[derive(Serialize)]
+struct BlastReport<'a> {
+    says: &'a str,
+    /// Null where the line has no value, or it is not known.
+    value: Option<f64>,
+    unknown: Option<&'a str>,
+}
+
+/// Prints it.
+pub fn print(proposal: &Proposal, output: Output) -> String {
+    match output {
+        Output::Text => as_text(proposal),
+        Output::Json => as_json(proposal),
+    }
+}
+
+fn as_json(proposal: &Proposal) -> String {
+    let refusals = proposal.refusals.iter().map(|r| {
+        let (kind, run, interlock) = match r {
+            Refusal::Locked { run, .. } => ("locked", Some(run.as_str()), None),
+            Refusal::Interlocked { id, .. } => ("interlocked", None, Some(id.as_str())),
+            Refusal::Precondition { .. } => ("precondition", None, None),
+            Refusal::Impossible { .. } => ("impossible", None, None),
+        };
+        RefusalReport { kind, says: one_line(&r.says(), MAX_LINE), run, interlock }
+    });
+    let preconditions = proposal.preconditions.iter();
+    let preconditions = preconditions.map(|(says, seen)| PreconditionReport {
+        needs: says,
+        holds: seen.holds,
+        seen: &seen.says,
+    });
+    let blast = proposal.blast.iter().map(|b| BlastReport {
+        says: &b.says,
+        value: b.value.as_ref().and_then(|v| v.as_ref().ok()).copied().filter(|v| v.is_finite()),
+        unknown: b.value.as_ref().and_then(|v| v.as_ref().err()).map(String::as_str),
+    });
+    let prompt = &proposal.prompt;
+    let report = Report {
+        version: JSON_VERSION,
+        hash: proposal.hash.as_str(),
+        level: proposal.plan.level.to_string(),
+        may_run: proposal.refusals.is_empty(),
+        looked: proposal.looked.wall.to_string(),
+        prompt: PromptReport {
+            confirm: prompt.type_this.as_deref(),
+            needs_reason: prompt.needs_reason,
+            needs_second_person: prompt.needs_second,
+        },
+        refusals: refusals.collect(),
+        preconditions: preconditions.collect(),
+        blast_radius: blast.collect(),
+        warnings: &proposal.warnings,
+        changed: &proposal.changed,
+        plan: &proposal.plan,
+    };
+    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+}
+
+fn as_text(proposal: &Proposal) -> String {
+    let plan = &proposal.plan;
+    let mut out = String::new();
+    let mut line = |indent: usize, words: &str| {
+        let _ = writeln!(out, "{:indent$}{}", "", one_line(words, MAX_LINE));
+    };
+    line(0, &format!("{} ({}) on {}, {}", plan.name, plan.procedure, plan.title, plan.environment));
+    for (name, value) in &plan.params {
+        line(2, &format!("{name} = {value}"));
+    }
+    line(0, &format!("level {}", plan.level));
+    plan.level_because.iter().for_each(|why| line(2, why));
+    if !proposal.blast.is_empty() {
+        line(0, "blast radius");
+        proposal.blast.iter().for_each(|b| line(2, &b.says));
+    }
+    if !proposal.preconditions.is_empty() {
+        line(0, "preconditions");
+        for (says, seen) in &proposal.preconditions {
+            let word = if seen.holds { "holds" } else { "FAILS" };
+            line(2, &format!("{word} {says}: {}", seen.says));
+        }
+    }
+    line(0, &format!("steps, {} at most", units::exact(plan.deadline)));
+    for (i, step) in plan.steps.iter().enumerate() {
+        for (indent, words) in step_lines(i, step) {
+            line(indent, &words);
+        }
+    }
+    proposal.warnings.iter().for_each(|w| line(0, &format!("warning: {w}")));
+    if !proposal.changed.is_empty() {
+        line(0, "changed since the plan that was shown");
+        proposal.changed.iter().for_each(|c| line(2, c));
+    }
+    line(0, &format!("plan {}", proposal.hash));
+    proposal.refusals.iter().for_each(|r| line(0, &format!("REFUSED: {}", r.says())));
+    if proposal.refusals.is_empty() {
+        line(0, &format!("run it with: {}", command(proposal)));
+        if proposal.prompt.needs_second {
+            line(0, "a second person must approve it: quarterdeck approve");
+        }
+    }
+    out
+}
+
+/// The command line that runs what is shown.
+fn command(proposal: &Proposal) -> String {
+    let quote = crate::domain::shell::quote;
+    let mut words = vec!["quarterdeck".to_owned(), "run".to_owned(), proposal.plan.procedure.to_string()];
+    for (name, value) in &proposal.plan.params {
+        words.extend(["--param".to_owned(), quote(&format!("{name}={value}"))]);
+    }
+    words.extend(["--approve".to_owned(), proposal.hash.short().to_owned()]);
+    if let Some(text) = &proposal.prompt.type_this {
+        words.extend(["--confirm".to_owned(), quote(text)]);
+    }
+    if proposal.prompt.needs_reason {
+        words.extend(["--reason".to_owned(), "…".to_owned()]);
+    }
+    words.join(" ")
+}
+
+fn step_lines(i: usize, step: &Step) -> Vec<(usize, String)> {
+    let effect = format!("{:?}", step.effect).to_lowercase();
+    let sure = match step.certainty {
+        Certainty::Probed => "probed",
+        Certainty::Simulated => "simulated",
+        Certainty::Unknown => "unknown in advance",
+    };
+    let mut out =
+        vec![(2, format!("{}. {}: {} [{effect}, on {}, {sure}]", i + 1, step.id, step.name, step.host))];
+    if let Some(hold) = &step.hold {
+        out.push((5, format!("waits first: {hold}")));
+    }
+    out.extend(step.preview.iter().map(|p| (5, p.clone())));
+    if let Some(unless) = &step.unless {
+        out.push((5, format!("passed over if {}", check(unless))));
+    }
+    let idempotent = if step.idempotent { ", may be done twice" } else { "" };
+    let on_timeout = format!("{:?}", step.on_timeout).to_lowercase();
+    let on_failure = format!("{:?}", step.on_failure).to_lowercase();
+    let limits = format!(
+        "timeout {}, then {on_timeout}; on failure {on_failure}{idempotent}",
+        units::exact(step.timeout)
+    );
+    out.push((5, limits));
+    match &step.verify {
+        Some(verify) => out.push((5, format!("verified by {}", check(verify)))),
+        None => out.push((5, "not verified".to_owned())),
+    }
+    if let Some(rollback) = &step.rollback {
+        out.push((5, format!("undone by {}", rollback.preview.join("; "))));
+    }
+    if step.point_of_no_return {
+        out.push((5, "from here on there is no way back".to_owned()));
+    }
+    if let Some(owe) = &step.owes {
+        out.push((5, format!("leaves owed: {}", owe.says)));
+    }
+    out
+}
+
+fn check(check: &Check) -> String {
+    let probes = check.what.probes.iter().map(|p| format!("{p} up"));
+    let all: Vec<String> = probes.chain(check.what.exprs.iter().cloned()).collect();
+    let times = if check.good > 1 { format!(", {} times in a row", check.good) } else { String::new() };
+    format!("{}{times}, within {}", all.join(" and "), units::exact(check.within))
+}

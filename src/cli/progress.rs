@@ -1,0 +1,125 @@
+//! A run as it goes on, in lines: what is new since it was last looked at.
+
+use crate::domain::procedure::event::{Choice, Mode};
+use crate::domain::procedure::report;
+use crate::domain::procedure::run::{Phase, Run};
+use crate::domain::text::one_line;
+
+/// The longest line, in characters.
+const MAX_LINE: usize = 300;
+
+/// What was told of a run so far.
+#[derive(Debug, Default)]
+pub struct Progress {
+    phases: Vec<Phase>,
+    started: bool,
+    mode: Option<Mode>,
+    preconditions: bool,
+    hold: Option<String>,
+    abort: Option<bool>,
+    rolled_back: Vec<bool>,
+    notes: usize,
+    noted: Option<jiff::Timestamp>,
+}
+
+impl Progress {
+    /// The lines that tell what changed, each safe to show.
+    pub fn tell(&mut self, run: &Run) -> Vec<String> {
+        let mut out = Vec::new();
+        if !self.started {
+            self.started = true;
+            out.push(format!("run {}: {} on {}", run.id, run.plan.name, run.plan.title));
+        }
+        if self.mode.replace(run.mode) == Some(Mode::Continue) && run.mode == Mode::Rollback {
+            out.push("is rolled back".to_owned());
+        }
+        let looked = run.preconditions.as_ref();
+        if let Some(failed) = looked.filter(|_| !self.preconditions) {
+            out.extend(failed.iter().map(|f| format!("precondition fails: {f}")));
+            if failed.is_empty() && !run.plan.preconditions.is_empty() {
+                out.push(format!("preconditions hold: {}", run.plan.preconditions.len()));
+            }
+        }
+        self.preconditions = looked.is_some();
+        self.abort(run, &mut out);
+        self.steps(run, &mut out);
+        self.hold(run, &mut out);
+        self.notes(run, &mut out);
+        out.iter().map(|line| one_line_kept(line)).collect()
+    }
+
+    fn abort(&mut self, run: &Run, out: &mut Vec<String>) {
+        let Some(abort) = &run.abort else { return };
+        if self.abort.replace(abort.now) != Some(abort.now) {
+            let what = if abort.now { "the step that runs is ended" } else { "no further step is begun" };
+            out.push(format!("abort asked for by {}: {what}", abort.by.login));
+        }
+    }
+
+    fn steps(&mut self, run: &Run, out: &mut Vec<String>) {
+        self.phases.resize(run.steps.len(), Phase::Waiting);
+        self.rolled_back.resize(run.steps.len(), false);
+        let all = run.plan.steps.iter().zip(&run.steps).enumerate();
+        for (i, (plan, state)) in all {
+            let Some(told) = self.phases.get_mut(i) else { continue };
+            let place = format!("[{}/{}]", i + 1, run.steps.len());
+            if *told != state.phase {
+                let (word, says) = report::phase(&state.phase);
+                let says = says.map(|s| format!(": {s}")).unwrap_or_default();
+                let what = match (&state.phase, &*told) {
+                    (Phase::Running, _) => format!("{}: {}", plan.id, plan.name),
+                    _ => plan.id.to_string(),
+                };
+                out.push(format!("{place} {word:<12} {what}{says}"));
+                told.clone_from(&state.phase);
+            }
+            if let (Some(result), Some(told)) = (&state.rolled_back, self.rolled_back.get_mut(i))
+                && !std::mem::replace(told, true)
+            {
+                out.push(match result {
+                    Ok(says) => format!("{place} rolled back  {}: {says}", plan.id),
+                    Err(why) => format!("{place} ROLLBACK FAILED {}: {why}", plan.id),
+                });
+            }
+        }
+    }
+
+    fn hold(&mut self, run: &Run, out: &mut Vec<String>) {
+        let now = run.hold.as_ref().map(|h| format!("{} {}", h.step, h.since));
+        if self.hold == now {
+            return;
+        }
+        self.hold = now;
+        let Some(hold) = &run.hold else { return };
+        let word = report::hold_word(hold.why);
+        out.push(format!("WAITS for a person at {} ({word}): {}", hold.step, hold.says));
+        let choices: Vec<&str> = hold.choices.iter().map(|c| choice(*c)).collect();
+        let id = &run.id;
+        out.push(format!("  answer with: quarterdeck runs release-hold {id} --choice {}", choices.join("|")));
+    }
+
+    fn notes(&mut self, run: &Run, out: &mut Vec<String>) {
+        // The list is bounded and loses its oldest: what is new is told by time.
+        let fresh = run.notes.iter().filter(|(at, _)| self.noted.is_none_or(|last| *at > last));
+        out.extend(fresh.map(|(_, says)| format!("note: {says}")));
+        if let Some((at, _)) = run.notes.last() {
+            self.noted = Some(*at);
+        }
+        self.notes = run.notes.len();
+    }
+}
+
+/// A safe line; the spaces that put words below each other are kept.
+fn one_line_kept(line: &str) -> String {
+    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+    indent + &one_line(line, MAX_LINE)
+}
+
+/// A choice as the command line has it.
+pub fn choice(choice: Choice) -> &'static str {
+    match choice {
+        Choice::GoOn => "go-on",
+        Choice::Again => "again",
+        Choice::Stop => "stop",
+    }
+}

@@ -1,0 +1,61 @@
+//! The hidden `quarterdeck runner`: the process that carries one run out, away from any terminal.
+//! What it has to say before its journal is open goes to standard error, which is the run's log.
+
+use super::args::Global;
+use super::sight::{Freshness, Watcher};
+use super::witness::AuditWitness;
+use super::{End, Ended, acting, setup};
+use crate::act::policy;
+use crate::act::runner::{self, World};
+use crate::clock::{Clock, SystemClock};
+use crate::observe::prober::Prober;
+use crate::stack::load::{self, Loaded};
+use crate::stack::spec::Stack;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Carries out the run with this id; the exit code is its outcome.
+pub(super) fn run(global: &Global, id: &str) -> Ended {
+    let state = acting::state(global)?;
+    let dir = state.run(id).map_err(End::Refused)?;
+    let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
+    // Only now: files may have been named from the directory that this was started in.
+    runner::detach().map_err(|e| End::Refused(format!("leave the terminal: {e}")))?;
+    let approved = policy::readmit(&dir).map_err(End::Refused)?;
+    let plan = approved.plan();
+    if plan.stack_hash != loaded.stack_hash {
+        let why = "the stack file or its config changed since the plan was approved; make a new plan";
+        return Err(End::Refused(format!("begin run {id}: {why}")));
+    }
+    let witness = Box::new(AuditWitness::new(acting::log_of(&state), plan.clone()));
+    let outcome = super::block_on(async {
+        let world = world(&loaded, witness);
+        runner::run(&state, dir, approved, world).await
+    })?;
+    Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// The end of a runner that could not begin, as the run's log has it: whoever started it reads the
+/// last line.
+pub(super) fn in_words(ended: Ended) -> ExitCode {
+    ended.unwrap_or_else(|end| {
+        let line = crate::domain::text::one_line(&end.in_one_line(), 500);
+        let _ = writeln!(std::io::stderr(), "{line}");
+        ExitCode::from(super::USAGE)
+    })
+}
+
+fn world(loaded: &Loaded, witness: Box<AuditWitness>) -> World {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let stack: Arc<Stack> = Arc::new(loaded.stack.clone());
+    let prober: Prober = setup::prober(loaded, &clock);
+    World {
+        ways: acting::ways(&stack, &prober),
+        access: prober.access(),
+        sight: Arc::new(Watcher::new(Arc::clone(&stack), prober, Arc::clone(&clock), Freshness::Newer)),
+        stack,
+        clock,
+        witness,
+    }
+}

@@ -1,0 +1,178 @@
+//! `quarterdeck runs`: what runs there are, how they stand, and what a person asks of them.
+
+use super::args::Global;
+use super::args_act::{Output, Runs, RunsCommand};
+use super::witness::AuditWitness;
+use super::{End, Ended, acting, follow, print, run_json};
+use crate::act::control::{self, Loaded};
+use crate::act::identity;
+use crate::act::rundir::StateDir;
+use crate::clock::{Clock, SystemClock};
+use crate::domain::procedure::event::{Choice, Mode};
+use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::report;
+use crate::domain::procedure::request::{Reply, Request};
+use crate::domain::text::one_line;
+use crate::record::audit::What;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Carries out one of them.
+pub(super) fn run(global: &Global, args: Runs) -> Ended {
+    let state = acting::state(global)?;
+    let output = args.output;
+    let find = |id: &str| follow::resolve(&state, id).map_err(End::Refused);
+    match args.command.unwrap_or(RunsCommand::List) {
+        RunsCommand::List => {
+            let ledger = acting::ledger(&state);
+            print(&match output {
+                Output::Text => list(&ledger),
+                Output::Json => run_json::ledger(&ledger),
+            })
+        }
+        RunsCommand::Show { id } => show(&state, &find(&id)?, output),
+        RunsCommand::Follow { id } => follow::to_the_end(&state, &find(&id)?, output).map(ExitCode::from),
+        RunsCommand::Abort { id, now } => abort(&state, &find(&id)?, now, output),
+        RunsCommand::Resume { id, rollback, detach } => {
+            let id = find(&id)?;
+            let mode = if rollback { Mode::Rollback } else { Mode::Continue };
+            resume(global, &state, &id, mode)?;
+            if detach {
+                return say(output, &id, "resumed");
+            }
+            follow::to_the_end(&state, &id, output).map(ExitCode::from)
+        }
+        RunsCommand::ReleaseHold { id, choice, note } => {
+            release(&state, &find(&id)?, choice.into(), note, output)
+        }
+    }
+}
+
+fn list(ledger: &Ledger) -> String {
+    let mut out = String::new();
+    for line in &ledger.runs {
+        let (done, all) = line.steps;
+        let _ = writeln!(
+            out,
+            "{}  {:<11} {} {done}/{all}  {} ({}) by {}",
+            line.id,
+            run_json::state_word(line.state),
+            line.level,
+            one_line(&line.name, 60),
+            line.procedure,
+            one_line(&line.by, 40)
+        );
+    }
+    if ledger.runs.is_empty() {
+        out.push_str("no run yet\n");
+    }
+    if ledger.older > 0 {
+        let _ = writeln!(out, "and {} older ones", ledger.older);
+    }
+    for owed in &ledger.owed {
+        let by =
+            owed.owe.by.as_ref().map(|p| format!("; settled by quarterdeck run {p}")).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "OWED since {}: {} (run {}){by}",
+            owed.since,
+            one_line(&owed.owe.says, 200),
+            owed.run
+        );
+    }
+    for raised in &ledger.interlocks {
+        let _ = writeln!(out, "INTERLOCK {} since {} (run {})", raised.id, raised.since, raised.run);
+    }
+    for (run, why) in &ledger.broken {
+        let _ = writeln!(out, "UNREADABLE {}: {}", one_line(run, 60), one_line(why, 300));
+    }
+    out
+}
+
+fn show(state: &StateDir, id: &str, output: Output) -> Ended {
+    let Loaded { run, torn, alive } = control::load(state, id).map_err(End::Failed)?;
+    let torn = torn.as_ref().map(crate::act::journal::read::Torn::says);
+    let text = match output {
+        Output::Json => run_json::run(&run, alive, torn.as_deref()),
+        Output::Text => {
+            let mut lines = report::of(&run, alive);
+            lines.extend(torn.map(|t| one_line(&t, 300)));
+            lines.join("\n") + "\n"
+        }
+    };
+    print(&text)?;
+    Ok(ExitCode::from(run_json::exit_code(run.state(alive)).unwrap_or_default()))
+}
+
+/// Says that something was taken.
+fn say(output: Output, id: &str, what: &str) -> Ended {
+    print(&match output {
+        Output::Text => format!("run {id}: {what}\n"),
+        Output::Json => {
+            format!("{}\n", serde_json::json!({ "version": run_json::JSON_VERSION, "id": id, "said": what }))
+        }
+    })
+}
+
+fn abort(state: &StateDir, id: &str, now: bool, output: Output) -> Ended {
+    let loaded = match control::load(state, id) {
+        Ok(loaded) => loaded,
+        Err(why) if now => return set_aside(state, id, &why, output),
+        Err(why) => {
+            let how = format!("{why}; if you looked for yourself, `runs abort {id} --now` sets it aside");
+            return Err(End::Failed(how));
+        }
+    };
+    if loaded.run.ended.is_some() {
+        return Err(End::Refused(format!("abort run {id}: it has ended")));
+    }
+    if loaded.alive {
+        send(state, id, &Request::Abort { now })?;
+        let what = if now { "the step that runs is ended" } else { "the step that runs is the last one" };
+        return say(output, id, what);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let witness = Box::new(AuditWitness::new(acting::log_of(state), loaded.run.plan.clone()));
+    let outcome = control::abort_lost(state, id, identity::me(), clock, witness).map_err(End::Failed)?;
+    say(output, id, &format!("given up: {}", report::outcome(outcome)))
+}
+
+/// A run whose journal cannot be read must not hold others up for ever.
+fn set_aside(state: &StateDir, id: &str, why: &str, output: Output) -> Ended {
+    let (me, at) = (identity::me(), SystemClock::new().now().wall);
+    control::set_aside(state, id, &me, at).map_err(|e| End::Failed(format!("{why}; failed to {e}")))?;
+    let run = crate::domain::id::RunId::new(id);
+    let says = format!("set aside, since its journal cannot be read: {why}");
+    acting::log_of(state).append(at, Some(&me), What::Noted { run, says }).map_err(End::Failed)?;
+    say(output, id, "set aside: nothing is known of what it did")
+}
+
+fn release(state: &StateDir, id: &str, choice: Choice, note: Option<String>, output: Output) -> Ended {
+    let loaded = control::load(state, id).map_err(End::Failed)?;
+    let refused = |why: &str| Err(End::Refused(format!("release the hold of run {id}: {why}")));
+    let Some(hold) = &loaded.run.hold else {
+        return refused("it waits for nobody");
+    };
+    if !loaded.alive {
+        return refused("its runner is gone; resume or abort it");
+    }
+    if !hold.choices.contains(&choice) {
+        let all: Vec<&str> = hold.choices.iter().map(|c| super::progress::choice(*c)).collect();
+        return refused(&format!("it can be answered with {}", all.join(", ")));
+    }
+    send(state, id, &Request::Release { step: hold.step.to_string(), choice, note })?;
+    say(output, id, &format!("{}: {}", hold.step, super::progress::choice(choice)))
+}
+
+fn send(state: &StateDir, id: &str, request: &Request) -> Result<(), End> {
+    match control::send(state, id, request).map_err(End::Failed)? {
+        Reply::Taken => Ok(()),
+        Reply::Refused { why } => Err(End::Refused(why)),
+    }
+}
+
+fn resume(global: &Global, state: &StateDir, id: &str, mode: Mode) -> Result<(), End> {
+    let launch = acting::launch(global)?;
+    control::resume(state, id, mode, &launch).map_err(End::Refused)
+}

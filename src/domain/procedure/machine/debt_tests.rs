@@ -1,0 +1,163 @@
+//! What runs leave behind, how long they may take, and what is told of them.
+
+use super::Next;
+use super::worlds::{
+    World, asked, at, at_step, check, failed, finished, intended, owe, plan, released, resumed, rollback,
+    step, two, with,
+};
+use crate::domain::id::StepId;
+use crate::domain::procedure::check::Seen;
+use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Mode, Truth};
+use crate::domain::procedure::facts::{Facts, InterlockRule};
+use crate::domain::procedure::report;
+use crate::domain::procedure::run::Run;
+use std::time::Duration;
+
+#[test]
+fn debts_are_owed_from_the_intent_until_they_are_settled_or_undone() {
+    let steps = || {
+        vec![
+            with("close", |s| {
+                s.owes = Some(owe("ingress"));
+                s.rollback = Some(rollback());
+            }),
+            with("open", |s| s.settles = vec!["ingress".to_owned()]),
+        ]
+    };
+    let owed = |w: &World| w.run.owed.iter().map(|o| o.id.clone()).collect::<Vec<_>>();
+    let mut w = World::new(plan(steps()));
+    w.well_until(at_step(0));
+    assert!(owed(&w).is_empty());
+    w.must(intended("close", 1));
+    assert_eq!(owed(&w), ["ingress"]);
+    w.well_until(at_step(1)).must(intended("open", 1));
+    assert_eq!(owed(&w), ["ingress"]);
+    let mut failed_run = World { run: w.run.clone(), entries: w.entries.clone() };
+    w.well();
+    assert!(owed(&w).is_empty());
+
+    failed_run.must(finished("open", 1, failed())).well();
+    assert_eq!(owed(&failed_run), ["ingress"]);
+    let text = report::of(&failed_run.run, false).join("\n");
+    assert!(text.contains("OWED: ingress is open"), "{text}");
+    assert!(text.contains("--rollback"), "{text}");
+    let (debts, _) = Facts::of([&failed_run.run].into_iter(), &[]);
+    assert_eq!(debts.len(), 1);
+    failed_run.must(resumed(Mode::Rollback)).well();
+    assert!(owed(&failed_run).is_empty());
+
+    // What is known not to have happened owes nothing.
+    let mut lost = World::new(plan(steps()));
+    lost.well_until(at_step(0)).must(intended("close", 1)).must(resumed(Mode::Continue));
+    lost.well_until(|n| *n == Next::Ask { step: 0 }).must(asked("close", Truth::DidNot));
+    assert!(owed(&lost).is_empty());
+}
+
+#[test]
+fn another_run_settles_a_debt_when_it_came_later() {
+    let mut close = World::of("r1", 0, plan(vec![with("close", |s| s.owes = Some(owe("ingress")))]));
+    close.well();
+    let open = |id: &str, second| {
+        let mut w =
+            World::of(id, second, plan(vec![with("open", |s| s.settles = vec!["ingress".to_owned()])]));
+        w.well();
+        w.run
+    };
+    for (second, debts) in [(-100, 1), (100, 0)] {
+        let other = open("r2", second);
+        assert_eq!(Facts::of([&other, &close.run].into_iter(), &[]).0.len(), debts, "{second}");
+    }
+}
+
+#[test]
+fn an_interlock_stands_until_its_proof_came_after_it() {
+    let rule = |holds_too| InterlockRule {
+        id: "contained".to_owned(),
+        raised_by: vec!["p.close".to_owned()],
+        verified: vec!["p.prove".to_owned()],
+        holds_too,
+    };
+    let stands = |runs: &[&Run], rule: InterlockRule| !Facts::of(runs.iter().copied(), &[rule]).1.is_empty();
+    let mut close = World::of("r1", 0, plan(vec![step("close")]));
+    close.well_until(at_step(0));
+    assert!(!stands(&[&close.run], rule(false)));
+    close.must(intended("close", 1));
+    assert!(stands(&[&close.run], rule(false)), "as soon as it is intended");
+    close.well();
+    let prove = |second| {
+        let mut w = World::of("r2", second, plan(vec![step("prove")]));
+        w.well();
+        w.run
+    };
+    for (second, still) in [(-100, true), (100, false)] {
+        assert_eq!(stands(&[&prove(second), &close.run], rule(false)), still, "{second}");
+    }
+    assert!(stands(&[&prove(100), &close.run], rule(true)), "its condition must hold as well");
+    // In one run the order of the journal counts, and passing over proves nothing.
+    let mut both = World::new(plan(vec![step("close"), with("prove", |s| s.unless = Some(check(1)))]));
+    both.well_until(|n| *n == Next::Begin { step: 1, may_pass: true });
+    let mut passed = World { run: both.run.clone(), entries: both.entries.clone() };
+    both.well();
+    assert!(!stands(&[&both.run], rule(false)));
+    passed.must(Event::Skipped { step: StepId::new("prove"), because: String::new() }).well();
+    assert!(stands(&[&passed.run], rule(false)));
+}
+
+#[test]
+fn the_deadline_does_not_count_holds_and_a_resume_has_it_again() {
+    let mut w = World::new(plan(vec![with("a", |s| s.hold = Some("look".to_owned()))]));
+    w.well();
+    assert!(!w.run.overdue(at(100_000)), "a hold never runs out");
+    let entry = Entry { n: w.run.last.0 + 1, at: at(90_000), event: released("a", Choice::GoOn) };
+    w.run.apply(&entry).unwrap();
+    assert!(!w.run.overdue(at(90_590)));
+    assert!(w.run.overdue(at(90_700)));
+    assert!(!w.run.overdue(at(-5)), "a clock that went back");
+    let entry = Entry { n: w.run.last.0 + 1, at: at(200_000), event: resumed(Mode::Continue) };
+    w.run.apply(&entry).unwrap();
+    assert!(!w.run.overdue(at(200_500)));
+}
+
+#[test]
+fn notes_are_bounded() {
+    let mut w = World::new(two());
+    for i in 0..500 {
+        w.must(Event::Note { says: i.to_string() });
+    }
+    assert_eq!(w.run.notes.len(), super::MAX_NOTES);
+    assert_eq!(w.run.notes.last().unwrap().1, "499");
+}
+
+/// The many entries of a long journal are observations. Bounded by what it costs per entry, since
+/// tests are not timed: each is looked up in constant time, so a hundred thousand are no burden.
+#[test]
+fn a_hundred_thousand_entries_fold() {
+    let steps = (0..200).map(|i| step(&format!("s{i}"))).collect();
+    let mut w = World::new(plan(steps));
+    w.well_until(|n| *n == Next::Verify { step: 150 });
+    let bad = Event::Observed {
+        step: StepId::new("s150"),
+        seen: Seen { holds: false, says: "no".to_owned() },
+        streak: 0,
+        needed: 2,
+    };
+    let (from, last) = (w.run.last.0, w.entries.last().unwrap().at);
+    let more = (1..=100_000u64).map(|i| Entry {
+        n: from + i,
+        at: last + Duration::from_secs(i),
+        event: bad.clone(),
+    });
+    w.entries.extend(more);
+    let run = Run::fold(w.run.plan.clone(), &w.entries).unwrap();
+    assert_eq!(run.next(), Next::Verify { step: 150 });
+}
+
+#[test]
+fn a_report_shows_no_hostile_character() {
+    let mut w = World::new(two());
+    w.well_until(at_step(0)).must(intended("a", 1));
+    w.must(finished("a", 1, Effected::Failed { why: "\u{1b}[2Jgone\u{202e}".to_owned() })).well();
+    for line in report::of(&w.run, false).into_iter().chain(report::summary(&w.run, false)) {
+        assert!(!line.chars().any(crate::domain::text::is_hostile), "{line:?}");
+    }
+}

@@ -1,0 +1,155 @@
+//! What becomes of lost and failed runs: doubt, resuming, rolling back.
+
+use super::Next;
+use super::worlds::{
+    World, asked, at_step, failed, finished, hold_at, intended, observed, outcome, plan, released, resumed,
+    rollback, round, step, two, with,
+};
+use crate::domain::id::StepId;
+use crate::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::run::Phase;
+
+/// What a new runner makes of a step that a lost one had intended.
+#[test]
+fn a_lost_step_is_asked_about_before_anything_is_done_twice() {
+    let table: Vec<(bool, Truth, Next)> = vec![
+        (false, Truth::Happened, Next::Verify { step: 0 }),
+        (false, Truth::DidNot, Next::Begin { step: 0, may_pass: false }),
+        (false, Truth::Unknown, hold_at(0, Hold::InDoubt)),
+        (true, Truth::Unknown, Next::Begin { step: 0, may_pass: false }),
+    ];
+    for (idempotent, truth, next) in table {
+        let mut w = World::new(plan(vec![with("a", |s| s.idempotent = idempotent), step("b")]));
+        w.well_until(at_step(0)).must(intended("a", 1));
+        assert_eq!(w.run.given_up().0, Outcome::InDoubt);
+        w.must(resumed(Mode::Continue));
+        assert_eq!(w.phase(0), &Phase::InDoubt);
+        assert!(w.put(asked("a", truth)).is_err(), "preconditions come first");
+        w.well_until(|n| *n == Next::Ask { step: 0 });
+        assert!(w.put(intended("a", 2)).is_err());
+        w.must(asked("a", truth));
+        let came = match w.run.next() {
+            Next::EnterHold { step, why, .. } => hold_at(step, why),
+            other => other,
+        };
+        assert_eq!(came, next, "{idempotent} {truth:?}");
+    }
+}
+
+#[test]
+fn a_person_decides_about_doubt() {
+    let make = || {
+        let mut w = World::new(two());
+        w.well_until(at_step(0)).must(intended("a", 1)).must(resumed(Mode::Continue));
+        w.well_until(|n| *n == Next::Ask { step: 0 }).must(asked("a", Truth::Unknown)).well();
+        w
+    };
+    let mut on = make();
+    on.must(released("a", Choice::GoOn));
+    assert_eq!(on.run.next(), Next::Verify { step: 0 });
+    let mut again = make();
+    again.must(released("a", Choice::Again)).must(intended("a", 2));
+    let mut stop = make();
+    stop.must(released("a", Choice::Stop)).well();
+    assert_eq!(outcome(&stop), Outcome::InDoubt);
+    stop.must(resumed(Mode::Continue)).well_until(|n| *n == Next::Ask { step: 0 });
+}
+
+#[test]
+fn a_failed_run_goes_on_at_the_step_that_failed() {
+    for (idempotent, next) in
+        [(true, Next::Begin { step: 1, may_pass: false }), (false, Next::Ask { step: 1 })]
+    {
+        let mut w = World::new(plan(vec![step("a"), with("b", |s| s.idempotent = idempotent), step("c")]));
+        w.well_until(at_step(1)).must(intended("b", 1)).must(finished("b", 1, failed())).well();
+        assert_eq!(outcome(&w), Outcome::Failed);
+        w.must(resumed(Mode::Continue));
+        assert_eq!(w.phase(2), &Phase::Waiting);
+        assert!(matches!(w.phase(0), Phase::Verified(_)));
+        w.well_until(|n| !matches!(n, Next::CheckPreconditions));
+        assert_eq!(w.run.next(), next);
+        w.well();
+        assert_eq!(outcome(&w), Outcome::Verified);
+    }
+}
+
+#[test]
+fn a_run_lost_while_verifying_is_verified_again() {
+    let mut w = World::new(two());
+    w.well_until(|n| *n == Next::Verify { step: 0 }).must(observed("a", 1, 2)).must(resumed(Mode::Continue));
+    assert_eq!(w.phase(0), &Phase::Verifying { streak: 0, needed: 2, last: None });
+    w.well();
+    assert_eq!((outcome(&w), w.run.steps[0].attempts), (Outcome::Verified, 1));
+}
+
+#[test]
+fn rolling_back_goes_last_first_and_not_across_the_point_of_no_return() {
+    let undoable = |id: &str| with(id, |s| s.rollback = Some(rollback()));
+    let steps = vec![
+        undoable("a"),
+        with("b", |s| {
+            s.point_of_no_return = true;
+            s.rollback = Some(rollback());
+        }),
+        undoable("c"),
+        step("d"),
+        undoable("e"),
+        step("f"),
+    ];
+    let mut w = World::new(plan(steps));
+    w.well_until(at_step(5)).must(intended("f", 1)).must(finished("f", 1, failed())).well();
+    w.must(resumed(Mode::Rollback)).well();
+    let undone: Vec<&str> = w
+        .entries
+        .iter()
+        .filter_map(|e| match &e.event {
+            Event::RollbackIntended { step, .. } => Some(step.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(undone, ["e", "c"]);
+    assert_eq!(outcome(&w), Outcome::RolledBack);
+    assert_eq!(w.run.ended.as_ref().unwrap().why, "undone: c, e; not undone: a, b, d, f");
+    assert!(w.run.may_resume(Mode::Continue).is_err());
+}
+
+#[test]
+fn a_lost_rollback_is_asked_about_too() {
+    let make = || {
+        let mut w = World::new(plan(vec![with("a", |s| s.rollback = Some(rollback())), step("b")]));
+        w.well_until(at_step(1)).must(intended("b", 1)).must(finished("b", 1, failed())).well();
+        w.must(resumed(Mode::Rollback)).well_until(|n| *n == Next::RollBack { step: 0 });
+        w.must(Event::RollbackIntended { step: StepId::new("a"), before: String::new() });
+        assert_eq!(w.run.next(), Next::Acting { step: 0 });
+        assert_eq!(w.run.given_up().0, Outcome::InDoubt);
+        w.must(resumed(Mode::Rollback));
+        assert_eq!(w.run.next(), Next::AskRollBack { step: 0 });
+        w
+    };
+    let mut did_not = make();
+    did_not.must(asked("a", Truth::DidNot));
+    assert_eq!(did_not.run.next(), Next::RollBack { step: 0 });
+    let mut unknown = make();
+    unknown.must(asked("a", Truth::Unknown)).well();
+    assert_eq!(unknown.run.hold.as_ref().map(|h| h.why), Some(Hold::InDoubt));
+    unknown.must(released("a", Choice::Again));
+    assert_eq!(unknown.run.next(), Next::RollBack { step: 0 });
+    let mut happened = make();
+    happened.must(asked("a", Truth::Happened)).well();
+    assert_eq!(outcome(&happened), Outcome::RolledBack);
+}
+
+#[test]
+fn rounds_go_on_as_long_as_few_enough_fail() {
+    let item = |id: &str, item: &str, max: u32| with(id, |s| s.round = Some(round(item, max)));
+    for (max, last) in [(1, true), (0, false)] {
+        let steps =
+            vec![item("x1", "x", max), item("x2", "x", max), item("y1", "y", max), item("y2", "y", max)];
+        let mut w = World::new(plan(steps));
+        w.well_until(at_step(0)).must(intended("x1", 1)).must(finished("x1", 1, failed())).well();
+        assert!(matches!(w.phase(1), Phase::WillNotRun(_)));
+        assert_eq!(w.phase(3).is_good(), last, "{max}");
+        // A failed round is a failure, even when it was allowed.
+        assert_eq!(outcome(&w), Outcome::Failed);
+    }
+}

@@ -1,0 +1,23 @@
+//! What a runner does to the world and to its journal, by runners that are processes of their own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may stop at once"
+)]
+
+#[path = "act_runner/bench.rs"]
+mod bench;
+#[path = "act_runner/crash.rs"]
+mod crash;
+#[path = "act_runner/people.rs"]
+mod people;
+#[path = "act_runner/steps.rs"]
+mod steps;
+
+/// Not a test: what `control::start` starts. Without a run to carry out it does nothing.
+#[test]
+fn runner_process() {
+    bench::be_a_runner();
+}
