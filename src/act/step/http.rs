@@ -211,7 +211,7 @@ fn quoted(reply: &Reply, body: &str) -> String {
 }
 
 /// What only reads can be sent again; of the rest the server does not tell.
-pub async fn ask(a: &Http, _: &str, _: &Setting<'_>) -> Answer {
+pub fn ask(a: &Http) -> Answer {
     if ["GET", "HEAD", "OPTIONS"].contains(&a.method.as_str()) {
         return Answer::did_not(format!("{} only reads: it can be sent again", a.method));
     }

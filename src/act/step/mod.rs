@@ -190,7 +190,7 @@ pub async fn target(action: &Action, s: &Setting<'_>) -> Target {
             Action::Capture(a) => capture::target(a, s).await,
             Action::Wait(a) => wait::target(a, s).await,
             Action::Alertmanager(a) => alertmanager::target(a, s).await,
-            Action::Manual(a) => manual::target(a, s).await,
+            Action::Manual(_) => manual::target(),
             Action::Exec(a) => exec::target(a, s).await,
             Action::Shell(a) => shell::target(a, s).await,
         }
@@ -224,7 +224,7 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
             Action::Capture(a) => capture::perform(a, s, stop).await,
             Action::Wait(a) => wait::perform(a, s, stop).await,
             Action::Alertmanager(a) => alertmanager::perform(a, s, stop).await,
-            Action::Manual(a) => manual::perform(a, s, stop).await,
+            Action::Manual(a) => manual::perform(a),
             Action::Exec(a) => exec::perform(a, s, stop).await,
             Action::Shell(a) => shell::perform(a, s, stop).await,
         }
@@ -239,8 +239,8 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
         match action {
             Action::Systemd(a) => systemd::ask(a, before, s).await,
             Action::Compose(a) => compose::ask(a, before, s).await,
-            Action::Http(a) => http::ask(a, before, s).await,
-            Action::UnixJson(a) => unix_json::ask(a, before, s).await,
+            Action::Http(a) => http::ask(a),
+            Action::UnixJson(a) => unix_json::ask(a),
             Action::Redis(a) => redis::ask(a, before, s).await,
             Action::Postgres(a) => postgres::ask(a, before, s).await,
             Action::Signal(a) => signal::ask(a, before, s).await,
@@ -248,9 +248,9 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
             Action::File(a) => file::ask(a, before, s).await,
             Action::Nginx(a) => nginx::ask(a, before, s).await,
             Action::Capture(a) => capture::ask(a, before, s).await,
-            Action::Wait(a) => wait::ask(a, before, s).await,
+            Action::Wait(_) => wait::ask(),
             Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,
-            Action::Manual(a) => manual::ask(a, before, s).await,
+            Action::Manual(_) => manual::ask(),
             Action::Exec(a) => exec::ask(a, before, s).await,
             Action::Shell(a) => shell::ask(a, before, s).await,
         }

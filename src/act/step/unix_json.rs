@@ -106,6 +106,6 @@ fn brief(body: &serde_json::Value) -> String {
 }
 
 /// A service that was sent a request does not tell afterwards whether it came.
-pub async fn ask(a: &UnixJson, _: &str, _: &Setting<'_>) -> Answer {
+pub fn ask(a: &UnixJson) -> Answer {
     Answer::unknown(format!("{} does not tell whether the request reached it", a.socket))
 }

@@ -50,6 +50,6 @@ pub async fn perform(a: &Wait, s: &Setting<'_>, stop: &Stop) -> Left {
 }
 
 /// Waiting changes nothing.
-pub async fn ask(_: &Wait, _: &str, _: &Setting<'_>) -> Answer {
+pub fn ask() -> Answer {
     Answer::did_not("waiting leaves nothing behind: it begins anew")
 }

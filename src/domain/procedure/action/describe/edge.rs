@@ -32,9 +32,9 @@ pub(super) fn firewall(a: &Firewall, sudo: bool) -> Vec<String> {
                 }
             }
             match change {
-                Change::Open { .. } => out.push("  and -D for each rule of ours on these ports".to_owned()),
+                Change::Open { .. } => out.push("  -D for each rule of ours on these ports".to_owned()),
                 Change::Close { .. } => {
-                    out.push("  then -D for each older rule of ours on these ports".to_owned())
+                    out.push("  then -D for each older rule of ours on these ports".to_owned());
                 }
                 _ => {}
             }
