@@ -11,8 +11,12 @@
 mod bench;
 #[path = "act_runner/crash.rs"]
 mod crash;
+#[path = "act_runner/disk.rs"]
+mod disk;
 #[path = "act_runner/people.rs"]
 mod people;
+#[path = "act_runner/process.rs"]
+mod process;
 #[path = "act_runner/steps.rs"]
 mod steps;
 
@@ -20,4 +24,10 @@ mod steps;
 #[test]
 fn runner_process() {
     bench::be_a_runner();
+}
+
+/// Not a test: somebody else who asks for an abort, in a process and under a uid of their own.
+#[test]
+fn client_process() {
+    bench::be_a_client();
 }

@@ -155,13 +155,22 @@ impl Sink {
                 Err(e) => self.trouble = Some(format!("its output may not be on disk: {e}")),
             }
         }
-        let sha256 = self.hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = hex(&self.hash.finalize());
         Kept {
             captured: Captured { file: self.name, bytes: self.bytes, dropped: self.dropped, sha256 },
             trouble: self.trouble,
             lines: self.lines.finish(),
         }
     }
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, b| {
+        let _ = write!(out, "{b:02x}");
+        out
+    })
 }
 
 /// What was kept of an output.
@@ -277,7 +286,7 @@ mod tests {
         for i in 0..100 {
             lines.push(format!("line {i}\x1b[2J\n\n").as_bytes());
         }
-        lines.push(&[b'x'; 100_000]);
+        lines.push(&vec![b'x'; 100_000]);
         let last = lines.finish();
         assert_eq!((last.len(), last[18].as_str()), (MAX_LINES, "line 99·[2J"));
         assert!(last[19].chars().count() <= MAX_LINE);

@@ -43,7 +43,8 @@ pub(super) fn state(global: &Global) -> Result<StateDir, End> {
 
 /// A stack that was loaded, and what plans are made with.
 pub(super) struct Acting {
-    pub loaded: Loaded,
+    pub stack: Arc<Stack>,
+    stack_hash: String,
     pub state: StateDir,
     pub clock: Arc<dyn Clock>,
     ways: BTreeMap<HostId, Arc<Transport>>,
@@ -55,19 +56,24 @@ impl Acting {
     /// Loads the stack that the command line and the config name.
     pub fn load(global: &Global) -> Result<Acting, End> {
         let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let prober = setup::prober(&loaded, &clock);
+        Ok(Acting::of(&loaded, state(global)?, Arc::new(SystemClock::new())))
+    }
+
+    /// The same of what was loaded before.
+    pub fn of(loaded: &Loaded, state: StateDir, clock: Arc<dyn Clock>) -> Acting {
+        let prober = setup::prober(loaded, &clock);
         let ways = ways(&loaded.stack, &prober);
         let access = prober.access();
         let stack = Arc::new(loaded.stack.clone());
-        let sight = Watcher::new(stack, prober, Arc::clone(&clock), Freshness::AsKnown);
-        Ok(Acting { state: state(global)?, loaded, clock, ways, access, sight })
+        let sight = Watcher::new(Arc::clone(&stack), prober, Arc::clone(&clock), Freshness::AsKnown);
+        let stack_hash = loaded.stack_hash.clone();
+        Acting { stack, stack_hash, state, clock, ways, access, sight }
     }
 
     pub fn eyes(&self) -> Eyes<'_> {
         Eyes {
-            stack: &self.loaded.stack,
-            stack_hash: &self.loaded.stack_hash,
+            stack: &self.stack,
+            stack_hash: &self.stack_hash,
             ways: &self.ways,
             access: &self.access,
             sight: &self.sight,

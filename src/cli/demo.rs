@@ -14,6 +14,8 @@ pub struct Running {
     handle: DemoHandle,
     /// The config that points the dashboard at it.
     pub config: PathBuf,
+    /// Where its runs are kept; gone with it.
+    state_dir: PathBuf,
     /// Its addresses as one JSON object.
     pub addresses: String,
     end: Ending,
@@ -28,14 +30,15 @@ struct Parts {
     stop: oneshot::Sender<()>,
     thread: std::thread::JoinHandle<()>,
     config: tempfile::NamedTempFile,
+    state: tempfile::TempDir,
 }
 
 impl Ending {
     /// Stops the stack and removes its files; does nothing the second time.
     fn now(&self) {
         let parts = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Parts { stop, thread, config }) = parts {
-            drop((stop, config));
+        if let Some(Parts { stop, thread, config, state }) = parts {
+            drop((stop, config, state));
             // A panic over there has been reported by the panic hook already.
             let _ = thread.join();
         }
@@ -58,6 +61,13 @@ pub fn start(options: Options) -> Result<Running, String> {
         .map_err(|e| format!("start the demo's thread: {e}"))?;
     let (handle, config_text, addresses) =
         up_rx.recv().map_err(|_| "start the demo: its thread ended".to_owned())??;
+    let state = tempfile::Builder::new()
+        .prefix("qd-demo-state-")
+        .tempdir()
+        .map_err(|e| format!("make a place for the demo's runs: {e}"))?;
+    let state_dir = state.path().to_owned();
+    // A second terminal with this config sees and acts on the same runs.
+    let config_text = format!("state_dir = {:?}\n{config_text}", state_dir.display().to_string());
     let mut file = tempfile::Builder::new()
         .prefix("qd-demo-")
         .suffix(".toml")
@@ -66,10 +76,10 @@ pub fn start(options: Options) -> Result<Running, String> {
     file.write_all(config_text.as_bytes()).map_err(|e| format!("write the demo's config: {e}"))?;
     let config = file.path().to_owned();
     let addresses = with_config(&addresses, &config);
-    let end = Ending(Arc::new(Mutex::new(Some(Parts { stop, thread, config: file }))));
+    let end = Ending(Arc::new(Mutex::new(Some(Parts { stop, thread, config: file, state }))));
     let last = end.clone();
     crate::tui::terminal::hangup::before_exit(move || last.now());
-    Ok(Running { handle, config, addresses, end })
+    Ok(Running { handle, config, state_dir, addresses, end })
 }
 
 /// Adds where the config file is, so that a second terminal can watch or break the same stack.
@@ -111,6 +121,10 @@ fn serve(options: Options, up: &std::sync::mpsc::Sender<Up>, stopped: oneshot::R
 impl Running {
     pub fn handle(&self) -> DemoHandle {
         self.handle.clone()
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod args_act;
 pub mod audit;
 pub mod check;
 pub mod completions;
+mod deck;
 pub mod demo;
 pub mod first_steps;
 mod follow;
@@ -274,19 +275,30 @@ fn run_demo(global: &Global, args: args::Demo) -> Ended {
         let text = block_on(snapshot::draw(&ready, args.screen, args.size, form, args.collect))?;
         return print(&text);
     }
-    dashboard(&ready, Some(running.handle()), global.keep)
+    // What a demonstration does is over with it, unless a place was named to keep it.
+    let global = Global {
+        config: Some(running.config.clone()),
+        state_dir: global.state_dir.clone().or_else(|| Some(running.state_dir())),
+        ..global.clone()
+    };
+    dashboard(&ready, Some(running.handle()), &global)
 }
 
 fn open_dashboard(global: &Global) -> Ended {
     let ready = Ready::new(&global.options())?;
-    dashboard(&ready, None, global.keep)
+    dashboard(&ready, None, global)
 }
 
-fn dashboard(ready: &Ready, demo: Option<crate::demo::DemoHandle>, keep: bool) -> Ended {
+fn dashboard(ready: &Ready, demo: Option<crate::demo::DemoHandle>, global: &Global) -> Ended {
     log::init();
     let mut app = ready.app();
-    let ended = block_on(screen::run(&mut app, ready, demo, screen::NoHands))??;
-    end_of_screen(&ended, keep)
+    app.procedures = Arc::new(ready.loaded.stack.procedures.clone());
+    let state = acting::state(global)?;
+    let launch = acting::launch(global)?;
+    let acting = acting::Acting::of(&ready.loaded, state, Arc::clone(&ready.clock));
+    let ended =
+        block_on(async { screen::run(&mut app, ready, demo, deck::Deck::new(acting, launch)).await })??;
+    end_of_screen(&ended, global.keep)
 }
 
 fn open_wallboard(global: &Global, rotate: Option<Duration>) -> Ended {

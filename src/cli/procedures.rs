@@ -57,7 +57,7 @@ struct LastReport<'a> {
 /// Prints the list.
 pub(super) fn list(acting: &Acting, output: Output) -> String {
     let ledger = acting::ledger(&acting.state);
-    let all = &acting.loaded.stack.procedures.all;
+    let all = &acting.stack.procedures.all;
     match output {
         Output::Json => as_json(acting, all, &ledger),
         Output::Text if all.is_empty() => "this stack has no procedures\n".to_owned(),
@@ -99,7 +99,7 @@ fn as_text(all: &[Procedure], ledger: &Ledger) -> String {
 }
 
 fn as_json(acting: &Acting, all: &[Procedure], ledger: &Ledger) -> String {
-    let stack = &acting.loaded.stack;
+    let stack = &acting.stack;
     let one = |p: &'_ Procedure| -> (Option<String>, Option<f64>) {
         (p.level.map(|l| l.to_string()), ledger.usual(&p.id).map(|u| u.as_secs_f64()))
     };

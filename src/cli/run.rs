@@ -142,7 +142,7 @@ async fn propose(
 }
 
 fn known(acting: &Acting, name: &str) -> Result<ProcedureId, End> {
-    let all = &acting.loaded.stack.procedures.all;
+    let all = &acting.stack.procedures.all;
     if let Some(found) = all.iter().find(|p| p.id.as_str() == name) {
         return Ok(found.id.clone());
     }

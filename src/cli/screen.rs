@@ -289,7 +289,7 @@ impl<S: Stage, H: Hands> Screen<'_, S, H> {
                 | Effect::Request { .. }
                 | Effect::Resume { .. }
                 | Effect::ApproveOther { .. }
-                | Effect::LookAt(_) => tracing::warn!("failed to act: nothing that acts is at hand"),
+                | Effect::LookAt(_) => self.hands.take(effect),
             }
         }
         Next::GoOn

@@ -43,7 +43,8 @@ where
     argv.extend(args.into_iter().map(|a| a.as_ref().to_string_lossy().into_owned()));
     if name == "sudo" {
         argv = match without_sudo(&argv) {
-            Ok(rest) => rest.to_vec(),
+            Ok((rest, true)) => return Some(allowed(&bin, &rest[0])),
+            Ok((rest, false)) => rest.to_vec(),
             Err(why) => {
                 let _ = writeln!(io::stderr(), "sudo (demo): {why}");
                 return Some(ExitCode::FAILURE);
@@ -70,19 +71,38 @@ where
     Some(ExitCode::from(code))
 }
 
-/// What `sudo` is to run: its own options are those that steps and probes use.
-fn without_sudo(argv: &[String]) -> Result<&[String], String> {
+/// What `sudo` is to run, or (true) only to say whether it may: its own options are those that steps
+/// and probes use.
+fn without_sudo(argv: &[String]) -> Result<(&[String], bool), String> {
     let mut rest = argv.get(1..).unwrap_or_default();
+    let mut list = false;
     while let Some((first, more)) = rest.split_first().filter(|(first, _)| first.starts_with('-')) {
         rest = more;
         match first.as_str() {
             "-n" | "--non-interactive" | "-S" | "-E" => {}
+            "-l" | "--list" => list = true,
             "--" => break,
             keeps if keeps.starts_with("--preserve-env") => {}
             other => return Err(format!("the demo's sudo has no option {}", other.escape_debug())),
         }
     }
-    if rest.is_empty() { Err("a command is missing".into()) } else { Ok(rest) }
+    if rest.is_empty() { Err("a command is missing".into()) } else { Ok((rest, list)) }
+}
+
+/// Everything that exists is allowed here; like the real one, it says where it is.
+fn allowed(bin: &Path, command: &str) -> ExitCode {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::iter::once(bin.to_owned()).chain(std::env::split_paths(&path));
+    let found = match command.contains('/') {
+        true => Some(PathBuf::from(command)).filter(|p| p.exists()),
+        false => places.map(|dir| dir.join(command)).find(|p| p.exists()),
+    };
+    let Some(found) = found else {
+        let _ = writeln!(io::stderr(), "sudo (demo): {}: command not found", command.escape_debug());
+        return ExitCode::FAILURE;
+    };
+    let _ = writeln!(io::stdout(), "{}", found.display());
+    ExitCode::SUCCESS
 }
 
 /// Becomes another program, with no more rights than before and with the demo's tools first on its path.
@@ -176,12 +196,15 @@ mod tests {
         for (line, want) in [
             ("sudo -n -- systemctl restart x", Ok("systemctl restart x")),
             ("sudo -n cat -n /etc/x", Ok("cat -n /etc/x")),
-            ("sudo wg", Ok("wg")),
+            ("sudo --preserve-env=A,B -n -- wg", Ok("wg")),
+            ("sudo -n -l -- wg show", Ok("list wg show")),
             ("sudo -n --", Err("a command is missing")),
             ("sudo -u root id", Err("no option -u")),
         ] {
             let argv = argv(line);
-            match (without_sudo(&argv).map(|rest| rest.join(" ")), want) {
+            let got = without_sudo(&argv);
+            let got = got.map(|(rest, list)| if list { "list " } else { "" }.to_owned() + &rest.join(" "));
+            match (got, want) {
                 (Ok(got), Ok(want)) => assert_eq!(got, want, "{line}"),
                 (Err(got), Err(want)) => assert!(got.contains(want), "{line}: {got}"),
                 (got, want) => panic!("{line}: {got:?}, expected {want:?}"),

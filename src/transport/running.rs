@@ -77,7 +77,8 @@ pub struct Running {
     status: Option<i32>,
     told: bool,
     feeder: Option<tokio::task::AbortHandle>,
-    _place: Option<OwnedSemaphorePermit>,
+    /// The place of a session, taken as long as this lives.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Running {
@@ -126,7 +127,7 @@ pub(super) fn start(
         status: None,
         told: false,
         feeder: None,
-        _place: None,
+        place: None,
     };
     Ok((running, input))
 }
@@ -160,7 +161,7 @@ impl Running {
 
     pub(super) fn over_ssh(&mut self, words: Words, place: OwnedSemaphorePermit) {
         self.far = Some(words);
-        self._place = Some(place);
+        self.place = Some(place);
     }
 
     /// The process group that it leads on its host, once it is known.

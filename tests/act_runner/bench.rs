@@ -32,6 +32,8 @@ use std::time::Duration;
 /// How long a test waits for what must happen.
 pub const SOON: Duration = Duration::from_secs(20);
 const STATE: &str = "QUARTERDECK_TEST_STATE";
+const GROUP: &str = "QUARTERDECK_TEST_GROUP";
+const ABORT: &str = "QUARTERDECK_TEST_ABORT";
 const DIE_AT: &str = "QUARTERDECK_TEST_DIE_AT";
 
 /// Looks at files: `has PATH`, `lines PATH N`, `never`, `slow`.
@@ -91,8 +93,13 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Bench {
+        Bench::at("state", None)
+    }
+
+    /// With its state directory below the temporary one, and open to a group.
+    pub fn at(state: &str, group: Option<u32>) -> Bench {
         let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::new(dir.path().join("state"), None);
+        let state = StateDir::new(dir.path().join(state), group);
         state.prepare().unwrap();
         Bench { dir, state, clock: Arc::new(SystemClock::new()) }
     }
@@ -121,6 +128,9 @@ impl Bench {
     pub fn launch(&self, die_at: Option<u64>) -> Launch {
         let mut env = vec![(STATE.into(), self.state.root().into())];
         env.push((DIE_AT.into(), die_at.unwrap_or(0).to_string().into()));
+        if let Some(group) = self.state.group() {
+            env.push((GROUP.into(), group.to_string().into()));
+        }
         let args = ["--exact", "runner_process", "--nocapture"].map(Into::into).to_vec();
         Launch { program: std::env::current_exe().unwrap(), args, env }
     }
@@ -221,7 +231,8 @@ pub fn be_a_runner() {
     runner::detach().unwrap();
     let id = std::env::args().next_back().unwrap();
     let die_at = std::env::var(DIE_AT).ok().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
-    let state = StateDir::new(PathBuf::from(root), None);
+    let group = std::env::var(GROUP).ok().and_then(|g| g.parse().ok());
+    let state = StateDir::new(PathBuf::from(root), group);
     let dir = state.run(&id).unwrap();
     let approved = policy::readmit(&dir).unwrap();
     let world = world(Arc::new(SystemClock::new()), Box::new(Deadly(die_at)));
@@ -306,4 +317,26 @@ pub fn check(expr: String, good: u32, within: Duration) -> Check {
 
 pub fn undo(line: &str) -> Rollback {
     Rollback { action: exec(line), timeout: Duration::from_secs(10), verify: None, preview: Vec::new() }
+}
+
+/// Asks for an abort of the run that the environment names, and prints the answer.
+pub fn be_a_client() {
+    let Ok(id) = std::env::var(ABORT) else { return };
+    let state = StateDir::new(PathBuf::from(std::env::var_os(STATE).unwrap()), None);
+    println!("{:?}", control::send(&state, &id, &Request::Abort { now: false }));
+}
+
+impl Bench {
+    /// What the runner of a run answers to an abort asked for under another uid and gid.
+    pub fn abort_as(&self, uid: u32, id: &str) -> String {
+        let output = std::process::Command::new("setpriv")
+            .args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "client_process", "--nocapture"])
+            .env(STATE, self.state.root())
+            .env(ABORT, id)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
 }

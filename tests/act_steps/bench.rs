@@ -45,7 +45,7 @@ pub struct Bench {
     pub step: StepId,
     pub stack: Stack,
     pub timeout: Duration,
-    run: RunId,
+    pub run: RunId,
     host: HostId,
     clock: SystemClock,
     pub sight: Box<dyn Sight>,

@@ -3,6 +3,7 @@
 use crate::bench::Bench;
 use crate::host::{real, running, wait_for};
 use crate::sshd::{Sshd, signal};
+use quarterdeck::act::output::hex;
 use quarterdeck::act::step::{Left, Stop};
 use quarterdeck::domain::procedure::action::Action;
 use quarterdeck::domain::procedure::action::kinds::{Exec, Shell};
@@ -71,7 +72,7 @@ fn output(bench: &Bench, left: &Left) -> String {
     let path = bench.dir.path().join(&kept.file);
     let bytes = std::fs::read(&path).unwrap();
     assert_eq!(bytes.len() as u64, kept.bytes);
-    let sum: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+    let sum = hex(&Sha256::digest(&bytes));
     assert_eq!(sum, kept.sha256);
     assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     String::from_utf8_lossy(&bytes).into_owned()
@@ -174,8 +175,8 @@ fn secrets_are_in_no_argv_and_no_output() {
 fn large_input_arrives_whole() {
     everywhere(|bench| {
         let bench = bench(&[]);
-        let text: String = (0..40_000).map(|i| format!("line {i}\n")).collect();
-        let sum: String = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+        let text = (0..40_000).map(|i| format!("line {i}")).collect::<Vec<_>>().join("\n") + "\n";
+        let sum = hex(&Sha256::digest(text.as_bytes()));
         let left = bench.perform(&shell("sha256sum", &[], &[], Some(&text)));
         assert_eq!(output(&bench, &left), format!("{sum}  -\n"));
         // And one that nobody reads blocks nothing.

@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How often [`Watcher::look`] should be called: then a run that changed is shown that much later.
-/// A look at which nothing changed costs one `stat` for each open run and one for the directory.
+/// A look at which nothing changed costs some system calls for each open run, and one for the
+/// directory.
 pub const EVERY: Duration = Duration::from_millis(250);
 /// Runs that ended are looked at for a resume that rarely: every so many looks.
 const REST: u32 = 8;
@@ -100,7 +101,7 @@ impl Watcher {
         let rest = self.looks.is_multiple_of(REST);
         for known in self.known.values_mut() {
             let open = known.run.as_ref().is_none_or(|r| r.ended.is_none());
-            if open || rest || known.journal.is_none() {
+            if open || known.alive || (rest && known.has_changed()) {
                 changed |= known.look();
             }
         }
@@ -190,6 +191,11 @@ impl Known {
             tail: Vec::new(),
             tail_of: None,
         }
+    }
+
+    /// Whether its journal is not as it was read.
+    fn has_changed(&self) -> bool {
+        fs::symlink_metadata(self.dir.journal()).ok().as_ref().map(Stamp::of) != self.journal
     }
 
     /// Reads what was added. Whether anything is different from before.

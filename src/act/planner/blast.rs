@@ -1,6 +1,6 @@
 //! The blast radius: what a plan would do to whom, with the values of this moment.
 
-use super::{AT_ONCE, Eyes};
+use super::{AT_ONCE, Eyes, LOOK};
 use crate::domain::procedure::proposal::Blast;
 use crate::domain::text;
 use crate::stack::procedure::spec::BlastLine;
@@ -12,14 +12,18 @@ const MAX_LINE: usize = 400;
 
 /// Looks at every value.
 pub async fn look(eyes: &Eyes<'_>, lines: &[BlastLine]) -> Vec<Blast> {
-    stream::iter(lines).map(|line| one(eyes, line)).buffered(AT_ONCE).collect().await
+    stream::iter(lines.to_vec()).map(|line| one(eyes, line)).buffered(AT_ONCE).collect().await
 }
 
-async fn one(eyes: &Eyes<'_>, line: &BlastLine) -> Blast {
+async fn one(eyes: &Eyes<'_>, line: BlastLine) -> Blast {
     let Some(expr) = &line.value else {
         return Blast { says: text::one_line(&line.says, MAX_LINE), value: None };
     };
-    let value = eyes.sight.value(expr).await;
+    let value = match tokio::time::timeout(LOOK, eyes.sight.value(expr)).await {
+        Ok(Ok(value)) if !value.is_finite() => Err(format!("the value is {value}")),
+        Ok(value) => value,
+        Err(_) => Err(format!("no answer within {} s", LOOK.as_secs())),
+    };
     Blast { says: put_in(&line.says, &value), value: Some(value) }
 }
 

@@ -1,6 +1,6 @@
 //! What forbids a procedure: interlocks that earlier runs raised, or that the world raises now.
 
-use super::Eyes;
+use super::{Eyes, seen};
 use crate::act::control;
 use crate::act::rundir::StateDir;
 use crate::domain::id::ProcedureId;
@@ -35,7 +35,7 @@ pub async fn standing_in_the_way(eyes: &Eyes<'_>, expanded: &Expanded) -> Vec<Re
         .procedures
         .interlocks
         .iter()
-        .filter(|i| i.blocks.iter().any(|p| contains(expanded, p)))
+        .filter(|i| i.blocks.iter().any(|p| is_blocked(i, expanded, p)))
         .collect();
     if blocking.is_empty() {
         return Vec::new();
@@ -50,17 +50,27 @@ pub async fn standing_in_the_way(eyes: &Eyes<'_>, expanded: &Expanded) -> Vec<Re
     out
 }
 
-/// Whether a plan is of a procedure or has steps of it.
-fn contains(expanded: &Expanded, procedure: &ProcedureId) -> bool {
+/// Whether an interlock that forbids `procedure` forbids the plan: it is of that procedure, or has
+/// steps of it; but then not when what lifts the interlock comes before them in the same plan.
+fn is_blocked(interlock: &Interlock, expanded: &Expanded, procedure: &ProcedureId) -> bool {
+    if expanded.procedure == *procedure {
+        return true;
+    }
     let of = |origin: &str| origin.strip_prefix(procedure.as_str()).is_some_and(|rest| rest.starts_with('.'));
-    expanded.procedure == *procedure || expanded.steps.iter().any(|s| of(&s.origin))
+    let mut before = expanded.steps.iter().map(|s| s.origin.as_str()).enumerate();
+    let Some((first, _)) = before.find(|(_, origin)| of(origin)) else { return false };
+    let until = &interlock.until;
+    let comes_before = |v: &String| expanded.steps.iter().take(first).any(|s| s.origin == *v);
+    let lifts =
+        !until.verified.is_empty() && until.holds.is_none() && until.verified.iter().all(comes_before);
+    !lifts
 }
 
 async fn one(eyes: &Eyes<'_>, interlock: &Interlock, raised: Option<&Standing>) -> Option<Refusal> {
     if let Some(standing) = raised {
         let open = !standing.missing.is_empty() || {
             match &interlock.until.holds {
-                Some(condition) => !eyes.sight.check(condition).await.holds,
+                Some(condition) => !seen(eyes, condition).await.holds,
                 None => false,
             }
         };
@@ -77,7 +87,7 @@ async fn one(eyes: &Eyes<'_>, interlock: &Interlock, raised: Option<&Standing>) 
             });
         }
     }
-    let seen = eyes.sight.check(interlock.raised_while.as_ref()?).await;
+    let seen = seen(eyes, interlock.raised_while.as_ref()?).await;
     seen.holds.then(|| Refusal::Interlocked {
         id: interlock.id.clone(),
         says: format!("{} ({})", interlock.says, seen.says),

@@ -12,7 +12,7 @@ use super::sight::Sight;
 use super::step::{self, Setting, Target};
 use crate::clock::Clock;
 use crate::domain::id::{HostId, ProcedureId, RunId};
-use crate::domain::procedure::check::Seen;
+use crate::domain::procedure::check::{Condition, Seen};
 use crate::domain::procedure::level;
 use crate::domain::procedure::plan::{FORMAT, Pin, Plan, PlanHash, Precondition, Step};
 use crate::domain::procedure::proposal::{Proposal, Refusal, prompt};
@@ -24,9 +24,12 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Targets and conditions looked at at once. A host's ssh has a bound of its own.
 const AT_ONCE: usize = 8;
+/// How long the look at one condition or value may take, over and above the probes' own timeouts.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// What a plan is made with.
 pub struct Eyes<'a> {
@@ -144,6 +147,7 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         host: &step.host,
         transport,
         sudo: step.sudo,
+        timeout: step.timeout,
         access: eyes.access,
         sight: eyes.sight,
         clock: eyes.clock,
@@ -162,6 +166,8 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
 #[derive(Default)]
 struct Sum {
     pins: Vec<Pin>,
+    /// Targets of which two steps saw different states.
+    torn: Vec<String>,
     blast: Vec<crate::domain::procedure::proposal::Blast>,
     impossible: Vec<Refusal>,
     warnings: Vec<String>,
@@ -195,15 +201,31 @@ impl Sum {
                 self.blast.push(crate::domain::procedure::proposal::Blast { says, value: None });
             }
         }
-        if !target.what.is_empty() && !self.pins.iter().any(|p| p.what == target.what) {
-            self.pins.push(Pin { what: target.what, state });
+        if target.what.is_empty() || self.torn.contains(&target.what) {
+            return;
+        }
+        match self.pins.iter().position(|p| p.what == target.what) {
+            None => self.pins.push(Pin { what: target.what, state }),
+            // Two steps read one thing differently: neither state can be held against it later.
+            Some(i) if self.pins[i].state != state => {
+                self.pins.remove(i);
+                self.torn.push(target.what);
+            }
+            Some(_) => {}
         }
     }
 }
 
+/// Looks at one condition; one that is not answered in time does not hold.
+async fn seen(eyes: &Eyes<'_>, condition: &Condition) -> Seen {
+    let late = || Seen { holds: false, says: format!("no answer within {} s", LOOK.as_secs()) };
+    tokio::time::timeout(LOOK, eyes.sight.check(condition)).await.unwrap_or_else(|_| late())
+}
+
 async fn look_at_preconditions(eyes: &Eyes<'_>, all: &[Precondition]) -> Vec<(String, Seen)> {
-    stream::iter(all)
-        .map(|p| async move { (p.says.clone(), eyes.sight.check(&p.what).await) })
+    // Owned: a future over a reference into a list is not one that a task can own.
+    stream::iter(all.to_vec())
+        .map(|p| async move { (p.says, seen(eyes, &p.what).await) })
         .buffered(AT_ONCE)
         .collect()
         .await

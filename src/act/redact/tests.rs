@@ -18,7 +18,7 @@ fn a_secret_is_found_in_every_form() {
         ("url, lower case", "p%2fss%20%22w%c3%b6%3crd%27%2b~".to_owned()),
         ("form", "p%2Fss+%22w%C3%B6%3Crd%27%2B%7E".to_owned()),
         ("shell", r#"p/ss "wö<rd'\''+~"#.to_owned()),
-        ("hex", secret.bytes().map(|b| format!("{b:02x}")).collect()),
+        ("hex", "702f73732022".to_owned() + "77c3b63c7264272b7e"),
     ];
     for (name, form) in forms {
         let shown = redactor(&[secret]).text(&format!("a {form} b"));

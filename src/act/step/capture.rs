@@ -145,6 +145,7 @@ async fn of_http(request: &Http, max: u64, mut sink: Sink, s: &Setting<'_>, stop
     Left { result, output: Some(kept.captured) }
 }
 
+#[expect(clippy::unused_async, reason = "as all kinds are asked")]
 pub async fn ask(a: &Capture, _: &str, s: &Setting<'_>) -> Answer {
     // One that was complete may not have been journalled; taking it again writes over nothing.
     if s.dir.join(EVIDENCE).join(&a.name).exists() {

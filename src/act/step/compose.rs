@@ -214,7 +214,8 @@ mod tests {
         use ComposeVerb::{Recreate, Restart, Stop, Up};
         use Truth::{DidNot, Happened, Unknown};
         let before = state_of(&containers(&[("a", "1", "running", "t1"), ("b", "2", "running", "t1")]));
-        let table: &[(_, &[(&str, &str, &str, &str)], _)] = &[
+        type Listed = (&'static str, &'static str, &'static str, &'static str);
+        let table: &[(ComposeVerb, &[Listed], Truth)] = &[
             (Restart, &[("a", "1", "running", "t1"), ("b", "2", "running", "t1")], DidNot),
             (Restart, &[("a", "1", "running", "t2"), ("b", "2", "running", "t2")], Happened),
             (Restart, &[("a", "1", "running", "t2"), ("b", "2", "running", "t1")], Unknown),

@@ -2,6 +2,7 @@
 //! is kept, and can be put back exactly.
 
 use super::{Answer, Left, Setting, Stop, Target, program};
+use crate::act::output::hex;
 use crate::act::place;
 use crate::act::process;
 use crate::domain::procedure::action::kinds::File;
@@ -241,7 +242,7 @@ fn same(now: &str, found: Option<&Found>, a: &File, content: &SecretString) -> b
     if text.len() > MAX_FILE {
         return false;
     }
-    let sum: String = Sha256::digest(text).iter().map(|b| format!("{b:02x}")).collect();
+    let sum = hex(&Sha256::digest(text));
     let octal = |mode: &str| u32::from_str_radix(mode, 8).ok();
     let mode = |f: &Found| a.mode.as_deref().is_none_or(|mode| octal(mode) == octal(&f.mode));
     let owner = |f: &Found| a.owner.as_deref().is_none_or(|owner| owner == f.owner);

@@ -39,8 +39,8 @@ impl Filter {
         self.blocked.iter().find(|b| b.net == *net)
     }
 
-    fn closing(&self, port: &Port) -> Option<&Closed> {
-        self.closed.iter().find(|c| c.port == *port)
+    fn closing(&self, port: Port) -> Option<&Closed> {
+        self.closed.iter().find(|c| c.port == port)
     }
 
     /// Whether it is already as the change would make it.
@@ -53,9 +53,9 @@ impl Filter {
                 (Some(left), Some(seconds)) => left >= *seconds,
             }),
             Change::Unblock { net } => self.block_of(net).is_none(),
-            Change::Open { ports } => ports.iter().all(|p| self.closing(p).is_none()),
+            Change::Open { ports } => ports.iter().all(|p| self.closing(*p).is_none()),
             Change::Close { ports, except } => {
-                ports.iter().all(|p| self.closing(p).is_some_and(|c| !c.half && c.except == *except))
+                ports.iter().all(|p| self.closing(*p).is_some_and(|c| !c.half && c.except == *except))
             }
         }
     }
@@ -79,7 +79,7 @@ impl Filter {
                 }
             },
             Change::Close { ports, .. } | Change::Open { ports } => {
-                let of = |p: &Port| match self.closing(p) {
+                let of = |p: &Port| match self.closing(*p) {
                     None => format!("{p} is open"),
                     Some(c) if c.half => format!("{p} is closed only in part by {}", c.comment),
                     Some(c) if c.except.is_empty() => format!("{p} is closed by {}", c.comment),

@@ -26,8 +26,8 @@ impl Mark {
             .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
             .collect();
         let sum = Sha256::digest(owner.as_bytes());
-        let sum: String = sum.iter().take(4).map(|b| format!("{b:02x}")).collect();
-        Mark(s.dir.join(format!("mark-{short}-{sum}.{kind}")))
+        let sum = sum.iter().take(4).fold(0u32, |n, b| n << 8 | u32::from(*b));
+        Mark(s.dir.join(format!("mark-{short}-{sum:08x}.{kind}")))
     }
 
     /// What it says; `None` when it is not there.

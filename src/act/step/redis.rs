@@ -33,7 +33,7 @@ pub async fn target(a: &Redis, s: &Setting<'_>) -> Target {
             Ok(_) => {}
             Err(Trouble::Ours(why)) => target.impossible = Some(why),
             Err(Trouble::Theirs(why)) => {
-                target.warnings.push(format!("{} does not answer now: {why}", a.address))
+                target.warnings.push(format!("{} does not answer now: {why}", a.address));
             }
         }
         return target;

@@ -10,7 +10,8 @@ use crate::domain::text;
 use crate::transport::Command;
 use std::collections::{BTreeMap, BTreeSet};
 
-const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,InvocationID,MainPID,Job,Result,CanReload,\
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,InvocationID,\
+    ActiveEnterTimestampMonotonic,MainPID,Job,Result,CanReload,\
     RefuseManualStart,NRestarts,RefuseManualStop,RequiredBy,BoundBy,ConsistsOf";
 /// Units named at most of those that depend on one.
 const MAX_NAMED: usize = 6;
@@ -31,11 +32,12 @@ impl Unit {
             value => text::one_line(value, 80).replace(' ', "_"),
         };
         format!(
-            "load={} active={} sub={} invocation={} pid={}",
+            "load={} active={} sub={} invocation={} entered={} pid={}",
             of("LoadState"),
             of("ActiveState"),
             of("SubState"),
             of("InvocationID"),
+            of("ActiveEnterTimestampMonotonic"),
             of("MainPID")
         )
     }
@@ -162,7 +164,12 @@ fn judge(a: &Systemd, before: &str, unit: &Unit) -> Answer {
         return Answer::unknown(format!("systemd is still at its job {job}; {} is {now}", a.unit));
     }
     let active = matches!(unit.get("ActiveState"), "active" | "reloading");
-    let invoked_anew = then("invocation") != unit.get("InvocationID") && !unit.get("InvocationID").is_empty();
+    // An old systemd has no invocations, but it has times.
+    let (then_entered, entered) = (then("entered"), unit.get("ActiveEnterTimestampMonotonic"));
+    let invoked_anew = match unit.get("InvocationID") {
+        "" => !entered.is_empty() && then_entered != entered,
+        invocation => then("invocation") != invocation,
+    };
     let says = |what: &str| format!("{} is {now}: {what}", a.unit);
     match a.verb {
         _ if then("load").is_empty() => Answer::unknown(says("how it was before is not known")),
@@ -190,8 +197,14 @@ mod tests {
     use crate::domain::procedure::event::Truth;
 
     fn unit(active: &str, invocation: &str, job: &str) -> Unit {
+        // `@t` stands for a systemd without invocations, with a time.
+        let (invocation, entered) = match invocation.strip_prefix('@') {
+            Some(time) => ("", time),
+            None => (invocation, "1"),
+        };
         parse(&format!(
-            "LoadState=loaded\nActiveState={active}\nSubState=x\nInvocationID={invocation}\nMainPID=1\nJob={job}\n"
+            "LoadState=loaded\nActiveState={active}\nSubState=x\nInvocationID={invocation}\n\
+             ActiveEnterTimestampMonotonic={entered}\nMainPID=1\nJob={job}\n"
         ))
     }
 
@@ -205,6 +218,8 @@ mod tests {
             (Restart, ("active", "a"), ("inactive", "a", ""), DidNot),
             (Restart, ("active", "a"), ("deactivating", "a", "7"), Unknown),
             (Restart, ("failed", "a"), ("failed", "b", ""), Happened),
+            (Restart, ("active", "@1"), ("active", "@2", ""), Happened),
+            (Restart, ("active", "@1"), ("active", "@1", ""), DidNot),
             (Start, ("inactive", "a"), ("active", "b", ""), Happened),
             (Start, ("inactive", "a"), ("failed", "b", ""), Happened),
             (Start, ("inactive", "a"), ("inactive", "a", ""), DidNot),

@@ -45,8 +45,10 @@ struct Table {
 struct Set {
     name: String,
     handle: u64,
-    /// Such as `ipv4_addr`.
+    /// Such as `ipv4_addr`, or `inet_proto . inet_service`.
     of: String,
+    /// A map: its elements lead to verdicts.
+    leads: bool,
     flags: Vec<String>,
     /// Of elements that have none of their own, in seconds.
     timeout: Option<Second>,
@@ -60,6 +62,8 @@ struct Element {
     timeout: Option<Second>,
     expires: Option<Second>,
     comment: Option<String>,
+    /// Of a map.
+    to: Option<Verdict>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,9 +94,15 @@ struct Rule {
 /// One part of a rule; they are looked at from left to right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
-    Match { what: What, not: bool, values: Values },
+    Match {
+        what: What,
+        not: bool,
+        values: Values,
+    },
     Counter,
     Verdict(Verdict),
+    /// `meta l4proto . th dport vmap @MAP`
+    ByPort(String),
 }
 
 /// What of a packet is looked at.
@@ -107,6 +117,8 @@ enum What {
     State,
     L4Protocol,
     NfProtocol,
+    /// `fib daddr type`
+    Destination,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,33 +243,64 @@ impl Table {
         self.chains.iter_mut().find(|c| c.name == name).ok_or_else(missing)
     }
 
+    /// Whether a rule or a map leads to a chain.
+    fn leads_to(&self, chain: &str) -> bool {
+        let there = |v: &Verdict| matches!(v, Verdict::Jump(to) | Verdict::Goto(to) if to == chain);
+        let of_rule = |p: &Part| matches!(p, Part::Verdict(v) if there(v));
+        self.chains.iter().flat_map(|c| &c.rules).any(|r| r.parts.iter().any(of_rule))
+            || self.sets.iter().flat_map(|s| &s.elements).any(|e| e.to.as_ref().is_some_and(there))
+    }
+
+    /// Whether a rule asks a set or map.
+    fn asks(&self, set: &str) -> bool {
+        let of_rule = |p: &Part| match p {
+            Part::Match { values: Values::Named(name), .. } | Part::ByPort(name) => name == set,
+            _ => false,
+        };
+        self.chains.iter().flat_map(|c| &c.rules).any(|r| r.parts.iter().any(of_rule))
+    }
+
     fn walk(&self, chain: &Chain, packet: &Packet, now: Second, depth: usize) -> End {
         for rule in &chain.rules {
             for part in &rule.parts {
-                match part {
-                    Part::Counter => {}
+                let verdict = match part {
+                    Part::Counter => continue,
                     Part::Match { what, not, values } => {
                         if self.matches(*what, values, packet, now) == *not {
                             break;
                         }
+                        continue;
                     }
-                    Part::Verdict(verdict) => match verdict {
-                        Verdict::Accept => return End::Accept,
-                        Verdict::Drop | Verdict::Reject(_) => return End::Drop,
-                        Verdict::Return => return End::Through,
-                        Verdict::Jump(name) | Verdict::Goto(name) if depth < DEPTH => {
-                            let Some(to) = self.chains.iter().find(|c| c.name == *name) else { continue };
-                            match self.walk(to, packet, now, depth + 1) {
-                                End::Through if matches!(verdict, Verdict::Jump(_)) => {}
-                                end => return end,
-                            }
-                        }
-                        Verdict::Jump(_) | Verdict::Goto(_) => {}
+                    Part::Verdict(verdict) => verdict,
+                    Part::ByPort(map) => match self.led_to(map, packet) {
+                        Some(verdict) => verdict,
+                        None => break,
                     },
+                };
+                match verdict {
+                    Verdict::Accept => return End::Accept,
+                    Verdict::Drop | Verdict::Reject(_) => return End::Drop,
+                    Verdict::Return => return End::Through,
+                    Verdict::Jump(name) | Verdict::Goto(name) if depth < DEPTH => {
+                        let Some(to) = self.chains.iter().find(|c| c.name == *name) else { continue };
+                        match self.walk(to, packet, now, depth + 1) {
+                            End::Through if matches!(verdict, Verdict::Jump(_)) => {}
+                            end => return end,
+                        }
+                    }
+                    Verdict::Jump(_) | Verdict::Goto(_) => {}
                 }
             }
         }
         End::Through
+    }
+
+    /// What a map of ports says of a packet.
+    fn led_to(&self, map: &str, packet: &Packet) -> Option<&Verdict> {
+        let protocol = if packet.protocol == Protocol::Tcp { "tcp" } else { "udp" };
+        let key = format!("{protocol} . {}", packet.port);
+        let map = self.sets.iter().find(|s| s.leads && s.name == map)?;
+        map.elements.iter().find(|e| e.key == key)?.to.as_ref()
     }
 
     fn matches(&self, what: What, values: &Values, packet: &Packet, now: Second) -> bool {
@@ -267,6 +310,7 @@ impl Table {
             What::UdpPort => packet.protocol == Protocol::Udp && has_port(value, packet.port),
             What::L4Protocol => value == if packet.protocol == Protocol::Tcp { "tcp" } else { "udp" },
             What::NfProtocol => value == "ipv4",
+            What::Destination => value == "local",
             What::State => value == "new",
             // Clients come in from outside, and by IPv4.
             What::Iif | What::Iifname => value == "eth0",

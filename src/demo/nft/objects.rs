@@ -1,16 +1,23 @@
 //! What stands inside sets, chains and rules.
 
 use super::words::{Reader, Token, is_address, span};
-use super::{ELEMENTS, Element, OBJECTS, Part, Refusal, Rule, Set, Table, Values, Verdict, What};
+use super::{ELEMENTS, Element, OBJECTS, Part, Refusal, Rule, Set, Table, Values, Verdict, What, missing};
 use crate::demo::model::Second;
 
 impl Reader {
     /// `{ type ipv4_addr; flags interval, timeout; timeout 1h; elements = { … } }`
-    pub fn set_body(&mut self, table: &mut Table, name: &str, fresh: bool) -> Result<(), Refusal> {
+    pub fn set_body(
+        &mut self,
+        table: &mut Table,
+        name: &str,
+        leads: bool,
+        fresh: bool,
+    ) -> Result<(), Refusal> {
         let mut set = Set {
             name: name.to_owned(),
             handle: 0,
             of: String::new(),
+            leads,
             flags: Vec::new(),
             timeout: None,
             comment: None,
@@ -21,7 +28,12 @@ impl Reader {
         while self.more() && !self.sign('}') {
             let key = self.word()?;
             match key.as_str() {
-                "type" | "typeof" => set.of = self.name()?,
+                "type" | "typeof" => {
+                    set.of = self.joined()?;
+                    if leads && !(self.takes(":") && self.takes("verdict")) {
+                        return self.unexpected();
+                    }
+                }
                 "flags" => loop {
                     set.flags.push(self.word()?);
                     if !self.sign(',') {
@@ -31,7 +43,7 @@ impl Reader {
                 "timeout" => set.timeout = Some(span(&self.word()?)?),
                 "gc-interval" | "size" | "policy" => drop(self.word()?),
                 "comment" => set.comment = Some(self.name()?),
-                "auto-merge" => {}
+                "auto-merge" | "counter" => {}
                 "elements" => {
                     self.need('=')?;
                     elements = self.element_list()?;
@@ -56,11 +68,22 @@ impl Reader {
         add_elements(table.set(name)?, elements, self.now, false)
     }
 
+    /// A name, or several with dots between them.
+    fn joined(&mut self) -> Result<String, Refusal> {
+        let mut all = self.name()?;
+        while self.takes(".") {
+            all.push_str(" . ");
+            all.push_str(&self.name()?);
+        }
+        Ok(all)
+    }
+
     pub fn element_list(&mut self) -> Result<Vec<Element>, Refusal> {
         self.need('{')?;
         let mut out = Vec::new();
         while self.more() && !self.sign('}') {
-            let mut element = Element { key: self.name()?, timeout: None, expires: None, comment: None };
+            let key = self.joined()?;
+            let mut element = Element { key, timeout: None, expires: None, comment: None, to: None };
             loop {
                 if self.takes("timeout") {
                     element.timeout = Some(span(&self.word()?)?);
@@ -68,6 +91,11 @@ impl Reader {
                     element.expires = Some(span(&self.word()?)? + self.now);
                 } else if self.takes("comment") {
                     element.comment = Some(self.name()?);
+                } else if self.takes(":") {
+                    match self.part()? {
+                        Part::Verdict(verdict) => element.to = Some(verdict),
+                        _ => return Err("syntax error, a verdict was expected".into()),
+                    }
                 } else if !self.takes("counter") {
                     break;
                 }
@@ -101,7 +129,13 @@ impl Reader {
             "tcp" if self.takes("dport") => What::TcpPort,
             "udp" if self.takes("dport") => What::UdpPort,
             "ct" if self.takes("state") => What::State,
-            "meta" if self.takes("l4proto") => What::L4Protocol,
+            "meta" if self.takes("l4proto") => {
+                if self.takes(".") {
+                    return self.by_port();
+                }
+                What::L4Protocol
+            }
+            "fib" if self.takes("daddr") && self.takes("type") => What::Destination,
             "meta" if self.takes("nfproto") => What::NfProtocol,
             "meta" if self.takes("iifname") => What::Iifname,
             "counter" => {
@@ -128,6 +162,15 @@ impl Reader {
         let not = self.takes("!=");
         self.takes("==");
         Ok(Part::Match { what, not, values: self.values()? })
+    }
+
+    /// What follows `meta l4proto .`
+    fn by_port(&mut self) -> Result<Part, Refusal> {
+        if !(self.takes("th") && self.takes("dport") && self.takes("vmap")) {
+            return self.unexpected();
+        }
+        let map = self.name()?;
+        map.strip_prefix('@').map(|map| Part::ByPort(map.to_owned())).ok_or_else(missing)
     }
 
     fn reject(&mut self) -> Result<Part, Refusal> {
@@ -170,6 +213,9 @@ pub fn add_elements(set: &mut Set, given: Vec<Element>, now: Second, fresh: bool
             return Err(format!("Could not resolve hostname: {}", element.key.escape_debug()));
         }
         if element.timeout.is_some() && !set.flags.iter().any(|f| f == "timeout") {
+            return Err("Could not process rule: Invalid argument".into());
+        }
+        if set.leads != element.to.is_some() {
             return Err("Could not process rule: Invalid argument".into());
         }
         if set.elements.iter().any(|e| e.key == element.key) {

@@ -44,7 +44,7 @@ impl Reader {
         match (verb.as_str(), what.as_str()) {
             ("add" | "create", "table") => self.add_table(rules, verb == "create"),
             ("add" | "create", "chain") => self.add_chain(rules, verb == "create"),
-            ("add" | "create", "set") => self.add_set(rules, verb == "create"),
+            ("add" | "create", "set" | "map") => self.add_set(rules, what == "map", verb == "create"),
             ("add" | "create", "element") => self.elements(rules, true, verb == "create"),
             ("add" | "insert", "rule") => self.add_rule(rules, verb == "insert"),
             ("flush", "ruleset") => {
@@ -91,9 +91,9 @@ impl Reader {
         while self.more() && !self.sign('}') {
             let what = self.word()?;
             match what.as_str() {
-                "set" => {
+                "set" | "map" => {
                     let set = self.name()?;
-                    self.set_body(rules.table(&family, &name)?, &set, false)?;
+                    self.set_body(rules.table(&family, &name)?, &set, what == "map", false)?;
                 }
                 "chain" => {
                     let chain = self.name()?;
@@ -173,9 +173,9 @@ impl Reader {
         Ok(Base { of, hook, priority, drops: false })
     }
 
-    fn add_set(&mut self, rules: &mut Ruleset, fresh: bool) -> Result<(), Refusal> {
+    fn add_set(&mut self, rules: &mut Ruleset, leads: bool, fresh: bool) -> Result<(), Refusal> {
         let (family, table, name) = (self.family(), self.name()?, self.name()?);
-        self.set_body(rules.table(&family, &table)?, &name, fresh)
+        self.set_body(rules.table(&family, &table)?, &name, leads, fresh)
     }
 
     fn elements(&mut self, rules: &mut Ruleset, add: bool, fresh: bool) -> Result<(), Refusal> {
@@ -229,7 +229,7 @@ impl Reader {
         match what {
             "table" => table.chains.iter_mut().for_each(|c| c.rules.clear()),
             "chain" => table.chain(&self.name()?)?.rules.clear(),
-            "set" => table.set(&self.name()?)?.elements.clear(),
+            "set" | "map" => table.set(&self.name()?)?.elements.clear(),
             _ => return Err(format!("syntax error, unexpected {}", what.escape_debug())),
         }
         Ok(())
@@ -248,20 +248,12 @@ impl Reader {
         match what {
             "chain" => {
                 table.chain(&name)?;
-                busy(table.chains.iter().flat_map(|c| &c.rules).any(|r| {
-                    r.parts.iter().any(
-                        |p| matches!(p, Part::Verdict(Verdict::Jump(to) | Verdict::Goto(to)) if *to == name),
-                    )
-                }))?;
+                busy(table.leads_to(&name))?;
                 table.chains.retain(|c| c.name != name);
             }
-            "set" => {
+            "set" | "map" => {
                 table.set(&name)?;
-                busy(table.chains.iter().flat_map(|c| &c.rules).any(|r| {
-                    r.parts
-                        .iter()
-                        .any(|p| matches!(p, Part::Match { values: Values::Named(set), .. } if *set == name))
-                }))?;
+                busy(table.asks(&name))?;
                 table.sets.retain(|s| s.name != name);
             }
             "rule" => {
@@ -296,7 +288,7 @@ impl Reader {
             rules.tables.iter().find(|t| t.family == family && t.name == table).ok_or_else(missing)?;
         let shown = match what.as_str() {
             "table" => show::Shown::Table { bare: false },
-            "set" => show::Shown::Set(self.name()?),
+            "set" | "map" => show::Shown::Set(self.name()?),
             "chain" => show::Shown::Chain(self.name()?),
             "element" if get => {
                 let set = self.name()?;

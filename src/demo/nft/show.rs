@@ -64,7 +64,8 @@ fn as_text(table: &Table, shown: &Shown, how: How, now: Second, out: &mut String
     let _ = writeln!(out, "table {} {} {{{}", table.family, table.name, handle(table.handle));
     let mut gap = "";
     for set in shown.sets(table) {
-        let _ = write!(out, "{gap}\tset {} {{{}\n\t\ttype {}\n", set.name, handle(set.handle), set.of);
+        let (kind, to) = if set.leads { ("map", " : verdict") } else { ("set", "") };
+        let _ = write!(out, "{gap}\t{kind} {} {{{}\n\t\ttype {}{to}\n", set.name, handle(set.handle), set.of);
         if !set.flags.is_empty() {
             let _ = writeln!(out, "\t\tflags {}", set.flags.join(","));
         }
@@ -121,6 +122,9 @@ fn element_text(e: &Element, now: Second) -> String {
     if let Some(comment) = &e.comment {
         let _ = write!(text, " comment \"{comment}\"");
     }
+    if let Some(to) = &e.to {
+        let _ = write!(text, " : {}", verdict_text(to));
+    }
     text
 }
 
@@ -148,6 +152,7 @@ impl What {
             What::State => "ct state",
             What::L4Protocol => "meta l4proto",
             What::NfProtocol => "meta nfproto",
+            What::Destination => "fib daddr type",
         }
     }
 
@@ -164,6 +169,7 @@ impl What {
             What::Iifname => json!({"meta": {"key": "iifname"}}),
             What::L4Protocol => json!({"meta": {"key": "l4proto"}}),
             What::NfProtocol => json!({"meta": {"key": "nfproto"}}),
+            What::Destination => json!({"fib": {"result": "type", "flags": ["daddr"]}}),
         }
     }
 }
@@ -174,20 +180,25 @@ fn rule_text(rule: &Rule, how: How) -> String {
     parts.join(" ")
 }
 
+fn verdict_text(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Accept => "accept".into(),
+        Verdict::Drop => "drop".into(),
+        Verdict::Return => "return".into(),
+        Verdict::Reject(None) => "reject".into(),
+        Verdict::Reject(Some(with)) => format!("reject with {with}"),
+        Verdict::Jump(to) => format!("jump {to}"),
+        Verdict::Goto(to) => format!("goto {to}"),
+    }
+}
+
 fn part_text(part: &Part, how: How) -> String {
     match part {
         Part::Counter if how.stateless => "counter".into(),
         // Nobody sends packets through this filter: what it decides is asked of it.
         Part::Counter => "counter packets 0 bytes 0".into(),
-        Part::Verdict(verdict) => match verdict {
-            Verdict::Accept => "accept".into(),
-            Verdict::Drop => "drop".into(),
-            Verdict::Return => "return".into(),
-            Verdict::Reject(None) => "reject".into(),
-            Verdict::Reject(Some(with)) => format!("reject with {with}"),
-            Verdict::Jump(to) => format!("jump {to}"),
-            Verdict::Goto(to) => format!("goto {to}"),
-        },
+        Part::Verdict(verdict) => verdict_text(verdict),
+        Part::ByPort(map) => format!("meta l4proto . th dport vmap @{map}"),
         Part::Match { what, not, values } => {
             let quoted = |v: &String| match what {
                 What::Iif | What::Iifname => format!("\"{v}\""),
@@ -212,8 +223,13 @@ fn as_json(table: &Table, shown: &Shown, how: How, now: Second, list: &mut Vec<V
     }
     for set in shown.sets(table) {
         let mut map = Map::new();
-        for (key, value) in [("family", family), ("name", &set.name), ("table", name), ("type", &set.of)] {
+        for (key, value) in [("family", family), ("name", &set.name), ("table", name)] {
             map.insert(key.into(), json!(value));
+        }
+        let types: Vec<&str> = set.of.split(" . ").collect();
+        map.insert("type".into(), if types.len() == 1 { json!(set.of) } else { json!(types) });
+        if set.leads {
+            map.insert("map".into(), "verdict".into());
         }
         map.insert("handle".into(), set.handle.into());
         map.extend(set.comment.as_ref().map(|c| ("comment".to_owned(), json!(c))));
@@ -225,7 +241,7 @@ fn as_json(table: &Table, shown: &Shown, how: How, now: Second, list: &mut Vec<V
             let all: Vec<Value> = set.elements.iter().map(|e| element_json(e, now)).collect();
             map.insert("elem".into(), all.into());
         }
-        list.push(json!({ "set": map }));
+        list.push(if set.leads { json!({ "map": map }) } else { json!({ "set": map }) });
     }
     for chain in shown.chains(table) {
         let mut map = json!({"family": family, "table": name, "name": chain.name, "handle": chain.handle});
@@ -252,7 +268,11 @@ fn as_json(table: &Table, shown: &Shown, how: How, now: Second, list: &mut Vec<V
 }
 
 fn element_json(e: &Element, now: Second) -> Value {
-    let val = value_json(&e.key);
+    let parts: Vec<Value> = e.key.split(" . ").map(value_json).collect();
+    let val = if parts.len() == 1 { value_json(&e.key) } else { json!({ "concat": parts }) };
+    if let Some(to) = &e.to {
+        return json!([val, verdict_json(to)]);
+    }
     if e.timeout.is_none() && e.comment.is_none() {
         return val;
     }
@@ -278,19 +298,28 @@ fn value_json(text: &str) -> Value {
     }
 }
 
+fn verdict_json(verdict: &Verdict) -> Value {
+    match verdict {
+        Verdict::Accept => json!({ "accept": null }),
+        Verdict::Drop => json!({ "drop": null }),
+        Verdict::Return => json!({ "return": null }),
+        Verdict::Jump(to) => json!({"jump": {"target": to}}),
+        Verdict::Goto(to) => json!({"goto": {"target": to}}),
+        Verdict::Reject(Some(with)) if with == "tcp reset" => json!({"reject": {"type": "tcp reset"}}),
+        Verdict::Reject(_) => json!({"reject": {"type": "icmpx", "expr": "port-unreachable"}}),
+    }
+}
+
 fn part_json(part: &Part, how: How) -> Value {
     match part {
         Part::Counter if how.stateless => json!({ "counter": null }),
         Part::Counter => json!({"counter": {"packets": 0, "bytes": 0}}),
-        Part::Verdict(verdict) => match verdict {
-            Verdict::Accept => json!({ "accept": null }),
-            Verdict::Drop => json!({ "drop": null }),
-            Verdict::Return => json!({ "return": null }),
-            Verdict::Jump(to) => json!({"jump": {"target": to}}),
-            Verdict::Goto(to) => json!({"goto": {"target": to}}),
-            Verdict::Reject(Some(with)) if with == "tcp reset" => json!({"reject": {"type": "tcp reset"}}),
-            Verdict::Reject(_) => json!({"reject": {"type": "icmpx", "expr": "port-unreachable"}}),
-        },
+        Part::Verdict(verdict) => verdict_json(verdict),
+        Part::ByPort(map) => {
+            let port = json!({"payload": {"protocol": "th", "field": "dport"}});
+            let key = json!({"concat": [{"meta": {"key": "l4proto"}}, port]});
+            json!({"vmap": {"key": key, "data": format!("@{map}")}})
+        }
         Part::Match { what, not, values } => {
             let right = match values {
                 Values::Named(set) => json!(format!("@{set}")),

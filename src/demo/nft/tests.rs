@@ -175,3 +175,53 @@ fn adding_twice_is_adding_once_and_deleting_has_it_gone() {
     run("delete table inet q").unwrap();
     assert_eq!(run("list ruleset").unwrap(), "");
 }
+
+/// The script by which a step closes a port, as it is written for the real tool.
+#[test]
+fn ports_closed_by_a_map_are_closed_but_for_who_is_excepted() {
+    let mut rules = Ruleset::default();
+    let base = "add table inet q
+add set inet q blocked4 { type ipv4_addr; flags timeout; counter; }
+add map inet q closed { type inet_proto . inet_service : verdict; }
+add chain inet q incoming { type filter hook prerouting priority -150; policy accept; }
+flush chain inet q incoming
+add rule inet q incoming iifname \"lo\" accept
+add rule inet q incoming ip saddr @blocked4 drop
+add rule inet q incoming fib daddr type local meta l4proto . th dport vmap @closed
+";
+    let close = "add chain inet q tcp_4605\nflush chain inet q tcp_4605
+add rule inet q tcp_4605 ip saddr 198.51.100.0/24 return comment \"c\"
+add rule inet q tcp_4605 counter drop comment \"c\"
+add element inet q closed { tcp . 4605 : jump tcp_4605 }
+";
+    let open = "add chain inet q tcp_4605\nadd element inet q closed { tcp . 4605 : jump tcp_4605 }
+delete element inet q closed { tcp . 4605 : jump tcp_4605 }
+flush chain inet q tcp_4605\ndelete chain inet q tcp_4605
+";
+    for _ in 0..2 {
+        rules.run(&format!("{base}{close}"), 5, How::default()).unwrap();
+        assert!(!rules.admits([203, 0, 113, 1], Protocol::Tcp, 4605, 5));
+        assert!(rules.admits([198, 51, 100, 1], Protocol::Tcp, 4605, 5));
+        assert!(rules.admits([203, 0, 113, 1], Protocol::Udp, 4605, 5));
+    }
+    let json = rules.run("list table inet q", 5, How { json: true, ..How::default() }).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let all = json["nftables"].as_array().unwrap();
+    let map = all.iter().find_map(|i| i.get("map")).unwrap();
+    let want: Value =
+        serde_json::from_str(r#"[[{"concat": ["tcp", 4605]}, {"jump": {"target": "tcp_4605"}}]]"#).unwrap();
+    assert_eq!(map["elem"], want);
+    let text = rules.run("list ruleset", 5, How::default()).unwrap();
+    assert!(text.contains("fib daddr type local meta l4proto . th dport vmap @closed"), "{text}");
+    assert!(rules.run("delete chain inet q tcp_4605", 5, How::default()).unwrap_err().contains("busy"));
+    let mut again = Ruleset::default();
+    again.run(&text, 5, How::default()).unwrap();
+    assert!(!again.admits([203, 0, 113, 1], Protocol::Tcp, 4605, 5));
+    for _ in 0..2 {
+        rules.run(&format!("{base}{open}"), 5, How::default()).unwrap();
+        assert!(rules.admits([203, 0, 113, 1], Protocol::Tcp, 4605, 5));
+    }
+    let only_check = How { only_check: true, ..How::default() };
+    rules.run(&format!("{base}{close}"), 5, only_check).unwrap();
+    assert!(rules.admits([203, 0, 113, 1], Protocol::Tcp, 4605, 5), "a check changes nothing");
+}

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub const MAX_STEPS: usize = 500;
 
 /// A procedure, resolved as far as the stack file goes. In its steps, `level` is `L0`, `certainty`
-/// unknown and `preview` empty: the planner completes them.
+/// unknown: the planner completes them.
 #[derive(Clone, Debug)]
 pub struct Expanded {
     pub procedure: ProcedureId,

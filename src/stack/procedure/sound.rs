@@ -11,9 +11,9 @@ use crate::domain::promql::{Expr, Type};
 use crate::domain::series::Matcher;
 use crate::domain::text;
 use crate::stack::decode::Part;
-use crate::stack::kind;
 use crate::stack::kind::common::{Endpoint, Tls};
 use crate::stack::kind::http::target::Target;
+use crate::stack::kind::{self, redis as redis_kind};
 
 /// Something that cannot be meant, and where.
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ fn facts(action: &Action) -> &'static [FactDecl] {
     match action {
         Action::Http(_) | Action::Capture(_) => kind::http::FACTS,
         Action::UnixJson(_) => kind::unix_json::FACTS,
-        Action::Redis(_) => kind::redis::FACTS,
+        Action::Redis(_) => redis_kind::FACTS,
         _ => &[],
     }
 }

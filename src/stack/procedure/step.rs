@@ -12,7 +12,7 @@ mod http;
 mod manual;
 mod nginx;
 mod postgres;
-mod redis;
+mod redis_command;
 mod several;
 mod shell;
 mod signal;
@@ -53,7 +53,7 @@ const KINDS: &[(&str, &str, Decode)] = &[
     ("manual", "manual step", manual::decode),
     ("nginx", "nginx step", nginx::decode),
     ("postgres", "postgres step", postgres::decode),
-    ("redis", "redis step", redis::decode),
+    ("redis", "redis step", redis_command::decode),
     ("shell", "shell step", shell::decode),
     ("signal", "signal step", signal::decode),
     ("systemd", "systemd step", systemd::decode),

@@ -32,12 +32,7 @@ pub struct Field {
 impl Field {
     /// What is wrong with the value, in words.
     pub fn wrong(&self) -> Option<String> {
-        let value = self.input.value();
-        if value.is_empty() {
-            Some("a value is needed".to_owned())
-        } else {
-            check(&self.param.kind, value).err()
-        }
+        check(&self.param.kind, self.input.value()).err().map(|why| format!("expects {why}"))
     }
 
     /// The next or previous of a choice; nothing for other kinds.

@@ -281,7 +281,7 @@ fn all_of_a_plan_can_be_read_on_the_smallest_screen() {
         }
         for part in [
             "staging",
-            "host core",
+            "staging, host",
             "drops 41 live sessions",
             "--no-ask-password",
             "step 5 of 5",

@@ -1,1 +1,188 @@
+//! What the watcher reads, and what it leaves alone.
 
+use super::*;
+use crate::act::journal::Journal;
+use crate::domain::id::{HostId, ProcedureId, StepId};
+use crate::domain::procedure::action::Action;
+use crate::domain::procedure::action::kinds::Manual;
+use crate::domain::procedure::event::{Confirmed, Event, Hold, Outcome, Person};
+use crate::domain::procedure::ledger::RunState;
+use crate::domain::procedure::level::{Effect, Level};
+use crate::domain::procedure::plan::{Certainty, FORMAT, OnFailure, OnTimeout, Plan, PlanHash, Step};
+use jiff::Timestamp;
+
+fn plan(stack: &str) -> Plan {
+    let step = Step {
+        id: StepId::new("m"),
+        origin: "p.m".to_owned(),
+        name: "by hand".to_owned(),
+        host: HostId::new("here"),
+        layer: None,
+        sudo: false,
+        action: Action::Manual(Manual { instruction: "turn".to_owned(), note: false }),
+        effect: Effect::Read,
+        idempotent: true,
+        timeout: Duration::from_secs(1),
+        on_timeout: OnTimeout::Hold,
+        on_failure: OnFailure::Stop,
+        verify: None,
+        rollback: None,
+        hold: None,
+        point_of_no_return: false,
+        unless: None,
+        after: Vec::new(),
+        owes: None,
+        settles: Vec::new(),
+        round: None,
+        level: Level::L0,
+        certainty: Certainty::Unknown,
+        preview: Vec::new(),
+    };
+    Plan {
+        format: FORMAT,
+        stack: stack.to_owned(),
+        title: stack.to_owned(),
+        environment: "test".to_owned(),
+        stack_hash: String::new(),
+        procedure: ProcedureId::new("p"),
+        name: "P".to_owned(),
+        params: BTreeMap::new(),
+        lock: "stack".to_owned(),
+        deadline: Duration::from_secs(60),
+        level: Level::L0,
+        level_because: Vec::new(),
+        preconditions: Vec::new(),
+        steps: vec![step],
+        pins: Vec::new(),
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn state() -> (tempfile::TempDir, StateDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let state = StateDir::new(dir.path().join("s"), None);
+    state.prepare().unwrap();
+    (dir, state)
+}
+
+fn begun(state: &StateDir, stack: &str, second: i64) -> (RunDir, Journal) {
+    let plan = plan(stack);
+    let dir = state.create_run(at(second)).unwrap();
+    dir.write_new("plan.json", &serde_json::to_vec(&plan).unwrap()).unwrap();
+    let mut journal = Journal::create(&dir).unwrap();
+    let by = Person { uid: 0, login: "ann".to_owned(), from: None };
+    let confirmed = Confirmed { level: Level::L0, typed: String::new(), reason: None, second: None };
+    let (run, hash) = (dir.id().clone(), PlanHash::of(&plan));
+    let started = Event::Started { run, plan: hash, by, confirmed, runner: 1 };
+    journal.append(started, at(second)).unwrap();
+    (dir, journal)
+}
+
+fn hold() -> [Event; 2] {
+    [
+        Event::Preconditions { failed: Vec::new(), seen: Vec::new() },
+        Event::HoldEntered { step: StepId::new("m"), why: Hold::Manual, says: "turn".to_owned() },
+    ]
+}
+
+#[test]
+fn it_tells_what_changed_and_nothing_when_nothing_did() {
+    let (_dir, state) = state();
+    let mut watcher = Watcher::new(state.clone(), Some("shop"), Vec::new());
+    watcher.look(&[]);
+    assert!(watcher.look(&[]).is_none());
+    let (_, mut journal) = begun(&state, "shop", 1);
+    let (_, _other) = begun(&state, "club", 2);
+    let ledger = watcher.look(&[]).unwrap();
+    assert_eq!(ledger.runs.len(), 1, "another stack's runs are not ours");
+    assert_eq!((ledger.runs[0].state, ledger.open.len()), (RunState::Running, 1));
+    assert!(watcher.look(&[]).is_none());
+    for event in hold() {
+        journal.append(event, at(3)).unwrap();
+    }
+    assert_eq!(watcher.look(&[]).unwrap().runs[0].state, RunState::Held);
+    drop(journal);
+    assert_eq!(watcher.look(&[]).unwrap().runs[0].state, RunState::Lost);
+    assert!(watcher.look(&[]).is_none());
+}
+
+#[test]
+fn runs_that_ended_are_listed_and_looked_at_again_when_resumed() {
+    let (_dir, state) = state();
+    let (dir, mut journal) = begun(&state, "shop", 1);
+    let ended = Event::Ended { outcome: Outcome::Failed, why: "x".to_owned() };
+    journal.append(ended, at(2)).unwrap();
+    drop(journal);
+    let mut watcher = Watcher::new(state.clone(), None, Vec::new());
+    let ledger = watcher.look(&[]).unwrap();
+    assert_eq!((ledger.runs[0].state, ledger.open.len()), (RunState::Ended(Outcome::Failed), 0));
+    watcher.choose(Some(dir.id().clone()));
+    assert_eq!(watcher.ledger().open.len(), 1, "what is looked at is there in full");
+    let (mut journal, _) = Journal::open(&dir).unwrap();
+    let by = Person { uid: 0, login: "bob".to_owned(), from: None };
+    let mode = crate::domain::procedure::event::Mode::Continue;
+    journal.append(Event::Resumed { by, runner: 2, mode }, at(4)).unwrap();
+    let seen = (0..=REST).find_map(|_| watcher.look(&[])).unwrap();
+    assert_eq!(seen.runs[0].state, RunState::Running);
+}
+
+#[test]
+fn a_damaged_journal_is_told_and_others_are_read() {
+    let (_dir, state) = state();
+    let (bad, journal) = begun(&state, "shop", 1);
+    drop(journal);
+    let text = fs::read_to_string(bad.journal()).unwrap();
+    fs::write(bad.journal(), text.replace("ann", "eve")).unwrap();
+    let (_, _journal) = begun(&state, "shop", 2);
+    let mut watcher = Watcher::new(state, Some("shop"), Vec::new());
+    let ledger = watcher.look(&[]).unwrap();
+    assert_eq!(ledger.runs.len(), 1);
+    assert!(ledger.broken[0].1.contains("damaged at line 1"), "{:?}", ledger.broken);
+    assert!(watcher.look(&[]).is_none(), "what stays broken is told once");
+}
+
+#[test]
+fn a_line_that_was_taken_back_and_written_anew_is_read_anew() {
+    let (_dir, state) = state();
+    let (dir, mut journal) = begun(&state, "shop", 1);
+    let short = fs::read(dir.journal()).unwrap();
+    journal.append(Event::Note { says: "taken back".to_owned() }, at(2)).unwrap();
+    let mut watcher = Watcher::new(state, Some("shop"), Vec::new());
+    assert_eq!(watcher.look(&[]).unwrap().open[0].notes.len(), 1);
+    drop(journal);
+    fs::write(dir.journal(), &short).unwrap();
+    let (mut journal, _) = Journal::open(&dir).unwrap();
+    for event in hold() {
+        journal.append(event, at(3)).unwrap();
+    }
+    let ledger = watcher.look(&[]).unwrap();
+    assert!(ledger.broken.is_empty(), "{:?}", ledger.broken);
+    assert_eq!((ledger.open[0].notes.len(), ledger.runs[0].state), (0, RunState::Held));
+}
+
+#[test]
+fn a_tail_is_the_end_of_what_is_printed_and_safe() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("o");
+    let table: &[(String, usize, &str)] = &[
+        (String::new(), 0, ""),
+        ("one\n".to_owned(), 1, "one"),
+        ("one\ntwo without its end".to_owned(), 2, "two without its end"),
+        ("x\n".repeat(200_000) + "last\n", tail::MAX_LINES, "last"),
+        ("\x1b[2J\x1b]0;t\x07 hey\n".to_owned(), 1, "·[2J·]0;t· hey"),
+        ("y".repeat(1_000_000), 1, ""),
+    ];
+    for (text, count, last) in table {
+        fs::write(&path, text).unwrap();
+        let lines = tail::read(&path);
+        assert_eq!(lines.len(), *count);
+        assert!(lines.iter().all(|l| l.chars().count() <= tail::MAX_WIDTH + 1));
+        if !last.is_empty() {
+            assert_eq!(lines.last().map(String::as_str), Some(*last));
+        }
+    }
+    assert!(tail::read(&dir.path().join("gone")).is_empty());
+}

@@ -43,17 +43,20 @@ pub async fn read(table: &str, s: &Setting<'_>, stop: &Stop) -> Result<Filter, S
     Ok(filter)
 }
 
+/// Our rules of one family. The whole of the filter's table is listed: of a chain that is not there,
+/// each version has something else to say.
 async fn rules(table: &str, v4: bool, s: &Setting<'_>, stop: &Stop) -> Result<Vec<There>, String> {
-    let told = tool::run(s, &argv(v4, &["-S", table]), None, stop).await?;
+    let text = list(v4, s, stop).await?;
+    let ours = |(_, words): &There| comment_of(words).is_some_and(|c| c.starts_with("quarterdeck "));
+    Ok(text.lines().filter_map(|line| Rule::read(line, table)).filter(ours).collect())
+}
+
+async fn list(v4: bool, s: &Setting<'_>, stop: &Stop) -> Result<String, String> {
+    let told = tool::run(s, &argv(v4, &["-S"]), None, stop).await?;
     if told.well() {
-        let text = told.text();
-        let ours = |(_, words): &There| comment_of(words).is_some_and(|c| c.starts_with("quarterdeck "));
-        return Ok(text.lines().filter_map(|line| Rule::read(line, table)).filter(ours).collect());
+        return Ok(told.text());
     }
     let why = told.complaint();
-    if why.contains("No chain/target/match by that name") || why.contains("does not exist") {
-        return Ok(Vec::new());
-    }
     let hint = if why.contains("ermission denied") && !s.sudo { " (give the step sudo = true)" } else { "" };
     Err(format!("{} said: {why}{hint}", program(v4)))
 }
@@ -102,9 +105,10 @@ pub async fn make(
 
 /// Makes the chain and the way to it where they are missing.
 async fn ensure(table: &str, v4: bool, s: &Setting<'_>, stop: &Stop) -> Result<(), String> {
-    let here = [argv(v4, &["-S", table]), argv(v4, &["-C", "PREROUTING", "-j", table])];
-    for (check, make) in here.iter().zip(base(table, v4)) {
-        if !tool::run(s, check, None, stop).await?.well() {
+    let text = list(v4, s, stop).await?;
+    let here = [format!("-N {table}"), format!("-A PREROUTING -j {table}")];
+    for (there, make) in here.iter().zip(base(table, v4)) {
+        if !text.lines().any(|line| line.trim_end() == there) {
             run(&make, s, stop).await?;
         }
     }

@@ -74,7 +74,7 @@ fn parse(json: &Value, table: &str) -> Result<Filter, String> {
     // A chain to which nothing leads closes nothing.
     let leads = items.iter().filter_map(|i| i.get("map")).map(ToString::to_string).collect::<String>();
     for closed in &mut filter.closed {
-        closed.half = !leads.contains(&format!("\"{}\"", chain_of(&closed.port)));
+        closed.half = !leads.contains(&format!("\"{}\"", chain_of(closed.port)));
     }
     Ok(filter)
 }

@@ -114,7 +114,7 @@ impl Port {
         Ok(Port { udp, number })
     }
 
-    pub fn protocol(&self) -> &'static str {
+    pub fn protocol(self) -> &'static str {
         if self.udp { "udp" } else { "tcp" }
     }
 }

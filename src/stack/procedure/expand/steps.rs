@@ -53,7 +53,8 @@ pub(super) fn resolve(
         let action = fill.action(&r.action);
         fill.wrong.extend(sound::action(&action).into_iter().map(|w| w.message));
         let verify = r.verify.as_ref().map(|c| fill.check(c));
-        plan::Rollback { action, timeout: r.timeout, verify, preview: Vec::new() }
+        let preview = action.describe(step.sudo);
+        plan::Rollback { action, timeout: r.timeout, verify, preview }
     });
     let owes = step.owes.as_ref().map(|o| Owe { says: fill.words(&o.says), ..o.clone() });
     let (name, hold) = (fill.words(&step.name), step.hold.as_ref().map(|h| fill.words(h)));
@@ -69,7 +70,6 @@ pub(super) fn resolve(
         host,
         layer: step.layer.clone(),
         sudo: step.sudo,
-        action,
         effect: step.effect,
         idempotent: step.idempotent,
         timeout,
@@ -86,7 +86,8 @@ pub(super) fn resolve(
         round: scope.round.cloned(),
         level: Level::L0,
         certainty: Certainty::Unknown,
-        preview: Vec::new(),
+        preview: action.describe(step.sudo),
+        action,
     })
 }
 

@@ -91,7 +91,7 @@ fn rounds_stand_inside_each_other_and_take_their_hosts() {
     let Action::Systemd(s) = &seventh.action else { panic!("{:?}", seventh.action) };
     assert_eq!(s.unit, "two.service");
     // In a round, `after` means that round; outside, all of them.
-    assert_eq!(plan.steps[7].after, [seventh.id.clone()]);
+    assert_eq!(plan.steps[7].after, std::slice::from_ref(&seventh.id));
     assert_eq!(plan.steps[8].after.len(), 4);
 }
 

@@ -26,7 +26,7 @@ pub(super) fn decode(t: &Table<'_>, _: &Context<'_>) -> Option<Action> {
     };
     match maintenance {
         Switch::On if !t.has("page") => {
-            let help = Some("the configuration that stands in for the site meanwhile".to_owned());
+            let help = Some("the text of the configuration that stands in for the site meanwhile".to_owned());
             t.reader.error(t.span.clone(), "maintenance = \"on\" needs a `page`", help);
         }
         Switch::Off if t.has("page") => {

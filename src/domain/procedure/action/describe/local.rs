@@ -179,7 +179,7 @@ pub(super) fn shell(a: &Shell, sudo: bool) -> Vec<String> {
     }
     let mut argv = bash(a);
     if let Some(script) = argv.get_mut(5) {
-        *script = "SCRIPT".to_owned();
+        "SCRIPT".clone_into(script);
     }
     let mut out = program(&argv, sudo, &a.env, a.stdin.as_deref());
     out.push("  where SCRIPT is:".to_owned());

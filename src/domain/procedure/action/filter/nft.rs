@@ -25,13 +25,13 @@ pub fn set_of(net: &Net) -> &'static str {
 }
 
 /// The chain of a closed port.
-pub fn chain_of(port: &Port) -> String {
+pub fn chain_of(port: Port) -> String {
     format!("{}_{}", port.protocol(), port.number)
 }
 
 /// The port of such a chain.
 pub fn port_of(chain: &str) -> Option<Port> {
-    Port::parse(&chain.replacen('_', "/", 1)).ok().filter(|p| chain_of(p) == chain)
+    Port::parse(&chain.replacen('_', "/", 1)).ok().filter(|p| chain_of(*p) == chain)
 }
 
 /// The script of a change, for `nft -f -`.
@@ -47,9 +47,9 @@ pub fn script(table: &str, change: &Change, comment: &str) -> String {
             writeln!(out, "add {element}\ndelete {element}")
         }
         Change::Close { ports, except } => {
-            ports.iter().try_for_each(|port| close(&mut out, table, port, except, comment))
+            ports.iter().try_for_each(|port| close(&mut out, table, *port, except, comment))
         }
-        Change::Open { ports } => ports.iter().try_for_each(|port| open(&mut out, table, port)),
+        Change::Open { ports } => ports.iter().try_for_each(|port| open(&mut out, table, *port)),
     };
     out
 }
@@ -88,7 +88,7 @@ fn block(out: &mut String, table: &str, net: &Net, seconds: Option<u64>, comment
 
 /// Everything to the port is dropped, established connections too: containment closes access, it
 /// does not only stop newcomers.
-fn close(out: &mut String, table: &str, port: &Port, except: &[Net], comment: &str) -> std::fmt::Result {
+fn close(out: &mut String, table: &str, port: Port, except: &[Net], comment: &str) -> std::fmt::Result {
     let chain = chain_of(port);
     writeln!(out, "add chain inet {table} {chain}\nflush chain inet {table} {chain}")?;
     for net in except {
@@ -100,7 +100,7 @@ fn close(out: &mut String, table: &str, port: &Port, except: &[Net], comment: &s
     writeln!(out, "add element inet {table} {CLOSED} {{ {protocol} . {number} : jump {chain} }}")
 }
 
-fn open(out: &mut String, table: &str, port: &Port) -> std::fmt::Result {
+fn open(out: &mut String, table: &str, port: Port) -> std::fmt::Result {
     let chain = chain_of(port);
     let element =
         format!("element inet {table} {CLOSED} {{ {} . {} : jump {chain} }}", port.protocol(), port.number);
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_chain_is_its_ports() {
         let port = Port::parse("udp/51820").unwrap();
-        assert_eq!(port_of(&chain_of(&port)), Some(port));
+        assert_eq!(port_of(&chain_of(port)), Some(port));
         for other in ["incoming", "tcp_0", "tcp_0443", "input"] {
             assert_eq!(port_of(other), None, "{other}");
         }
