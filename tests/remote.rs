@@ -22,5 +22,7 @@ mod hostile;
 mod inhibitions;
 #[path = "remote/queries.rs"]
 mod queries;
+#[path = "remote/sight.rs"]
+mod sight;
 #[path = "remote/ways.rs"]
 mod ways;

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long is waited for samples newer than the question: twice the longest usual scrape interval.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long is waited for a series that is not there at all.
+const ABSENT: Duration = Duration::from_secs(10);
 /// Between two looks at how new they are.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -48,7 +50,8 @@ pub(super) async fn newer_value(
             let newest = newest(prometheus, &question, clock.now().wall.as_millisecond()).await?;
             match newest {
                 Some(t) if t >= since => break,
-                _ if clock.now().since(began) < PATIENCE => tokio::time::sleep(EVERY).await,
+                Some(_) if clock.now().since(began) < PATIENCE => tokio::time::sleep(EVERY).await,
+                None if clock.now().since(began) < ABSENT => tokio::time::sleep(EVERY).await,
                 Some(_) => {
                     let span = units::exact(PATIENCE);
                     return Err(AskError::Ours(format!("no sample of {text} came within {span}")));
