@@ -1,11 +1,19 @@
 //! The full-screen terminal: events in, effects out, frames drawn because something changed.
 
+#[cfg(test)]
+mod act_confirm_tests;
 pub mod act_events;
 #[cfg(test)]
 mod act_fixture;
 pub mod act_keys;
 #[cfg(test)]
 mod act_keys_tests;
+#[cfg(test)]
+mod act_person;
+#[cfg(test)]
+mod act_property_tests;
+#[cfg(test)]
+mod act_runs;
 pub mod alerts_keys;
 pub mod app;
 #[cfg(test)]
