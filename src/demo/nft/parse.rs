@@ -3,7 +3,7 @@
 use super::objects::add_elements;
 use super::words::{Reader, Token};
 use super::{
-    Base, Chain, Element, How, OBJECTS, Part, Refusal, Ruleset, Table, Values, Verdict, missing, show,
+    Base, Chain, Element, How, OBJECTS, Refusal, Ruleset, Table, missing, show,
 };
 use crate::demo::model::Second;
 
