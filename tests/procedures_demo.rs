@@ -3,13 +3,16 @@
 
 #![cfg(test)] // tells clippy that helpers, too, may unwrap
 
-mod harness;
+#[path = "harness/demo.rs"]
+mod demo;
 
-use harness::demo::{Demo, program};
+use demo::{Demo, program};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
 
 /// A demo, and a state directory of its own for the runs.
 struct Ship {
