@@ -2,9 +2,7 @@
 
 use super::objects::add_elements;
 use super::words::{Reader, Token};
-use super::{
-    Base, Chain, Element, How, OBJECTS, Part, Refusal, Ruleset, Table, Values, Verdict, missing, show,
-};
+use super::{Base, Chain, Element, How, OBJECTS, Part, Refusal, Ruleset, Table, Values, missing, show};
 use crate::demo::model::Second;
 
 const FAMILIES: [&str; 6] = ["inet", "ip", "ip6", "arp", "bridge", "netdev"];

@@ -1,0 +1,325 @@
+//! Every procedure of the Tornado stack against the demo, as an operator runs it: each ends verified,
+//! and with the demo's faults each ends with the right outcome, exit code and debts.
+
+#![cfg(test)] // tells clippy that helpers, too, may unwrap
+
+#[path = "harness/demo.rs"]
+mod demo;
+
+use demo::{Demo, program};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
+
+/// A demo, and a state directory of its own for the runs.
+struct Ship {
+    demo: Demo,
+    state: tempfile::TempDir,
+}
+
+/// What a command left.
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn expect(self, code: i32) -> Said {
+        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        self
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}{}", self.out, self.err))
+    }
+}
+
+impl Ship {
+    fn new(faults: &[&str]) -> Ship {
+        let args: Vec<&str> = faults.iter().flat_map(|f| ["--fault", f]).collect();
+        Ship { demo: Demo::start(&args), state: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = program(&[]);
+        command.arg("--config").arg(&self.demo.config).arg("--state-dir").arg(self.state.path()).args(args);
+        command
+    }
+
+    fn say(&self, args: &[&str]) -> Said {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+
+    fn plan(&self, procedure: &str, params: &[&str]) -> Said {
+        self.say(&[&with(procedure, params)[..], &["--plan", "--output", "json"]].concat())
+    }
+
+    /// Runs a procedure as its plan wants it. A phrase holds a live count, which may have moved since
+    /// it was shown: then the new one is typed, as an operator would.
+    fn run(&self, procedure: &str, params: &[&str], more: &[&str]) -> Said {
+        let mut last = None;
+        for _ in 0..8 {
+            let plan = self.plan(procedure, params).json();
+            let mut args = with(procedure, params);
+            args.extend(["--approve", plan["hash"].as_str().unwrap(), "--reason", "a test"]);
+            if let Some(phrase) = plan["prompt"]["confirm"].as_str() {
+                args.extend(["--confirm", phrase]);
+            }
+            let said = self.say(&[&args[..], more].concat());
+            if !said.err.contains("must be typed") {
+                return said;
+            }
+            last = Some(said);
+        }
+        last.unwrap()
+    }
+
+    fn runs(&self) -> Value {
+        self.say(&["runs", "--output", "json"]).json()
+    }
+
+    /// Debts by id.
+    fn owed(&self) -> Vec<String> {
+        ids(&self.runs()["owed"])
+    }
+
+    /// A step of the last run, by its id.
+    fn step(&self, id: &str) -> Value {
+        let run = self.say(&["runs", "show", "last", "--output", "json"]).json();
+        let found = run["steps"].as_array().unwrap().iter().find(|s| s["id"] == id);
+        found.unwrap_or_else(|| panic!("no step {id} in {run:#}")).clone()
+    }
+
+    /// Waits for something of the last run; the number of looks bounds it.
+    #[track_caller]
+    fn until(&self, what: &str, so: impl Fn(&Value) -> bool) {
+        let mut last = Value::Null;
+        for _ in 0..600 {
+            last = self.say(&["runs", "show", "last", "--output", "json"]).json();
+            if so(&last) {
+                return;
+            }
+            std::thread::park_timeout(Duration::from_millis(300));
+        }
+        panic!("waited in vain for {what}: {last:#}");
+    }
+
+    /// One of the demo's own tools.
+    fn tool(&self, name: &str, args: &[&str]) {
+        let config: toml::Table = std::fs::read_to_string(&self.demo.config).unwrap().parse().unwrap();
+        let bin = PathBuf::from(config["hosts"]["vpn"]["path"][0].as_str().unwrap());
+        assert!(Command::new(bin.join(name)).args(args).status().unwrap().success(), "{name} {args:?}");
+    }
+}
+
+fn with<'a>(procedure: &'a str, params: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["run", procedure];
+    params.iter().for_each(|p| args.extend(["--param", p]));
+    args
+}
+
+fn ids(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|o| o["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_controlled_restart_ends_verified_and_owes_until_clients_are_back() {
+    let ship = Ship::new(&[]);
+    let plan = ship.plan("restart", &[]).expect(0).json();
+    assert_eq!((&plan["level"], &plan["prompt"]["confirm"]), (&"L2".into(), &"vpn".into()));
+    ship.run("restart", &["back=0"], &[]).expect(0);
+    assert_eq!(ship.step("restart")["phase"], "verified");
+    assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+    ship.run("clients-back", &["back=1"], &[]).expect(0);
+}
+
+#[test]
+fn a_restart_that_fails_is_reported_as_that() {
+    let ship = Ship::new(&["restart-fails"]);
+    let said = ship.run("restart", &["back=0"], &[]).expect(1);
+    assert!(said.out.contains("unavailable resources") || said.err.contains("unavailable"), "{}", said.out);
+    assert_eq!(ship.owed(), ["clients"]);
+    assert_eq!(ship.step("apis")["phase"], "will-not-run");
+}
+
+#[test]
+fn a_restart_that_hangs_can_be_given_up() {
+    let ship = Ship::new(&["restart-hangs"]);
+    ship.run("restart", &["back=0"], &["--detach"]).expect(0);
+    ship.until("the restart to be under way", |run| run["steps"][0]["phase"] == "running");
+    ship.say(&["runs", "abort", "last", "--now"]).expect(0);
+    ship.until("the end", |run| run["state"] == "ended");
+    let run = ship.say(&["runs", "show", "last", "--output", "json"]).json();
+    assert_eq!(run["outcome"], "aborted", "{run:#}");
+    assert_eq!(ship.owed(), ["clients"]);
+}
+
+#[test]
+fn a_restart_that_comes_back_unhealthy_is_not_verified() {
+    let ship = Ship::new(&["restart-unhealthy"]);
+    let said = ship.run("restart", &["back=0"], &[]).expect(1);
+    assert!(said.out.contains("session"), "it says what is missing: {}", said.out);
+    assert_eq!(ship.step("tunnels")["phase"], "will-not-run");
+    assert_eq!(ship.owed(), ["clients"]);
+}
+
+#[test]
+fn recovery_begins_at_the_lowest_layer_that_is_down() {
+    let ship = Ship::new(&[]);
+    // Stopped in this order, so that its supervisor does not start Redis again.
+    ship.tool("systemctl", &["stop", "tornado"]);
+    ship.tool("systemctl", &["stop", "redis-server"]);
+    ship.tool("systemctl", &["stop", "nginx"]);
+    ship.run("recover", &[], &[]).expect(0);
+    for (step, phase) in
+        [("postgres", "skipped"), ("redis", "verified"), ("tornado", "verified"), ("nginx", "verified")]
+    {
+        assert_eq!(ship.step(step)["phase"], phase, "{step}");
+    }
+    assert_eq!(ship.owed(), ["clients"]);
+    // All is well now: everything is passed, with proof.
+    ship.run("recover", &[], &[]).expect(0);
+    for step in ["stop", "postgres", "redis", "tornado", "nginx"] {
+        assert_eq!(ship.step(step)["phase"], "skipped", "{step}");
+    }
+}
+
+#[test]
+fn recovery_stops_at_a_layer_that_does_not_come_back_and_says_what_it_left() {
+    let ship = Ship::new(&["redis-down"]);
+    ship.run("recover", &[], &[]).expect(1);
+    assert_eq!(ship.step("stop")["phase"], "verified");
+    assert_eq!(ship.step("tornado")["phase"], "will-not-run");
+    assert_eq!(ship.owed(), ["tornado"]);
+}
+
+#[test]
+fn a_drain_closes_waits_recovers_and_reopens() {
+    let ship = Ship::new(&["keyspace-events-lost"]);
+    let plan = ship.plan("drain", &[]).expect(0).json();
+    assert_eq!(plan["level"], "L3");
+    ship.run("drain", &["remain=20", "patience=4m"], &[]).expect(0);
+    assert_eq!(ship.step("recover/tornado")["phase"], "verified", "lost subscriptions want a restart");
+    assert_eq!(ship.owed(), ["clients"]);
+}
+
+#[test]
+fn a_drain_that_takes_too_long_holds_and_what_it_closed_is_owed() {
+    let ship = Ship::new(&[]);
+    ship.run("drain", &["remain=0", "patience=5s"], &["--detach"]).expect(0);
+    ship.until("the hold", |run| run["state"] == "held");
+    let mut owed = ship.owed();
+    owed.sort();
+    assert_eq!(owed, ["ingress", "maintenance"]);
+    ship.say(&["runs", "release-hold", "last", "--choice", "stop"]).expect(0);
+    ship.until("the end", |run| run["state"] == "ended");
+    assert_eq!(ship.owed().len(), 2);
+    ship.run("restore-ingress", &[], &[]).expect(0);
+    assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+}
+
+#[test]
+fn containment_rotates_before_external_access_may_come_back() {
+    let ship = Ship::new(&[]);
+    ship.run("contain", &["since=1h"], &["--detach"]).expect(0);
+    ship.until("the rotation", |run| {
+        run["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|s| s["id"] == "rotate/complete" && s["phase"] == "running")
+    });
+    ship.say(&["runs", "abort", "last", "--now"]).expect(0);
+    ship.until("the end", |run| run["state"] == "ended");
+    let refused = ship.run("restore-ingress", &[], &[]).expect(2);
+    assert!((refused.out + &refused.err).contains("containment"), "the interlock says why");
+    ship.run("rotate-secrets", &[], &[]).expect(0);
+    assert_eq!(ship.step("refused")["phase"], "done");
+    ship.run("restore-ingress", &[], &[]).expect(0);
+    assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+}
+
+#[test]
+fn while_evidence_is_owed_nothing_restarts() {
+    let ship = Ship::new(&["log-service-down"]);
+    ship.run("preserve", &[], &["--detach"]).expect(0);
+    ship.until("the hold", |run| run["state"] == "held");
+    ship.say(&["runs", "release-hold", "last", "--choice", "stop"]).expect(0);
+    ship.until("the end", |run| run["state"] == "ended");
+    assert_eq!(ship.owed(), ["evidence"]);
+    for procedure in ["restart", "recover", "drain", "key-reload"] {
+        let plan = ship.plan(procedure, &[]);
+        assert!(plan.out.contains("evidence is owed"), "{procedure}: {}", plan.out);
+    }
+    let kept = ship.say(&["runs", "show", "last", "--output", "json"]).out;
+    assert!(kept.contains("sha256"), "{kept}");
+}
+
+#[test]
+fn evidence_is_kept_and_hashed_and_frees_what_it_had_blocked() {
+    let ship = Ship::new(&[]);
+    ship.run("preserve", &["since=1h"], &[]).expect(0);
+    for (step, least) in [("tunnels", 1000), ("sessions", 1000), ("journal", 1000), ("logs", 10_000)] {
+        let output = ship.step(step)["outputs"][0].clone();
+        assert!(output["bytes"].as_u64().unwrap() > least, "{step}: {output}");
+        assert_eq!(output["sha256"].as_str().unwrap().len(), 64);
+    }
+    assert!(ship.owed().is_empty());
+    assert!(!ship.plan("restart", &[]).out.contains("evidence is owed"));
+}
+
+#[test]
+fn keys_are_reloaded_by_signal_or_else_by_a_restart() {
+    let ship = Ship::new(&["stale-pid-file"]);
+    ship.run("key-reload", &[], &[]).expect(0);
+    assert_eq!(ship.step("signal")["phase"], "skipped", "a stale pid file names nobody");
+    assert_eq!(ship.step("restart")["phase"], "verified");
+    ship.run("key-reload", &[], &[]).expect(0);
+    assert_eq!(ship.step("signal")["phase"], "verified");
+    assert_eq!(ship.step("restart")["phase"], "skipped");
+}
+
+#[test]
+fn secrets_are_not_rotated_past_a_stale_pid_file() {
+    let ship = Ship::new(&["stale-pid-file"]);
+    let said = ship.run("rotate-secrets", &[], &[]).expect(2);
+    assert!((said.out + &said.err).contains("key-reload"), "it says what to do first");
+}
+
+#[test]
+fn single_services_apis_and_addresses() {
+    let ship = Ship::new(&[]);
+    for (procedure, params) in [
+        ("restart-service", vec!["service=users"]),
+        ("restart-api", vec!["api=api_internal"]),
+        ("block", vec!["address=198.51.100.7", "span=1h"]),
+        ("block", vec!["address=203.0.113.0/24", "span=10m"]),
+        ("unblock", vec!["address=198.51.100.7"]),
+        ("unblock", vec!["address=203.0.113.0/24"]),
+    ] {
+        ship.run(procedure, &params, &[]).expect(0);
+    }
+    assert!(ship.owed().is_empty());
+    let own = ship.run("block", &["address=127.0.0.1"], &[]);
+    assert_eq!(own.code, 2, "the host's own address: {}{}", own.out, own.err);
+}
+
+#[test]
+fn a_review_asks_for_a_finding() {
+    let ship = Ship::new(&[]);
+    ship.run("rotation-review", &[], &["--detach"]).expect(0);
+    ship.until("the question", |run| run["state"] == "held");
+    ship.say(&["runs", "release-hold", "last", "--note", "24 h and 10 min: as agreed"]).expect(0);
+    ship.until("the end", |run| run["outcome"] == "verified");
+}
