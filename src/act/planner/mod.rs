@@ -151,7 +151,6 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         access: eyes.access,
         sight: eyes.sight,
         clock: eyes.clock,
-        timeout: step.timeout,
         dir: eyes.state.root(),
     };
     let target = step::target(&step.action, &setting).await;

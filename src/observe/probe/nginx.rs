@@ -3,8 +3,8 @@
 use super::{Context, Fault, Found};
 use crate::domain::text;
 use crate::domain::units::Unit;
-use crate::transport::fetch::http::{Call, fetch, plain_headers};
 use crate::stack::kind::nginx::Spec;
+use crate::transport::fetch::http::{Call, fetch, plain_headers};
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 

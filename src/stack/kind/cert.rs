@@ -41,8 +41,11 @@ impl Spec {
     pub fn decode(t: &Table<'_>) -> Option<Spec> {
         let file = opt_path(t, "file");
         let server = if t.has("address") { Endpoint::decode(t, "address", Some(443)) } else { None };
-        let tls =
-            Tls { ca: t.str("ca").map(|s| s.value), server_name: t.str("server_name").map(|s| s.value), insecure: false };
+        let tls = Tls {
+            ca: t.str("ca").map(|s| s.value),
+            server_name: t.str("server_name").map(|s| s.value),
+            insecure: false,
+        };
         if t.has("file") == t.has("address") {
             let message = "a certificate is looked for in exactly one of `file` and `address`";
             t.reader.error(t.span.clone(), message, None);
