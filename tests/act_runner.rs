@@ -1,11 +1,6 @@
 //! What a runner does to the world and to its journal, by runners that are processes of their own.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "helpers of tests may stop at once"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may stop at once")]
 
 #[path = "act_runner/bench.rs"]
 mod bench;

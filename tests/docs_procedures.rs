@@ -11,6 +11,7 @@ use quarterdeck::stack::load::load_texts;
 use quarterdeck::stack::procedure::expand::expand;
 use quarterdeck::stack::procedure::step;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ fn every_key_is_documented_under_its_own_heading() {
         .to_owned();
     let kinds: Vec<&str> = step::kinds().collect();
     for kind in &kinds {
-        text += &format!("[[procedures.steps]]\nid = '{kind}'\nuses = '{kind}'\nwith = {{}}\n");
+        writeln!(text, "[[procedures.steps]]\nid = '{kind}'\nuses = '{kind}'\nwith = {{}}").unwrap();
     }
     let mut seen = Vec::new();
     for asked in draft::asked(&source(&text)) {

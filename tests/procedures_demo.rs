@@ -125,7 +125,9 @@ impl Ship {
 
 fn with<'a>(procedure: &'a str, params: &[&'a str]) -> Vec<&'a str> {
     let mut args = vec!["run", procedure];
-    params.iter().for_each(|p| args.extend(["--param", p]));
+    for p in params {
+        args.extend(["--param", p]);
+    }
     args
 }
 

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_uid_is_the_kernels_and_the_rest_is_noted() {
-        let table: &[(&[(&str, &str)], Option<&str>)] = &[
+        type Variables = &'static [(&'static str, &'static str)];
+        let table: &[(Variables, Option<&str>)] = &[
             (&[], None),
             (&[("SSH_CONNECTION", "203.0.113.9 50123 192.0.2.1 22")], Some("203.0.113.9")),
             (&[("SSH_CONNECTION", "2001:db8::7 1 ::1 22")], Some("2001:db8::7")),

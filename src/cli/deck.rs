@@ -220,14 +220,11 @@ impl Desk {
         if !fresh.prompt.needs_second {
             return Ok(None);
         }
-        let seconded = match second {
-            Some(Second::BreakGlass { waited_s }) => {
-                approval::break_glass(&fresh.hash, Duration::from_secs(*waited_s), reason.unwrap_or_default())
-            }
-            _ => {
-                let now = self.acting.clock.now().wall;
-                approval::seconded(&self.acting.state, &fresh.hash, &identity::me(), now)
-            }
+        let seconded = if let Some(Second::BreakGlass { waited_s }) = second {
+            approval::break_glass(&fresh.hash, Duration::from_secs(*waited_s), reason.unwrap_or_default())
+        } else {
+            let now = self.acting.clock.now().wall;
+            approval::seconded(&self.acting.state, &fresh.hash, &identity::me(), now)
         };
         seconded.map(Some).map_err(|why| format!("failed to {why}"))
     }

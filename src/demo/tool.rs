@@ -93,9 +93,10 @@ fn without_sudo(argv: &[String]) -> Result<(&[String], bool), String> {
 fn allowed(bin: &Path, command: &str) -> ExitCode {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::iter::once(bin.to_owned()).chain(std::env::split_paths(&path));
-    let found = match command.contains('/') {
-        true => Some(PathBuf::from(command)).filter(|p| p.exists()),
-        false => places.map(|dir| dir.join(command)).find(|p| p.exists()),
+    let found = if command.contains('/') {
+        Some(PathBuf::from(command)).filter(|p| p.exists())
+    } else {
+        places.map(|dir| dir.join(command)).find(|p| p.exists())
     };
     let Some(found) = found else {
         let _ = writeln!(io::stderr(), "sudo (demo): {}: command not found", command.escape_debug());

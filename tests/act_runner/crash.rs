@@ -47,9 +47,8 @@ fn see_through(b: &Bench, id: &str) {
         };
         let request = Request::Release { step: held.step.to_string(), choice, note: None };
         match b.ask(id, &request) {
-            Ok(Reply::Taken) => {}
             // Two looks may see the same hold; and the runner may have died meanwhile.
-            Ok(Reply::Refused { .. }) | Err(_) => {}
+            Ok(Reply::Taken | Reply::Refused { .. }) | Err(_) => {}
         }
     }
 }

@@ -19,8 +19,8 @@ const THERE: &str = "10.251.0.2";
 struct Net {
     name: String,
     bench: Bench,
-    _tools: tempfile::TempDir,
-    _servers: Vec<Server>,
+    tools: tempfile::TempDir,
+    servers: Vec<Server>,
 }
 
 fn sh(line: &str) -> std::process::Output {
@@ -63,7 +63,7 @@ impl Net {
             std::fs::write(&file, script).unwrap();
             std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         }
-        let mut net = Net { bench: Bench::local(&[tools.path()]), name, _tools: tools, _servers: Vec::new() };
+        let mut net = Net { bench: Bench::local(&[tools.path()]), name, tools, servers: Vec::new() };
         for port in [8443, 8080] {
             let mut command = Command::new("ip");
             command.args(["netns", "exec", &format!("{}a", net.name)]).arg(&redis);
@@ -79,7 +79,7 @@ impl Net {
             ]);
             let inside = net.name.clone() + "a";
             let server = Server::start(command.stdout(Stdio::null()), || opens(&inside, "127.0.0.1", port));
-            net._servers.push(server);
+            net.servers.push(server);
         }
         Some(net)
     }
@@ -100,7 +100,7 @@ impl Net {
 
 impl Drop for Net {
     fn drop(&mut self) {
-        self._servers.clear();
+        self.servers.clear();
         let _ = sh(&format!("ip netns del {0}a; ip netns del {0}b", self.name));
     }
 }
@@ -361,7 +361,7 @@ fn a_table_that_others_fill_is_left_alone() {
 fn without_permission_it_says_so() {
     let Some(net) = Net::new() else { return };
     need("setpriv", "util-linux").unwrap();
-    let file = net._tools.path().join("nft");
+    let file = net.tools.path().join("nft");
     std::fs::write(&file, "#!/bin/sh\nexec setpriv --reuid=nobody --clear-groups /usr/sbin/nft \"$@\"\n")
         .unwrap();
     let target = net.bench.target(&about(Nftables, Block, THERE));

@@ -76,7 +76,7 @@ pub fn detach() -> io::Result<()> {
 /// in the journal.
 pub async fn run(state: &StateDir, dir: RunDir, approved: ApprovedPlan, world: World) -> Outcome {
     let log = Log::open(&dir);
-    let (mut runner, lock) = match admit(state, &dir, approved, world, &log).await {
+    let (mut runner, lock) = match admit(state, &dir, &approved, world, &log) {
         Ok(admitted) => admitted,
         Err(why) => {
             log.say(&format!("failed to {why}"));
@@ -97,10 +97,10 @@ pub async fn run(state: &StateDir, dir: RunDir, approved: ApprovedPlan, world: W
 }
 
 /// Takes the lock, opens the journal and the socket.
-async fn admit(
+fn admit(
     state: &StateDir,
     dir: &RunDir,
-    approved: ApprovedPlan,
+    approved: &ApprovedPlan,
     world: World,
     log: &Log,
 ) -> Result<(Runner, Lock), String> {
@@ -125,8 +125,8 @@ async fn admit(
     let (ground, witness) = Ground::of(dir, plan.clone(), world);
     let clock = Arc::clone(&ground.clock);
     let scribe = match resumed {
-        None => begin(dir, &approved, clock, witness),
-        Some(mode) => resume(dir, &approved, mode, by, clock, witness),
+        None => begin(dir, approved, clock, witness),
+        Some(mode) => resume(dir, approved, mode, by, clock, witness),
     };
     let scribe = match scribe {
         Ok(scribe) => scribe,

@@ -211,10 +211,10 @@ mod tests {
 
     #[test]
     fn what_became_of_it_is_read_off_ids_and_start_times() {
+        type Listed = (&'static str, &'static str, &'static str, &'static str);
         use ComposeVerb::{Recreate, Restart, Stop, Up};
         use Truth::{DidNot, Happened, Unknown};
         let before = state_of(&containers(&[("a", "1", "running", "t1"), ("b", "2", "running", "t1")]));
-        type Listed = (&'static str, &'static str, &'static str, &'static str);
         let table: &[(ComposeVerb, &[Listed], Truth)] = &[
             (Restart, &[("a", "1", "running", "t1"), ("b", "2", "running", "t1")], DidNot),
             (Restart, &[("a", "1", "running", "t2"), ("b", "2", "running", "t2")], Happened),

@@ -151,7 +151,7 @@ impl Reader {
             "return" => return Ok(Part::Verdict(Verdict::Return)),
             "jump" => return Ok(Part::Verdict(Verdict::Jump(self.name()?))),
             "goto" => return Ok(Part::Verdict(Verdict::Goto(self.name()?))),
-            "reject" => return self.reject(),
+            "reject" => return Ok(self.reject()),
             _ => {
                 return Err(format!(
                     "syntax error, unexpected {} (the demo's nft knows only a part)",
@@ -173,7 +173,7 @@ impl Reader {
         map.strip_prefix('@').map(|map| Part::ByPort(map.to_owned())).ok_or_else(missing)
     }
 
-    fn reject(&mut self) -> Result<Part, Refusal> {
+    fn reject(&mut self) -> Part {
         let mut with = Vec::new();
         if self.takes("with") {
             while let Some(Token::Word(word)) =
@@ -182,7 +182,7 @@ impl Reader {
                 with.push(word);
             }
         }
-        Ok(Part::Verdict(Verdict::Reject((!with.is_empty()).then(|| with.join(" ")))))
+        Part::Verdict(Verdict::Reject((!with.is_empty()).then(|| with.join(" "))))
     }
 
     fn values(&mut self) -> Result<Values, Refusal> {

@@ -113,8 +113,8 @@ fn json_has_the_form_of_libnftables() {
 
 #[test]
 fn packets_meet_the_rules_in_order() {
-    let mut rules = ruleset();
     use Protocol::{Tcp, Udp};
+    let mut rules = ruleset();
     for (from, protocol, port, now, want) in [
         ([203, 0, 113, 9], Tcp, 4605, 101, true),
         ([203, 0, 113, 9], Tcp, 80, 101, false),

@@ -150,7 +150,7 @@ pub fn span(text: &str) -> Result<Second, Refusal> {
             's' => 1,
             _ => return Err(bad()),
         };
-        total += std::mem::take(&mut number).parse::<u32>().map_err(|_| bad())? as u64 * factor;
+        total += u64::from(std::mem::take(&mut number).parse::<u32>().map_err(|_| bad())?) * factor;
     }
     if !number.is_empty() {
         total += u64::from(number.parse::<u32>().map_err(|_| bad())?);

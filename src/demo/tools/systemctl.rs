@@ -299,7 +299,6 @@ async fn act(demo: &DemoHandle, call: &Call) -> Outcome {
             "start" => Job::Start,
             "stop" => Job::Stop,
             "kill" => Job::Kill,
-            "restart" => Job::Restart,
             "try-restart" if running => Job::Restart,
             "reload" | "reload-or-restart" if def.id == UnitId::Nginx && running => match reread(demo) {
                 Ok(()) => continue,
@@ -308,7 +307,7 @@ async fn act(demo: &DemoHandle, call: &Call) -> Outcome {
             "reload" if def.id == UnitId::Nginx => {
                 return Outcome::fail(1, format!("{name} is not active, cannot reload.\n"));
             }
-            "reload-or-restart" => Job::Restart,
+            "restart" | "reload-or-restart" => Job::Restart,
             "reload" if def.id == UnitId::Tornado => {
                 let text =
                     format!("Failed to reload {name}: Job type reload is not applicable for unit {name}.\n");

@@ -175,6 +175,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_grows_with_the_level() {
+        type Case = (Level, Vec<Step>, Vec<Blast>, Option<&'static str>);
         let blast = |value: Option<Result<f64, String>>| Blast { says: "x".to_owned(), value };
         let unknown = blast(Some(Err("nobody knows".to_owned())));
         let known = blast(Some(Ok(41.0)));
@@ -187,7 +188,7 @@ mod tests {
         });
         let mut read_first = vec![reads];
         read_first.extend(one.clone());
-        let table: Vec<(Level, Vec<Step>, Vec<Blast>, Option<&str>)> = vec![
+        let table: Vec<Case> = vec![
             (Level::L0, one.clone(), vec![], None),
             (Level::L1, one.clone(), vec![], None),
             (Level::L2, one.clone(), vec![known.clone()], Some("vpn")),

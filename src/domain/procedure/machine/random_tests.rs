@@ -126,8 +126,8 @@ fn random_event(plan: &Plan, a: u8, b: u8, c: u8) -> Event {
         11 => asked(name, [Truth::Happened, Truth::DidNot, Truth::Unknown][c as usize % 3]),
         12 => Event::RollbackIntended { step, before: String::new() },
         13 => Event::RollbackFinished { step, result: Effected::Done { says: String::new() } },
-        14 => abort(c % 2 == 0),
-        15 => resumed(if c % 3 == 0 { Mode::Rollback } else { Mode::Continue }),
+        14 => abort(c.is_multiple_of(2)),
+        15 => resumed(if c.is_multiple_of(3) { Mode::Rollback } else { Mode::Continue }),
         _ => Event::Ended {
             outcome: [
                 Outcome::Verified,
