@@ -10,6 +10,8 @@ mod host;
 mod sshd;
 #[path = "harness/systemd.rs"]
 mod systemd;
+#[path = "harness/units.rs"]
+mod units;
 #[path = "harness/web.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod web;

@@ -6,6 +6,8 @@
 mod host;
 #[path = "harness/systemd.rs"]
 mod systemd;
+#[path = "harness/units.rs"]
+mod units;
 #[path = "harness/wireguard.rs"]
 mod wireguard;
 

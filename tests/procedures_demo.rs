@@ -5,114 +5,43 @@
 
 #[path = "harness/demo.rs"]
 mod demo;
+#[path = "harness/operator.rs"]
+mod operator;
 
 use demo::{Demo, program};
-use serde_json::Value;
+use operator::Operator;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
 
-/// A demo, and a state directory of its own for the runs.
+/// A demo, a state directory of its own for the runs, and who acts on it.
 struct Ship {
     demo: Demo,
-    state: tempfile::TempDir,
+    operator: Operator,
+    _state: tempfile::TempDir,
 }
 
-/// What a command left.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
+impl std::ops::Deref for Ship {
+    type Target = Operator;
 
-impl Said {
-    #[track_caller]
-    fn expect(self, code: i32) -> Said {
-        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
-        self
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}{}", self.out, self.err))
+    fn deref(&self) -> &Operator {
+        &self.operator
     }
 }
 
 impl Ship {
     fn new(faults: &[&str]) -> Ship {
         let args: Vec<&str> = faults.iter().flat_map(|f| ["--fault", f]).collect();
-        Ship { demo: Demo::start(&args), state: tempfile::tempdir().unwrap() }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = program(&[]);
-        command.arg("--config").arg(&self.demo.config).arg("--state-dir").arg(self.state.path()).args(args);
-        command
-    }
-
-    fn say(&self, args: &[&str]) -> Said {
-        let output = self.command(args).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Said {
-            code: output.status.code().unwrap_or(-1),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-        }
-    }
-
-    fn plan(&self, procedure: &str, params: &[&str]) -> Said {
-        self.say(&[&with(procedure, params)[..], &["--plan", "--output", "json"]].concat())
-    }
-
-    /// Runs a procedure as its plan wants it. A phrase holds a live count, which may have moved since
-    /// it was shown: then the new one is typed, as an operator would.
-    fn run(&self, procedure: &str, params: &[&str], more: &[&str]) -> Said {
-        let mut last = None;
-        for _ in 0..8 {
-            let plan = self.plan(procedure, params).json();
-            let mut args = with(procedure, params);
-            args.extend(["--approve", plan["hash"].as_str().unwrap(), "--reason", "a test"]);
-            if let Some(phrase) = plan["prompt"]["confirm"].as_str() {
-                args.extend(["--confirm", phrase]);
-            }
-            let said = self.say(&[&args[..], more].concat());
-            if !said.err.contains("must be typed") {
-                return said;
-            }
-            last = Some(said);
-        }
-        last.unwrap()
-    }
-
-    fn runs(&self) -> Value {
-        self.say(&["runs", "--output", "json"]).json()
-    }
-
-    /// Debts by id.
-    fn owed(&self) -> Vec<String> {
-        ids(&self.runs()["owed"])
-    }
-
-    /// A step of the last run, by its id.
-    fn step(&self, id: &str) -> Value {
-        let run = self.say(&["runs", "show", "last", "--output", "json"]).json();
-        let found = run["steps"].as_array().unwrap().iter().find(|s| s["id"] == id);
-        found.unwrap_or_else(|| panic!("no step {id} in {run:#}")).clone()
-    }
-
-    /// Waits for something of the last run; the number of looks bounds it.
-    #[track_caller]
-    fn until(&self, what: &str, so: impl Fn(&Value) -> bool) {
-        let mut last = Value::Null;
-        for _ in 0..600 {
-            last = self.say(&["runs", "show", "last", "--output", "json"]).json();
-            if so(&last) {
-                return;
-            }
-            std::thread::park_timeout(Duration::from_millis(300));
-        }
-        panic!("waited in vain for {what}: {last:#}");
+        let demo = Demo::start(&args);
+        let state = tempfile::tempdir().unwrap();
+        let (config, dir) = (demo.config.clone(), state.path().to_owned());
+        let operator = Operator::new(move |args| {
+            let mut command = program(&[]);
+            command.arg("--config").arg(&config).arg("--state-dir").arg(&dir).args(args);
+            command
+        });
+        Ship { demo, operator, _state: state }
     }
 
     /// One of the demo's own tools.
@@ -121,18 +50,6 @@ impl Ship {
         let bin = PathBuf::from(config["hosts"]["vpn"]["path"][0].as_str().unwrap());
         assert!(Command::new(bin.join(name)).args(args).status().unwrap().success(), "{name} {args:?}");
     }
-}
-
-fn with<'a>(procedure: &'a str, params: &[&'a str]) -> Vec<&'a str> {
-    let mut args = vec!["run", procedure];
-    for p in params {
-        args.extend(["--param", p]);
-    }
-    args
-}
-
-fn ids(list: &Value) -> Vec<String> {
-    list.as_array().unwrap().iter().map(|o| o["id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -162,7 +79,7 @@ fn a_restart_that_hangs_can_be_given_up() {
     ship.until("the restart to be under way", |run| run["steps"][0]["phase"] == "running");
     ship.say(&["runs", "abort", "last", "--now"]).expect(0);
     ship.until("the end", |run| run["state"] == "ended");
-    let run = ship.say(&["runs", "show", "last", "--output", "json"]).json();
+    let run = ship.last();
     assert_eq!(run["outcome"], "aborted", "{run:#}");
     assert_eq!(ship.owed(), ["clients"]);
 }

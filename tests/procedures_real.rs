@@ -1,21 +1,23 @@
-//! Procedures against real components: systemd, nginx, nftables, Redis, PostgreSQL, WireGuard.
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on has failed"
-)]
+//! Procedures against real components: systemd, nginx, nftables, Redis, PostgreSQL and `WireGuard`.
+
+#![cfg(test)] // tells clippy that helpers, too, may unwrap
 
 #[path = "harness/host.rs"]
 mod host;
+#[path = "harness/operator.rs"]
+mod operator;
 #[path = "harness/systemd.rs"]
 mod systemd;
 #[path = "harness/yard.rs"]
 mod yard;
 
+use yard::Yard;
+
 #[test]
-fn the_yard_stands() {
-    let yard = yard::Yard::open();
-    println!("{}", yard.read(&["wg", "show", "wg0"]));
-    println!("{}", yard.read(&["systemctl", "--no-pager", "list-units", "--state=running"]));
+fn the_application_is_restarted_and_seen_to_answer() {
+    let yard = Yard::open();
+    let deck = yard.operator();
+    println!("{}", deck.plan("restart", &[]).expect(0).out);
+    println!("{}", deck.run("restart", &[], &[]).expect(0).text());
+    println!("{}", deck.say(&["runs", "show", "last"]).text());
 }

@@ -1,12 +1,15 @@
 //! A small stack of real components in namespaces of their own: systemd with a journal, Redis,
-//! PostgreSQL, nginx as the edge, an application behind it, WireGuard, and an nftables of its own.
+//! PostgreSQL, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
 
-use crate::host::{pause, tool, wait_for};
+use crate::host::{tool, wait_for};
+use crate::operator::Operator;
 use crate::systemd::Systemd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
-/// What runs there. The application makes a new WireGuard key and drops every peer at each start,
+const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
+
+/// What runs there. The application makes a new `WireGuard` key and drops every peer at each start,
 /// and answers only a second later, as the application that it stands for does.
 pub struct Yard {
     // In this order: everything is killed, then its directory goes.
@@ -64,11 +67,34 @@ impl Yard {
         self.read(&["curl", "-s", "-m", "2", url])
     }
 
+    /// Whoever acts on it, within, with a state directory of their own in the yard.
+    pub fn operator(&self) -> Operator {
+        let state = self.dir.path().join("state");
+        let config = self.dir.path().join("config.toml");
+        let stack = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/procedures/yard.toml");
+        let text = format!(
+            "stack = \"{stack}\"\nstate_dir = \"{}\"\n[vars]\ndir = \"{}\"\n[hosts.vpn]\ntransport = \"local\"\npath = [\"{}\"]\n",
+            state.display(),
+            self.dir.path().display(),
+            self.tools().display(),
+        );
+        std::fs::write(&config, text).unwrap();
+        let pid = self.systemd.pid.to_string();
+        Operator::new(move |args| {
+            let mut command = Command::new("nsenter");
+            command.args(["-t", &pid, "-a", "--wd=/", "--", PROGRAM, "--config"]).arg(&config).args(args);
+            command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8");
+            command.env("HOME", "/nonexistent").stdin(Stdio::null());
+            command
+        })
+    }
+
+    /// Its directory, by the same path within and without.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// A program that stands before the real one in the PATH that the stack's host uses.
+    /// A program that stands before the real one for the stack's host.
     pub fn stand_in(&self, name: &str, script: &str) {
         tool(&self.tools(), name, script);
     }
@@ -79,15 +105,10 @@ impl Yard {
     }
 
     /// The directory of stand-ins.
-    pub fn tools(&self) -> PathBuf {
+    fn tools(&self) -> PathBuf {
         let tools = self.dir.path().join("tools");
         std::fs::create_dir_all(&tools).unwrap();
         tools
-    }
-
-    /// Gives everything up to wait for what ends by itself.
-    pub fn settle(&self) {
-        pause();
     }
 }
 
