@@ -67,7 +67,7 @@ fn a_controlled_restart_ends_verified_and_owes_until_clients_are_back() {
 fn a_restart_that_fails_is_reported_as_that() {
     let ship = Ship::new(&["restart-fails"]);
     let said = ship.run("restart", &["back=0"], &[]).expect(1);
-    assert!(said.out.contains("unavailable resources") || said.err.contains("unavailable"), "{}", said.out);
+    assert!(said.text().contains("because of unavailable resources"), "{}", said.text());
     assert_eq!(ship.owed(), ["clients"]);
     assert_eq!(ship.step("apis")["phase"], "will-not-run");
 }
@@ -162,7 +162,7 @@ fn containment_rotates_before_external_access_may_come_back() {
     ship.say(&["runs", "abort", "last", "--now"]).expect(0);
     ship.until("the end", |run| run["state"] == "ended");
     let refused = ship.run("restore-ingress", &[], &[]).expect(2);
-    assert!((refused.out + &refused.err).contains("containment"), "the interlock says why");
+    assert!(refused.text().contains("closed by a containment"), "{}", refused.text());
     ship.run("rotate-secrets", &[], &[]).expect(0);
     assert_eq!(ship.step("refused")["phase"], "done");
     ship.run("restore-ingress", &[], &[]).expect(0);
@@ -213,7 +213,7 @@ fn keys_are_reloaded_by_signal_or_else_by_a_restart() {
 fn secrets_are_not_rotated_past_a_stale_pid_file() {
     let ship = Ship::new(&["stale-pid-file"]);
     let said = ship.run("rotate-secrets", &[], &[]).expect(2);
-    assert!((said.out + &said.err).contains("key-reload"), "it says what to do first");
+    assert!(said.text().contains("key-reload"), "it says what to do first: {}", said.text());
 }
 
 #[test]

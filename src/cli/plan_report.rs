@@ -2,17 +2,24 @@
 
 use super::args_act::Output;
 use crate::domain::procedure::check::Check;
+use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::plan::{Certainty, Plan, Step};
 use crate::domain::procedure::proposal::{Proposal, Refusal};
 use crate::domain::text::one_line;
 use crate::domain::units;
+use crate::tui::view::paint::wrap;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 /// The version of the JSON shape; it grows by one when a reader of the old shape would err.
 pub const JSON_VERSION: u32 = 1;
 /// The longest line, in characters.
 const MAX_LINE: usize = 1000;
+/// How far the rest of a broken line is moved in, in columns.
+const HANG: usize = 2;
+/// A terminal that says it is narrower has no size.
+const LEAST: usize = 20;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -69,7 +76,7 @@ struct BlastReport<'a> {
 /// Prints it.
 pub fn print(proposal: &Proposal, output: Output) -> String {
     match output {
-        Output::Text => as_text(proposal),
+        Output::Text => as_text(proposal, width()),
         Output::Json => as_json(proposal),
     }
 }
@@ -117,12 +124,28 @@ fn as_json(proposal: &Proposal) -> String {
     serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
 }
 
-fn as_text(proposal: &Proposal) -> String {
+/// Columns of the terminal that it is printed on; `None` when it is read by something else, which
+/// may look for whole lines.
+fn width() -> Option<usize> {
+    let out = std::io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns >= LEAST)
+}
+
+/// A line of words, broken between words and hung below its beginning where there is a width.
+fn put(out: &mut String, indent: usize, words: &str, width: Option<usize>) {
+    let words = one_line(words, MAX_LINE);
+    let room = width.map_or(usize::MAX, |w| w.saturating_sub(indent + HANG).max(1));
+    for (i, part) in wrap(&words, room).iter().enumerate() {
+        let indent = if i == 0 { indent } else { indent + HANG };
+        let _ = writeln!(out, "{:indent$}{part}", "");
+    }
+}
+
+fn as_text(proposal: &Proposal, width: Option<usize>) -> String {
     let plan = &proposal.plan;
     let mut out = String::new();
-    let mut line = |indent: usize, words: &str| {
-        let _ = writeln!(out, "{:indent$}{}", "", one_line(words, MAX_LINE));
-    };
+    let mut line = |indent: usize, words: &str| put(&mut out, indent, words, width);
     line(0, &format!("{} ({}) on {}, {}", plan.name, plan.procedure, plan.title, plan.environment));
     for (name, value) in &plan.params {
         line(2, &format!("{name} = {value}"));
@@ -142,9 +165,7 @@ fn as_text(proposal: &Proposal) -> String {
     }
     line(0, &format!("steps, {} at most", units::exact(plan.deadline)));
     for (i, step) in plan.steps.iter().enumerate() {
-        for (indent, words) in step_lines(i, step) {
-            line(indent, &words);
-        }
+        step_lines(i, step, &mut line);
     }
     proposal.warnings.iter().for_each(|w| line(0, &format!("warning: {w}")));
     if !proposal.changed.is_empty() {
@@ -179,21 +200,21 @@ fn command(proposal: &Proposal) -> String {
     words.join(" ")
 }
 
-fn step_lines(i: usize, step: &Step) -> Vec<(usize, String)> {
+fn step_lines(i: usize, step: &Step, line: &mut dyn FnMut(usize, &str)) {
     let effect = format!("{:?}", step.effect).to_lowercase();
     let sure = match step.certainty {
         Certainty::Probed => "probed",
         Certainty::Simulated => "simulated",
         Certainty::Unknown => "unknown in advance",
     };
-    let mut out =
-        vec![(2, format!("{}. {}: {} [{effect}, on {}, {sure}]", i + 1, step.id, step.name, step.host))];
+    line(2, &format!("{}. {}: {} [{effect}, on {}, {sure}]", i + 1, step.id, step.name, step.host));
+    let mut detail = |words: &str| line(5, words);
     if let Some(hold) = &step.hold {
-        out.push((5, format!("waits first: {hold}")));
+        detail(&format!("waits first: {hold}"));
     }
-    out.extend(step.preview.iter().map(|p| (5, p.clone())));
+    step.preview.iter().for_each(|p| detail(p));
     if let Some(unless) = &step.unless {
-        out.push((5, format!("passed over if {}", check(unless))));
+        detail(&format!("passed over if {}", check(unless)));
     }
     let idempotent = if step.idempotent { ", may be done twice" } else { "" };
     let on_timeout = format!("{:?}", step.on_timeout).to_lowercase();
@@ -202,21 +223,21 @@ fn step_lines(i: usize, step: &Step) -> Vec<(usize, String)> {
         "timeout {}, then {on_timeout}; on failure {on_failure}{idempotent}",
         units::exact(step.timeout)
     );
-    out.push((5, limits));
+    detail(&limits);
     match &step.verify {
-        Some(verify) => out.push((5, format!("verified by {}", check(verify)))),
-        None => out.push((5, "not verified".to_owned())),
+        Some(verify) => detail(&format!("verified by {}", check(verify))),
+        None if step.effect == Effect::Read => {}
+        None => detail("not verified"),
     }
     if let Some(rollback) = &step.rollback {
-        out.push((5, format!("undone by {}", rollback.preview.join("; "))));
+        detail(&format!("undone by {}", rollback.preview.join("; ")));
     }
     if step.point_of_no_return {
-        out.push((5, "from here on there is no way back".to_owned()));
+        detail("from here on there is no way back");
     }
     if let Some(owe) = &step.owes {
-        out.push((5, format!("leaves owed: {}", owe.says)));
+        detail(&format!("leaves owed: {}", owe.says));
     }
-    out
 }
 
 fn check(check: &Check) -> String {
