@@ -62,9 +62,30 @@ impl Level {
     }
 }
 
+/// What of a step makes it dangerous: known of a plan's steps and of a file's alike.
+pub struct Danger<'a> {
+    pub id: &'a str,
+    pub effect: Effect,
+    pub action: &'a Action,
+    pub rollback: Option<&'a Action>,
+    pub point_of_no_return: bool,
+}
+
 /// The level of one step.
 pub fn of_step(step: &Step, production: bool) -> Judged {
-    let id = &step.id;
+    let danger = Danger {
+        id: step.id.as_str(),
+        effect: step.effect,
+        action: &step.action,
+        rollback: step.rollback.as_ref().map(|r| &r.action),
+        point_of_no_return: step.point_of_no_return,
+    };
+    of_danger(&danger, production)
+}
+
+/// The level of a step by what is dangerous in it.
+pub fn of_danger(step: &Danger<'_>, production: bool) -> Judged {
+    let id = step.id;
     let (mut level, why) = match step.effect {
         Effect::Read => (Level::L0, "reads"),
         Effect::Change => (Level::L1, "changes something that can be changed back"),
@@ -78,7 +99,7 @@ pub fn of_step(step: &Step, production: bool) -> Judged {
             because.push(format!("{level}: step `{id}` {why}"));
         }
     };
-    for action in std::iter::once(&step.action).chain(step.rollback.as_ref().map(|r| &r.action)) {
+    for action in std::iter::once(step.action).chain(step.rollback) {
         match edge(action) {
             Edge::None => {}
             Edge::Narrow => raise(Level::L2, "changes who is let in: one address"),
@@ -86,7 +107,7 @@ pub fn of_step(step: &Step, production: bool) -> Judged {
         }
     }
     let shell = |a: &Action| matches!(a, Action::Shell(_));
-    if shell(&step.action) || step.rollback.as_ref().is_some_and(|r| shell(&r.action)) {
+    if shell(step.action) || step.rollback.is_some_and(shell) {
         let up = if matches!(level, Level::L4) { level } else { level.raised().max(Level::L2) };
         if up > level {
             level = up;
