@@ -68,7 +68,7 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     for warning in &p.warnings {
         out.push(Line::Field("warning", safe(warning), Some(Health::Degraded)));
     }
-    out.push(Line::Field("steps", in_short(&plan.steps), None));
+    out.extend(plan.steps.iter().enumerate().map(in_short));
     for (at, step) in plan.steps.iter().enumerate() {
         of_step(step, at, plan.steps.len(), &mut out);
     }
@@ -85,16 +85,13 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     out
 }
 
-/// All steps in one line, so that they are known before their details are read.
-fn in_short(steps: &[Step]) -> String {
-    let of = |(at, step): (usize, &Step)| {
-        let effect = match step.effect {
-            Effect::Read => String::new(),
-            more => format!(" ({})", effect(more)),
-        };
-        format!("{} {}{effect}", at + 1, step.name)
+/// A step in one line: all of them are known before their details are read.
+fn in_short((at, step): (usize, &Step)) -> Line {
+    let more = match step.effect {
+        Effect::Read => String::new(),
+        more => format!(" ({})", effect(more)),
     };
-    safe(&steps.iter().enumerate().map(of).collect::<Vec<_>>().join("; "))
+    Line::Field("steps", safe(&format!("{}. {}{more}", at + 1, step.name)), None)
 }
 
 /// Of fields that follow each other under one name only the first says it: a column of equal words
