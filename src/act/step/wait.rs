@@ -1,6 +1,7 @@
 //! `uses = "wait"`: looks until something is so, often enough in a row, or the time is over.
 
 use super::{Answer, Left, Setting, Stop, Target};
+use crate::act::output::Sink;
 use crate::domain::procedure::action::kinds::Wait;
 use crate::domain::procedure::plan::Certainty;
 use crate::domain::units;
@@ -19,16 +20,26 @@ pub async fn target(a: &Wait, s: &Setting<'_>) -> Target {
     target
 }
 
-/// Ends well after enough good looks in a row, each begun after the one before.
+/// Ends well after enough good looks in a row, each begun after the one before. What is seen is
+/// its output, a line whenever it differs from the one before: who waits wants to see it move.
 pub async fn perform(a: &Wait, s: &Setting<'_>, stop: &Stop) -> Left {
     let check = &a.until;
     let needed = check.good.max(1);
     let start = s.clock.now();
-    let (mut streak, mut last) = (0, "nothing was seen yet".to_owned());
+    let mut sink = Sink::of_step(s).ok();
+    let (mut streak, mut said, mut last) = (0, String::new(), "nothing was seen yet".to_owned());
     let work = async {
         loop {
             let seen = s.sight.check(&check.what).await;
             streak = if seen.holds { streak + 1 } else { 0 };
+            let line = format!("{streak} of {needed} good: {}", seen.says);
+            if line != said {
+                if let Some(sink) = &mut sink {
+                    let at = s.clock.now().wall.strftime("%H:%M:%SZ").to_string();
+                    sink.push(format!("{at} {line}\n").as_bytes());
+                }
+                said = line;
+            }
             last = seen.says;
             if streak >= needed {
                 return;
@@ -41,15 +52,20 @@ pub async fn perform(a: &Wait, s: &Setting<'_>, stop: &Stop) -> Left {
         () = stop.stopped() => None,
         within = tokio::time::timeout(check.within, work) => Some(within.is_ok()),
     };
+    let output = match sink {
+        Some(sink) => Some(sink.finish().await.captured),
+        None => None,
+    };
     let took = units::exact(std::time::Duration::from_secs(s.clock.now().since(start).as_secs()));
-    match ended {
+    let left = match ended {
         Some(true) => Left::done(format!("so after {took}, seen {needed} times in a row: {last}")),
         Some(false) => Left::failed(format!(
             "not so within {} ({streak} of {needed} good): {last}",
             units::exact(check.within)
         )),
         None => Left::killed(format!("ended while waiting, after {took}; last seen: {last}")),
-    }
+    };
+    left.with(output)
 }
 
 /// Waiting changes nothing.

@@ -66,7 +66,8 @@ impl Level {
 type Why = (&'static str, &'static str);
 
 const READS: Why = ("reads", "read");
-const CHANGES: Why = ("changes something that can be changed back", "change something that can be changed back");
+const CHANGES: Why =
+    ("changes something that can be changed back", "change something that can be changed back");
 const INTERRUPTS: Why = ("interrupts service", "interrupt service");
 const DESTROYS: Why = (
     "destroys data or credentials, or does not say what it does",
@@ -82,14 +83,40 @@ const HARMLESS_HERE: Why =
 /// Steps that are named as the reason of a level; the others are counted.
 const NAMED: usize = 6;
 
+/// What of a step makes it dangerous: known of a plan's steps and of a file's alike.
+pub struct Danger<'a> {
+    pub id: &'a str,
+    pub effect: Effect,
+    pub action: &'a Action,
+    pub rollback: Option<&'a Action>,
+    pub point_of_no_return: bool,
+}
+
+impl<'a> Danger<'a> {
+    fn of(step: &'a Step) -> Danger<'a> {
+        Danger {
+            id: step.id.as_str(),
+            effect: step.effect,
+            action: &step.action,
+            rollback: step.rollback.as_ref().map(|r| &r.action),
+            point_of_no_return: step.point_of_no_return,
+        }
+    }
+}
+
 /// The level of one step.
 pub fn of_step(step: &Step, production: bool) -> Judged {
+    of_danger(&Danger::of(step), production)
+}
+
+/// The level of a step by what is dangerous in it.
+pub fn of_danger(step: &Danger<'_>, production: bool) -> Judged {
     let (level, why) = judge(step, production);
-    Judged { level, because: vec![because(why, &[step.id.as_str()])] }
+    Judged { level, because: vec![because(why, &[step.id])] }
 }
 
 /// The level of one step, and what decides it.
-fn judge(step: &Step, production: bool) -> (Level, Why) {
+fn judge(step: &Danger<'_>, production: bool) -> (Level, Why) {
     let (mut level, mut why) = match step.effect {
         Effect::Read => (Level::L0, READS),
         Effect::Change => (Level::L1, CHANGES),
@@ -101,7 +128,7 @@ fn judge(step: &Step, production: bool) -> (Level, Why) {
             (level, why) = (to, reason);
         }
     };
-    for action in std::iter::once(&step.action).chain(step.rollback.as_ref().map(|r| &r.action)) {
+    for action in std::iter::once(step.action).chain(step.rollback) {
         match edge(action) {
             Edge::None => {}
             Edge::Narrow => raise(Level::L2, ONE_ADDRESS),
@@ -109,7 +136,7 @@ fn judge(step: &Step, production: bool) -> (Level, Why) {
         }
     }
     let shell = |a: &Action| matches!(a, Action::Shell(_));
-    if shell(&step.action) || step.rollback.as_ref().is_some_and(|r| shell(&r.action)) {
+    if shell(step.action) || step.rollback.is_some_and(shell) {
         let up = if matches!(level, Level::L4) { level } else { level.raised().max(Level::L2) };
         if up > level {
             (level, why) = (up, SCRIPT);
@@ -152,7 +179,7 @@ pub fn of_plan(steps: &[Step], declared: Option<Level>, production: bool) -> Jud
     let judged: Vec<(&Step, Level, Why)> = steps
         .iter()
         .map(|s| {
-            let (level, why) = judge(s, production);
+            let (level, why) = judge(&Danger::of(s), production);
             (s, level, why)
         })
         .collect();

@@ -68,6 +68,7 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     for warning in &p.warnings {
         out.push(Line::Field("warning", safe(warning), Some(Health::Degraded)));
     }
+    out.extend(plan.steps.iter().enumerate().map(in_short));
     for (at, step) in plan.steps.iter().enumerate() {
         of_step(step, at, plan.steps.len(), &mut out);
     }
@@ -80,7 +81,30 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     for pin in &plan.pins {
         out.push(Line::Field("found", safe(&format!("{}: {}", pin.what, pin.state)), None));
     }
+    name_once(&mut out);
     out
+}
+
+/// A step in one line: all of them are known before their details are read.
+fn in_short((at, step): (usize, &Step)) -> Line {
+    let more = match step.effect {
+        Effect::Read => String::new(),
+        more => format!(" ({})", effect(more)),
+    };
+    Line::Field("steps", safe(&format!("{}. {}{more}", at + 1, step.name)), None)
+}
+
+/// Of fields that follow each other under one name only the first says it: a column of equal words
+/// hides what differs.
+fn name_once(lines: &mut [Line]) {
+    let mut last = "";
+    for line in lines {
+        match line {
+            Line::Field(name, ..) if *name == last => *name = "",
+            Line::Field(name, ..) => last = name,
+            _ => last = "",
+        }
+    }
 }
 
 fn of_step(step: &Step, at: usize, of: usize, out: &mut Vec<Line>) {
@@ -92,7 +116,7 @@ fn of_step(step: &Step, at: usize, of: usize, out: &mut Vec<Line>) {
     };
     let sudo = if step.sudo { " as root" } else { "" };
     out.push(Line::Field(
-        "does",
+        "effect",
         safe(&format!("{} on {}{sudo}, {}; {sure}", effect(step.effect), step.host, step.level)),
         None,
     ));

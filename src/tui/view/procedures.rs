@@ -204,7 +204,7 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
 
 fn draw_procedure(app: &App, procedure: &Procedure, now: Now, pen: &mut Pen<'_>, width: u16) {
     let (theme, ledger) = (&app.theme, &app.ledger);
-    let level = procedures::level(procedure, ledger).map_or_else(|| "—".to_owned(), |l| l.to_string());
+    let level = procedures::level(app, procedure).to_string();
     let key = role_key(app, procedure);
     pen.skip(2).cell(&level, 4, theme.accent).cell(&key, 3, theme.key);
     let longest = app.procedures.all.iter().map(|p| columns(&p.name)).max().unwrap_or(0) as u16;
@@ -303,10 +303,10 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
 fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
     let ledger = &app.ledger;
     out.push(Line::Text(p.about.clone()));
-    let level = match (ledger.last(&p.id), p.level) {
-        (Some(last), _) => format!("{} when it was last run; computed anew when planned", last.level),
-        (None, Some(level)) => format!("at least {level}; computed when planned"),
-        (None, None) => "computed when planned".to_owned(),
+    let level = procedures::level(app, p);
+    let level = match ledger.last(&p.id) {
+        Some(_) => format!("{level} when it was last run; computed anew when planned"),
+        None => format!("at least {level}; computed when planned"),
     };
     out.push(Line::Field("level", level, None));
     let usual = procedures::usual(&p.id, ledger);
