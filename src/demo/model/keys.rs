@@ -1,6 +1,6 @@
 //! The JWT signing keys and their rotation: at every start of the rotator, and every 24 hours.
 //!
-//! A rotation takes 10 min 35 s upstream. Nobody watches a demo for so long, so it takes 24 s here:
+//! A rotation takes 10 min 35 s upstream. Nobody watches a demo for so long, so it takes 16 s here:
 //! the order of its parts is kept, and its journal lines and `status` say the shorter times.
 
 use super::log::LogStore;
@@ -8,11 +8,11 @@ use super::units::Second;
 
 pub const INTERVAL: Second = 24 * 3600;
 /// Upstream: 600 s.
-pub const OVERLAP: Second = 12;
+pub const OVERLAP: Second = 8;
 /// Upstream: 15 s.
-pub const GRACE: Second = 4;
+pub const GRACE: Second = 3;
 /// From the private keys' switch to the end. Upstream: 20 s.
-const TAIL: Second = 8;
+const TAIL: Second = 5;
 /// A whole rotation.
 #[cfg(test)]
 pub const ROTATION: Second = OVERLAP + GRACE + TAIL;
