@@ -276,3 +276,44 @@ fn the_defaults_that_the_example_names_are_the_defaults() {
         assert_eq!(declared.default, at.value, "{name}");
     }
 }
+
+/// The part of the command line's page that is about one command, by its heading.
+fn section<'a>(page: &'a str, name: &str) -> &'a str {
+    let named = |part: &&str| part.lines().next().unwrap().contains(&format!("`{name}`"));
+    page.split("\n## ")
+        .skip(1)
+        .find(named)
+        .unwrap_or_else(|| panic!("docs/command-line.md has no section `{name}`"))
+}
+
+/// What a command takes, without what every command takes.
+fn own_arguments(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
+    command.get_arguments().filter(|a| !a.is_global_set() && !a.is_hide_set())
+}
+
+#[test]
+fn every_subcommand_and_option_of_the_command_line_is_documented() {
+    let page = read("docs/command-line.md");
+    let program = <quarterdeck::cli::args::Cli as clap::CommandFactory>::command();
+    let options = section(&page, "quarterdeck");
+    for arg in program.get_arguments() {
+        let flag = format!("--{}", arg.get_long().unwrap());
+        assert!(options.contains(&format!("`{flag}")), "docs/command-line.md lacks {flag}");
+    }
+    let mut missing = Vec::new();
+    for command in program.get_subcommands().filter(|c| !c.is_hide_set()) {
+        let text = section(&page, command.get_name());
+        let nested = command.get_subcommands().collect::<Vec<_>>();
+        for inner in &nested {
+            if !text.contains(&format!("`{} {}", command.get_name(), inner.get_name())) {
+                missing.push(format!("{} {}", command.get_name(), inner.get_name()));
+            }
+        }
+        for arg in std::iter::once(command).chain(nested).flat_map(own_arguments) {
+            if let Some(long) = arg.get_long().filter(|l| !text.contains(&format!("--{l}"))) {
+                missing.push(format!("{} --{long}", command.get_name()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/command-line.md lacks {missing:?}");
+}
