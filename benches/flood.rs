@@ -51,7 +51,7 @@ const QUIET: usize = 100;
 
 /// Goes back and forth between two screens, and takes the time until the other one is there.
 fn key(pty: &Pty, clock: &dyn Clock, there: &mut bool) -> Duration {
-    let (key, text) = if *there { ("1", "probes up") } else { ("4", "Ten floods") };
+    let (key, text) = if *there { ("1", "probe is up") } else { ("4", "Ten floods") };
     *there = !*there;
     let began = clock.now();
     pty.send(key);
@@ -86,7 +86,7 @@ fn main() -> Done<()> {
     let runner = control::load(&place.state, id.as_str())?.run.runner;
     let args = place.launch.args.iter();
     let pty = Launch::new(PROGRAM).args(args).env("HOME", "/nonexistent").size(120, 40).start();
-    pty.wait_for("probes up");
+    pty.wait_for("probe is up");
     pty.send("4");
     pty.wait_for("runs that have not ended");
     pty.send("\r");

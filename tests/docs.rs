@@ -317,3 +317,32 @@ fn every_subcommand_and_option_of_the_command_line_is_documented() {
     }
     assert!(missing.is_empty(), "docs/command-line.md lacks {missing:?}");
 }
+
+/// All Rust files below a directory, as one text.
+fn rust_below(dir: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            text += &rust_below(&path);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
+}
+
+/// What the page on security claims it names tests for: they must be there.
+#[test]
+fn every_test_that_the_page_on_security_names_is_there() {
+    let page = read("docs/security.md");
+    let code = rust_below(&top("src")) + &rust_below(&top("tests"));
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(code.contains(&format!("fn {name}(")), "docs/security.md names {name}, which is nowhere");
+    }
+}

@@ -74,6 +74,30 @@ impl RunDir {
     /// # Errors
     /// It is there already, or cannot be written; what was written of it is removed.
     pub fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), String> {
+        self.put(name, bytes).and_then(|file| self.synced(name, &file))
+    }
+
+    /// The same for several files, and has their names on disk as well. The disk is waited for once,
+    /// for all of them together.
+    ///
+    /// # Errors
+    /// As [`RunDir::write_new`], of the first that fails.
+    pub fn write_new_all(&self, documents: &[(&str, &[u8])]) -> Result<(), String> {
+        let files: Vec<(&str, File)> = documents
+            .iter()
+            .map(|(name, bytes)| Ok((*name, self.put(name, bytes)?)))
+            .collect::<Result<_, String>>()?;
+        std::thread::scope(|scope| {
+            let waits: Vec<_> =
+                files.iter().map(|(name, file)| scope.spawn(move || self.synced(name, file))).collect();
+            let names = self.sync();
+            let gone = |_| Err(format!("write {}: a thread ended early", self.path.display()));
+            waits.into_iter().map(|wait| wait.join().unwrap_or_else(gone)).fold(names, Result::and)
+        })
+    }
+
+    /// Writes a new file; not yet to the disk.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<File, String> {
         let path = self.path.join(name);
         let told = |e: io::Error| format!("write {}: {e}", path.display());
         let mut file =
@@ -83,11 +107,19 @@ impl RunDir {
             Some(_) => file.set_permissions(fs::Permissions::from_mode(0o640)),
             None => Ok(()),
         };
-        let written = file.write_all(bytes).and_then(|()| sealed(&file)).and_then(|()| file.sync_all());
+        let written = file.write_all(bytes).and_then(|()| sealed(&file));
         if written.is_err() {
             let _ = fs::remove_file(&path);
         }
-        written.map_err(told)
+        written.map(|()| file).map_err(told)
+    }
+
+    fn synced(&self, name: &str, file: &File) -> Result<(), String> {
+        let path = self.path.join(name);
+        file.sync_all().map_err(|e| {
+            let _ = fs::remove_file(&path);
+            format!("write {}: {e}", path.display())
+        })
     }
 
     /// Has the directory's names on disk.
