@@ -7,15 +7,18 @@ use crate::domain::procedure::check::Check;
 use crate::domain::procedure::plan::Certainty;
 use crate::domain::units;
 
-/// How it stands now. It is no pin: it is meant to change.
+/// How it stands now. It is no pin: it is meant to change; and what is so already is not worth a word.
 pub async fn target(a: &Wait, s: &Setting<'_>) -> Target {
     let now = s.sight.check(&a.until.what).await;
-    let blast = if now.holds {
-        format!("it is so already: {}", now.says)
-    } else {
-        format!("waits for at most {}; now: {}", units::exact(a.until.within), now.says)
-    };
-    Target { certainty: Certainty::Probed, blast: vec![blast], ..Target::unpinned() }
+    let mut target = Target { certainty: Certainty::Probed, ..Target::unpinned() };
+    if !now.holds {
+        target.warnings.push(format!(
+            "not so yet, waits for at most {}: {}",
+            units::exact(a.until.within),
+            now.says
+        ));
+    }
+    target
 }
 
 /// Ends well after enough good looks in a row, each begun after the one before. What is seen is

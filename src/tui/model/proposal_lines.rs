@@ -50,12 +50,12 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     let because = plan.level_because.join("; ");
     out.push(Line::Field("level", safe(&format!("{}: {because}", plan.level)), None));
     for blast in &p.blast {
-        let (says, health) = match &blast.value {
-            Some(Err(why)) => (format!("{} (not known: {why})", blast.says), Some(Health::Unknown)),
-            Some(Ok(_)) => (blast.says.clone(), Some(Health::Degraded)),
-            None => (blast.says.clone(), None),
+        let health = match &blast.value {
+            Some(Err(_)) => Some(Health::Unknown),
+            Some(Ok(_)) => Some(Health::Degraded),
+            None => None,
         };
-        out.push(Line::Field("to whom", safe(&says), health));
+        out.push(Line::Field("to whom", safe(&blast.says), health));
     }
     for (says, seen) in &p.preconditions {
         let health = if seen.holds { Health::Up } else { Health::Down };
