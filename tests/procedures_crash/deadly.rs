@@ -53,14 +53,15 @@ impl Watched<'_> {
         }
     }
 
-    /// Kills it once its journal has so many lines; people's questions are answered meanwhile.
+    /// Kills it a while after its journal has so many lines; people's questions are answered meanwhile.
     /// Returns whether it was killed; else it came to its end by itself.
-    pub fn kill_at(&self, at: u64) -> bool {
+    pub fn kill_after(&self, at: u64, lag: Duration) -> bool {
         let journal = self.ground.journal(&self.id);
         let mut answered = 0;
         for _ in 0..LOOKS {
             let n = lines(&journal);
             if n >= at {
+                std::thread::park_timeout(lag);
                 return self.kill();
             }
             if !self.is_alive() {
@@ -73,6 +74,15 @@ impl Watched<'_> {
             std::thread::park_timeout(LOOK);
         }
         panic!("run {} neither went on nor ended: {}", self.id, self.ground.told(&self.id));
+    }
+
+    pub fn kill_at(&self, at: u64) -> bool {
+        self.kill_after(at, Duration::ZERO)
+    }
+
+    /// Waits for its end.
+    pub fn leave(&self) {
+        assert!(!self.kill_at(u64::MAX));
     }
 
     fn kill(&self) -> bool {

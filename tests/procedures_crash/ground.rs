@@ -31,7 +31,14 @@ impl Ground {
         count: impl Fn() -> Counts + 'static,
         counts_as: fn(&Value) -> Option<String>,
     ) -> Ground {
-        Ground { deck, state, enter: Box::new(enter), count: Box::new(count), counts_as, began: RefCell::default() }
+        Ground {
+            deck,
+            state,
+            enter: Box::new(enter),
+            count: Box::new(count),
+            counts_as,
+            began: RefCell::default(),
+        }
     }
 
     pub fn spawn(&self, args: &[&str]) -> Child {
@@ -138,7 +145,8 @@ impl Ground {
             steps.iter().any(|s| s["id"] == *name && self.effect_of(s).as_ref() == Some(&effect))
         };
         let known = entries.iter().map(|e| &e["event"]);
-        let known = known.filter(|e| e["is"] == "finished" && e["result"]["how"] == "done" && same(&e["step"]));
+        let known =
+            known.filter(|e| e["is"] == "finished" && e["result"]["how"] == "done" && same(&e["step"]));
         self.done().get(&effect).copied().unwrap_or_default() > known.count() as u64
     }
 }

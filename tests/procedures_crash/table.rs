@@ -35,6 +35,24 @@ pub const YARD: &[Case] = &[
     Case { before: &[("block", ADDRESS)], ..case("unblock", ADDRESS) },
 ];
 
+/// Those of the Tornado stack, in such an order as well.
+pub const TORNADO: &[Case] = &[
+    case("restart", &["back=0"]),
+    case("clients-back", &["back=0"]),
+    case("recover", &[]),
+    case("key-reload", &[]),
+    case("restart-service", &["service=users"]),
+    case("restart-api", &["api=api_internal"]),
+    case("preserve", &["since=1h"]),
+    case("rotation-review", &[]),
+    Case { after: &[("unblock", ADDRESS)], ..case("block", ADDRESS) },
+    Case { before: &[("block", ADDRESS)], ..case("unblock", ADDRESS) },
+    case("restore-ingress", &[]),
+    case("drain", &["remain=10000", "patience=1m"]),
+    case("rotate-secrets", &[]),
+    Case { after: &[("restore-ingress", &[])], ..case("contain", &["since=1h"]) },
+];
+
 /// A drain that was stopped while people were still in.
 fn leave_closed(ground: &Ground) {
     let redis = |verb: &str| {

@@ -5,6 +5,7 @@ use crate::ground::{Counts, Ground};
 use crate::record::Record;
 use crate::table::Case;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Times that a run which ended without success is taken up again: what a dead runner had started
 /// may still run, and then a new one says so and stops.
@@ -17,6 +18,9 @@ const MAX_DEATHS: u32 = 200;
 pub struct Result {
     pub id: String,
     pub deaths: u32,
+    /// Entries in the journal of who died once, and whether a step was in doubt then.
+    pub died_at: u64,
+    pub in_doubt: bool,
     /// Explained ends that were no success, before the last.
     pub explained: Vec<String>,
     pub done: Counts,
@@ -28,23 +32,26 @@ pub fn undisturbed(ground: &Ground, case: &Case) -> Result {
     case.prepare(ground);
     ground.begin();
     let watched = start(ground, case);
-    assert!(!watched.kill_at(u64::MAX));
+    watched.leave();
     finish(ground, case, &watched.id, 0, Vec::new())
 }
 
 /// Dies at one entry, is taken up again and comes to its end. `None` when it ended before that.
-pub fn killed_once(ground: &Ground, case: &Case, at: u64) -> Option<Result> {
+pub fn killed_once(ground: &Ground, case: &Case, at: u64, lag: Duration) -> Option<Result> {
     case.prepare(ground);
     ground.begin();
     let watched = start(ground, case);
-    if !watched.kill_at(at) {
+    if !watched.kill_after(at, lag) {
         finish(ground, case, &watched.id, 0, Vec::new());
         return None;
     }
-    assert_reads_as_lost(ground, &watched.id);
     let id = watched.id;
+    assert_reads_as_lost(ground, &id);
+    let entries = ground.entries(&id);
+    let in_doubt = Record::of(&entries).open.is_some();
     let explained = to_the_end(ground, &id);
-    Some(finish(ground, case, &id, 1, explained))
+    let end = finish(ground, case, &id, 1, explained);
+    Some(Result { died_at: entries.len() as u64, in_doubt, ..end })
 }
 
 /// Dies again and again, each time an entry or a few later, until it ends all the same.
@@ -117,7 +124,7 @@ fn to_the_end(ground: &Ground, id: &str) -> Vec<String> {
     let mut explained = Vec::new();
     for _ in 0..PATIENCE {
         let watched = Watched::resume(ground, id).unwrap_or_else(|why| panic!("not resumed: {why}"));
-        assert!(!watched.kill_at(u64::MAX));
+        watched.leave();
         match Record::of(&ground.entries(id)).ended {
             Some((outcome, _)) if outcome == "verified" => break,
             Some((outcome, why)) => explained.push(format!("{outcome}: {why}")),
@@ -181,11 +188,17 @@ fn finish(ground: &Ground, case: &Case, id: &str, deaths: u32, explained: Vec<St
     let done = ground.done();
     assert_no_more_than_intended(ground, &steps, &record, &done);
     case.tidy(ground);
-    Result { id: id.to_owned(), deaths, explained, done, entries: entries.len() as u64 }
+    let (id, entries) = (id.to_owned(), entries.len() as u64);
+    Result { id, deaths, died_at: 0, in_doubt: false, explained, done, entries }
 }
 
 /// Nothing was done that was not intended before.
-fn assert_no_more_than_intended(ground: &Ground, steps: &[serde_json::Value], record: &Record, done: &Counts) {
+fn assert_no_more_than_intended(
+    ground: &Ground,
+    steps: &[serde_json::Value],
+    record: &Record,
+    done: &Counts,
+) {
     let mut intended: BTreeMap<String, u64> = BTreeMap::new();
     for step in steps {
         let Some(effect) = ground.effect_of(step) else { continue };
