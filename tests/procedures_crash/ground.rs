@@ -2,6 +2,7 @@
 //! person who answers what a run asks.
 
 use crate::deadly;
+use crate::host::{running, wait_for};
 use crate::operator::Operator;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -15,6 +16,8 @@ pub type Counts = BTreeMap<String, u64>;
 pub struct Ground {
     pub deck: Operator,
     pub state: PathBuf,
+    /// Where the programs are that count.
+    tools: PathBuf,
     enter: Box<dyn Fn(&[&str]) -> Output>,
     count: Box<dyn Fn() -> Counts>,
     /// What the steps of a plan count as, by the step's action.
@@ -27,6 +30,7 @@ impl Ground {
     pub fn new(
         deck: Operator,
         state: PathBuf,
+        tools: PathBuf,
         enter: impl Fn(&[&str]) -> Output + 'static,
         count: impl Fn() -> Counts + 'static,
         counts_as: fn(&Value) -> Option<String>,
@@ -34,6 +38,7 @@ impl Ground {
         Ground {
             deck,
             state,
+            tools,
             enter: Box::new(enter),
             count: Box::new(count),
             counts_as,
@@ -137,6 +142,8 @@ impl Ground {
     /// Whether the effect of a step in doubt is there: more of its kind were counted than those
     /// that are known to have come to their end.
     fn happened(&self, id: &str, entries: &[Value], step: &str) -> bool {
+        // What a dead runner had started comes to its end first.
+        wait_for("what still runs", || running(&self.tools.display().to_string()).is_empty().then_some(()));
         let steps = self.steps(id);
         let this = steps.iter().find(|s| s["id"] == step).unwrap();
         let effect = self.effect_of(this);

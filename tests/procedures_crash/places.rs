@@ -52,7 +52,8 @@ pub fn yard(strict: bool) -> (Arc<Yard>, Ground) {
     });
     let within = Arc::clone(&yard);
     let enter = move |argv: &[&str]| within.enter(argv);
-    let ground = Ground::new(deck, dir.join("state"), enter, move || counted(&calls), effect);
+    let ground =
+        Ground::new(deck, dir.join("state"), dir.join("counted"), enter, move || counted(&calls), effect);
     (yard, ground)
 }
 
@@ -71,15 +72,15 @@ pub fn demo() -> ((Demo, tempfile::TempDir), Ground) {
     let bin = PathBuf::from(config["hosts"]["vpn"]["path"][0].as_str().unwrap());
     let (run_dir, exports) = (text(&config, &["vars", "run_dir"]), text(&config, &["vars", "export_dir"]));
     let calls = own.path().join("calls");
-    let counted_dir = own.path().join("counted");
-    std::fs::create_dir(&counted_dir).unwrap();
+    let tools = own.path().join("counted");
+    std::fs::create_dir(&tools).unwrap();
     for name in ["sudo", "systemctl", "nginx", "nft"] {
-        counting(&counted_dir, name, &bin.join(name).display().to_string(), &calls);
+        counting(&tools, name, &bin.join(name).display().to_string(), &calls);
     }
     for name in ["master", "api_mgr", "key_rotator"] {
         relay::before(&run_dir.join(name).with_extension("sock"), &calls);
     }
-    let path = [counted_dir, bin].map(|d| toml::Value::String(d.display().to_string()));
+    let path = [tools.clone(), bin].map(|d| toml::Value::String(d.display().to_string()));
     config["hosts"]["vpn"]["path"] = toml::Value::Array(path.into());
     let state = own.path().join("state");
     config.insert("state_dir".into(), toml::Value::String(state.display().to_string()));
@@ -97,12 +98,16 @@ pub fn demo() -> ((Demo, tempfile::TempDir), Ground) {
         counts.insert("export".to_owned(), files as u64);
         counts
     };
-    ((demo, own), Ground::new(deck, state, enter, count, effect))
+    ((demo, own), Ground::new(deck, state, tools, enter, count, effect))
 }
 
-/// A program that writes down what it is told and has the real one do it.
+/// A program that has the real one do it, and writes down what was done. A look that fails to be
+/// written down is no matter; an effect that was cut off is none.
 fn counting(dir: &Path, name: &str, real: &str, calls: &Path) {
-    let script = format!("printf '%s\\n' \"{name} $*\" >>{}\nexec {real} \"$@\"", calls.display());
+    let script = format!(
+        "{real} \"$@\"\ns=$?\n[ $s != 0 ] || printf '%s\\n' \"{name} $*\" >>{}\nexit $s",
+        calls.display()
+    );
     tool(dir, name, &script);
 }
 
