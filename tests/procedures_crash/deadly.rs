@@ -150,9 +150,11 @@ fn runner_of(id: &str) -> Option<u32> {
     })
 }
 
+/// Also one whose first thread is gone and whose others still are to go: it has its files open.
 fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])) || threads > 1
 }
 
 /// A command that is started and not waited for.

@@ -19,6 +19,8 @@ pub struct Ground {
     /// Where the programs are that count.
     tools: PathBuf,
     enter: Box<dyn Fn(&[&str]) -> Output>,
+    /// Has what can be counted pass by here.
+    watch: Box<dyn Fn()>,
     count: Box<dyn Fn() -> Counts>,
     /// What the steps of a plan count as, by the step's action.
     counts_as: fn(&Value) -> Option<String>,
@@ -39,11 +41,18 @@ impl Ground {
             deck,
             state,
             tools,
+            watch: Box::new(|| ()),
             enter: Box::new(enter),
             count: Box::new(count),
             counts_as,
             began: RefCell::default(),
         }
+    }
+
+    #[must_use]
+    pub fn watched(mut self, watch: impl Fn() + 'static) -> Ground {
+        self.watch = Box::new(watch);
+        self
     }
 
     pub fn spawn(&self, args: &[&str]) -> Child {
@@ -83,6 +92,7 @@ impl Ground {
 
     /// From here on effects are counted.
     pub fn begin(&self) {
+        (self.watch)();
         *self.began.borrow_mut() = (self.count)();
     }
 

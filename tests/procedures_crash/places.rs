@@ -77,9 +77,12 @@ pub fn demo() -> ((Demo, tempfile::TempDir), Ground) {
     for name in ["sudo", "systemctl", "nginx", "nft"] {
         counting(&tools, name, &bin.join(name).display().to_string(), &calls);
     }
-    for name in ["master", "api_mgr", "key_rotator"] {
-        relay::before(&run_dir.join(name).with_extension("sock"), &calls);
-    }
+    let seen = calls.clone();
+    let watch = move || {
+        for name in ["master", "api_mgr", "key_rotator"] {
+            relay::before(&run_dir.join(name).with_extension("sock"), &seen);
+        }
+    };
     let path = [tools.clone(), bin].map(|d| toml::Value::String(d.display().to_string()));
     config["hosts"]["vpn"]["path"] = toml::Value::Array(path.into());
     let state = own.path().join("state");
@@ -98,7 +101,7 @@ pub fn demo() -> ((Demo, tempfile::TempDir), Ground) {
         counts.insert("export".to_owned(), files as u64);
         counts
     };
-    ((demo, own), Ground::new(deck, state, tools, enter, count, effect))
+    ((demo, own), Ground::new(deck, state, tools, enter, count, effect).watched(watch))
 }
 
 /// A program that has the real one do it, and writes down what was done. A look that fails to be

@@ -1,17 +1,27 @@
 //! A Unix socket that stands before another one and writes down what is asked of it.
 
+use crate::host::wait_for;
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-/// Moves a socket aside and listens in its place. Each first piece that a client sends is one line
-/// in the file of calls: `NAME REQUEST`.
+/// Moves a socket aside and listens in its place, if it does not do so yet: who owns the socket may
+/// have made it anew. What a client sends first is one line in the file of calls: `NAME REQUEST`.
 pub fn before(socket: &Path, calls: &Path) {
+    let ours = socket.with_extension("relay");
+    let inode = |path: &Path| std::fs::metadata(path).map(|m| m.ino()).ok();
+    let there = wait_for("a socket", || inode(socket));
+    if inode(&ours) == Some(there) {
+        return;
+    }
     let real = socket.with_extension("real");
     std::fs::rename(socket, &real).unwrap();
-    let listener = UnixListener::bind(socket).unwrap();
-    let mode = std::fs::metadata(&real).unwrap().permissions();
-    std::fs::set_permissions(socket, mode).unwrap();
+    let _ = std::fs::remove_file(&ours);
+    let listener = UnixListener::bind(&ours).unwrap();
+    std::fs::set_permissions(&ours, std::fs::metadata(&real).unwrap().permissions()).unwrap();
+    // By a second name, so that it is known again.
+    std::fs::hard_link(&ours, socket).unwrap();
     let calls = calls.to_owned();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
