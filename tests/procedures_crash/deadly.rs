@@ -89,7 +89,7 @@ impl Watched<'_> {
         let Ok(Some(pid)) = i32::try_from(self.runner).map(Pid::from_raw) else { return false };
         let killed = self.is_alive() && kill_process(pid, Signal::KILL).is_ok();
         for _ in 0..LOOKS {
-            if !self.is_alive() {
+            if !self.is_alive() && !is_held(&self.ground.journal(&self.id)) {
                 let over = self.ground.entries(&self.id).last().is_some_and(|e| e["event"]["is"] == "ended");
                 return killed && !over;
             }
@@ -150,11 +150,16 @@ fn runner_of(id: &str) -> Option<u32> {
     })
 }
 
-/// Also one whose first thread is gone and whose others still are to go: it has its files open.
 fn is_alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])) || threads > 1
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// Whether somebody has the journal open to write: other threads of a process whose first is gone,
+/// or a child that is not yet the program that it is to be.
+fn is_held(journal: &PathBuf) -> bool {
+    let Ok(file) = std::fs::File::open(journal) else { return false };
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared).is_err()
 }
 
 /// A command that is started and not waited for.
