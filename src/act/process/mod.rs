@@ -266,7 +266,7 @@ impl Ended {
         let notes = self.notes();
         let with =
             |says: String| if notes.is_empty() { says } else { format!("{says}; {}", notes.join("; ")) };
-        let last = self.said.last().map(|l| format!(": {}", text::one_line(l, 200))).unwrap_or_default();
+        let last = last_word(&self.said).map(|l| format!(": {}", text::one_line(l, 200))).unwrap_or_default();
         let result = match &self.how {
             How::Lost(why) => Effected::TimedOut {
                 why: with(format!(
@@ -293,6 +293,13 @@ impl Ended {
         notes.extend(self.kept.trouble.clone());
         notes
     }
+}
+
+/// The last line that says why: systemctl ends with where to look, and begins with what is wrong.
+fn last_word(said: &[String]) -> Option<&String> {
+    let points_elsewhere =
+        |l: &&String| l.starts_with("See \"systemctl ") || l.starts_with("See system logs");
+    said.iter().rev().find(|l| !points_elsewhere(l)).or(said.last())
 }
 
 fn exit(status: i32) -> String {
