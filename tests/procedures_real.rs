@@ -11,6 +11,11 @@ mod systemd;
 #[path = "harness/yard.rs"]
 mod yard;
 
+#[path = "procedures_real/case.rs"]
+mod case;
+#[path = "procedures_real/layers.rs"]
+mod layers;
+
 use yard::Yard;
 
 #[test]

@@ -1,0 +1,84 @@
+# Functions for a shell within the yard, whose directory is $D: what breaks its components, and what
+# puts all of them back.
+
+# break_unit NAME LINE: a line more in the [Service] of its unit file.
+break_unit() {
+    mkdir -p "/etc/systemd/system/$1.service.d"
+    printf '[Service]\n%s\n' "$2" >"/etc/systemd/system/$1.service.d/fault.conf"
+    systemctl daemon-reload
+}
+
+# stand_in NAME SCRIPT: a program before the real one, for the stack's host. The script has its
+# arguments and $real.
+stand_in() {
+    {
+        printf '#!/bin/sh\nreal=%s\n' "$(command -v "$1")"
+        printf '%s\nexec "$real" "$@"\n' "$2"
+    } >"$D/tools/$1"
+    chmod 755 "$D/tools/$1"
+}
+
+# read_only DIR, full DIR: a directory that takes nothing any more, with what is in it.
+read_only() {
+    mount --bind "$1" "$1"
+    mount -o remount,ro,bind "$1"
+}
+
+full() {
+    mkdir -p "$D/run/copy"
+    cp -a "$1/." "$D/run/copy"
+    mount -t tmpfs -o size=64k tmpfs "$1"
+    cp -a "$D/run/copy/." "$1"
+    rm -r "$D/run/copy"
+    dd if=/dev/zero of="$1/filler" 2>/dev/null || true
+}
+
+# status URL: of an answer; 000 where there is none.
+status() {
+    curl -s -m 2 -o /dev/null -w '%{http_code}' "$1" || true
+}
+
+# until_so COMMAND...: waits, bounded.
+until_so() {
+    n=0
+    until "$@"; do
+        n=$((n + 1))
+        [ "$n" -lt 300 ] || { echo "waited in vain for: $*" >&2; exit 1; }
+        sleep 0.05
+    done
+}
+
+answers() {
+    [ "$(status "$1")" = "$2" ]
+}
+
+# Everything as it was when the yard was opened.
+mend() {
+    rm -f "$D"/tools/*
+    for at in "$D/keys" "$D/kept" "$D/sites"; do
+        while umount "$at" 2>/dev/null; do :; done
+    done
+    broken=
+    for drop in /etc/systemd/system/*.service.d; do
+        [ -d "$drop" ] || continue
+        name=${drop##*/}
+        name=${name%.d}
+        systemctl kill -s KILL "$name" 2>/dev/null || true
+        rm -r "$drop"
+        broken="$broken $name"
+    done
+    if [ -n "$broken" ]; then systemctl daemon-reload; fi
+    rm -f "$D"/sites/* "$D"/kept/*
+    cp "$D/pristine/edge.conf" "$D/edge.conf"
+    cp "$D/pristine/app" "$D/sites/app"
+    nft flush ruleset
+    systemctl reset-failed
+    # shellcheck disable=SC2086
+    [ -z "$broken" ] || systemctl restart $broken
+    systemctl start redis postgres wg app
+    systemctl reload-or-restart edge
+    redis-cli FLUSHALL >/dev/null
+    until_so pg_isready -q -h 127.0.0.1
+    until_so answers http://127.0.0.1:8000/health 200
+    until_so answers http://127.0.0.1/health 200
+}
