@@ -13,6 +13,10 @@ mod yard;
 
 #[path = "procedures_real/case.rs"]
 mod case;
+#[path = "procedures_real/edge.rs"]
+mod edge;
+#[path = "procedures_real/filter.rs"]
+mod filter;
 #[path = "procedures_real/layers.rs"]
 mod layers;
 

@@ -52,11 +52,18 @@ answers() {
     [ "$(status "$1")" = "$2" ]
 }
 
-# Everything as it was when the yard was opened.
-mend() {
-    rm -f "$D"/tools/*
+unmount() {
     for at in "$D/keys" "$D/kept" "$D/sites"; do
         while umount "$at" 2>/dev/null; do :; done
+    done
+}
+
+# Takes the faults away, and leaves what was done.
+calm() {
+    unmount
+    rm -f "$D"/tools/* "$D/sites/broken"
+    for name in redis postgres wg app edge; do
+        systemctl kill -s CONT "$name" 2>/dev/null || true
     done
     broken=
     for drop in /etc/systemd/system/*.service.d; do
@@ -68,17 +75,23 @@ mend() {
         broken="$broken $name"
     done
     if [ -n "$broken" ]; then systemctl daemon-reload; fi
-    rm -f "$D"/sites/* "$D"/kept/*
     cp "$D/pristine/edge.conf" "$D/edge.conf"
-    cp "$D/pristine/app" "$D/sites/app"
-    nft flush ruleset
     systemctl reset-failed
     # shellcheck disable=SC2086
     [ -z "$broken" ] || systemctl restart $broken
-    systemctl start redis postgres wg app
-    systemctl reload-or-restart edge
-    redis-cli FLUSHALL >/dev/null
+    systemctl start redis postgres wg app edge
     until_so pg_isready -q -h 127.0.0.1
     until_so answers http://127.0.0.1:8000/health 200
+}
+
+# Everything as it was when the yard was opened.
+mend() {
+    unmount
+    rm -f "$D"/sites/* "$D"/kept/*
+    cp "$D/pristine/app" "$D/sites/app"
+    calm
+    nft flush ruleset
+    redis-cli FLUSHALL >/dev/null
+    systemctl reload-or-restart edge
     until_so answers http://127.0.0.1/health 200
 }
