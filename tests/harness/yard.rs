@@ -12,7 +12,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
 pub const STACK: &str = include_str!("../procedures/yard.toml");
 
 /// What runs there. The application takes its key from a file and makes a new `WireGuard` key and drops every peer at each start,
-/// and answers only a second later, as the application that it stands for does.
+/// and answers only a moment later, as the application that it stands for does.
 pub struct Yard {
     // In this order: everything is killed, then its directory goes.
     systemd: Systemd,
@@ -159,7 +159,7 @@ fn lay_out(at: &Path) {
          for p in $(wg show wg0 peers); do wg set wg0 peer $p remove; done\n\
          [ -s {d}/keys/jwt ] || head -c 32 /dev/urandom | base64 >{d}/keys/jwt\n\
          printf 'if ($http_x_key != \"%s\") {{ return 401; }}\\n' \"$(cat {d}/keys/jwt)\" >{d}/run/key.conf\n\
-         echo started >>{d}/run/starts\nsleep 1\nexec nginx -c {d}/app.conf\n"
+         echo started >>{d}/run/starts\nsleep 0.3\nexec nginx -c {d}/app.conf\n"
     );
     tool(&at.join("run"), "app-start", &start);
     std::fs::create_dir(at.join("pg")).unwrap();

@@ -8,6 +8,12 @@ break_unit() {
     systemctl daemon-reload
 }
 
+# mask_unit NAME: as an administrator masks it, over the file that is there.
+mask_unit() {
+    mount --bind /dev/null "/etc/systemd/system/$1.service"
+    systemctl daemon-reload
+}
+
 # stand_in NAME SCRIPT: a program before the real one, for the stack's host. The script has its
 # arguments and $real.
 stand_in() {
@@ -94,4 +100,44 @@ mend() {
     redis-cli FLUSHALL >/dev/null
     systemctl reload-or-restart edge
     until_so answers http://127.0.0.1/health 200
+}
+
+# outsider: another machine at 10.77.0.2, for which this one is 10.77.0.1.
+outsider() {
+    ip netns add outside
+    ip link add eth0 type veth peer name eth0 netns outside
+    ip addr add 10.77.0.1/24 dev eth0
+    ip link set eth0 up
+    ip -n outside addr add 10.77.0.2/24 dev eth0
+    ip -n outside link set eth0 up
+    until_so ping_from_outside
+}
+
+ping_from_outside() {
+    [ "$(from_outside 80/health)" = 200 ]
+}
+
+# from_outside PORT/PATH: the status that it gets; 000 where it gets none.
+from_outside() {
+    ip netns exec outside curl -s -m 1 -o /dev/null -w '%{http_code}' "http://10.77.0.1:$1" || true
+}
+
+# with_key FILE: the status that the application gives to who has this key.
+with_key() {
+    curl -s -m 2 -o /dev/null -w '%{http_code}' -H "X-Key: $(cat "$1")" http://127.0.0.1:8000/admin || true
+}
+
+# blocked: the addresses that our table drops, a line each.
+blocked() {
+    nft -j list table inet quarterdeck |
+        python3 -c 'import json, sys
+for item in json.load(sys.stdin)["nftables"]:
+    for element in item.get("set", {}).get("elem", []):
+        element = element.get("elem", element)
+        print(element["val"] if isinstance(element, dict) else element)'
+}
+
+# rules: what the packet filter holds, without what changes by itself.
+rules() {
+    nft list ruleset | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/expires [0-9a-z]+//'
 }

@@ -5,6 +5,7 @@ use crate::operator::{Operator, Said};
 use crate::yard::{STACK, Yard};
 use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 
 /// The step at which a late fault comes.
 const LOOK: &str = "look";
@@ -62,21 +63,29 @@ pub const CASE: Case = Case {
     world: "true",
 };
 
-/// Proves every case in a yard that is put back before each, and tells of all that do not hold.
-pub fn prove_all<'a>(yard: &Yard, cases: impl IntoIterator<Item = &'a Case>) {
-    let mut wrong = Vec::new();
-    let only = std::env::var("ONLY").unwrap_or_default();
-    let cases = cases.into_iter().filter(|c| c.name().contains(&only));
-    for (n, case) in cases.into_iter().enumerate() {
-        let proven = catch_unwind(AssertUnwindSafe(|| {
-            yard.mend();
-            case.prove(yard, &yard.operator_of(&format!("case-{n}"), &case.stack()));
-        }));
-        if proven.is_err() {
-            eprintln!("^ {}\n", case.name());
-            wrong.push(case.name());
+/// Proves every case, in yards that are put back before each, and tells of all that do not hold.
+pub fn prove_all<'a>(cases: impl Iterator<Item = &'a Case> + Send) {
+    let (left, wrong) = (Mutex::new(cases.enumerate()), Mutex::new(Vec::new()));
+    // Most of the time is spent waiting, so that two yards take half of it.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let yard = Yard::open();
+                let next = || left.lock().unwrap().next();
+                while let Some((n, case)) = next() {
+                    let proven = catch_unwind(AssertUnwindSafe(|| {
+                        yard.mend();
+                        case.prove(&yard, &yard.operator_of(&format!("case-{n}"), &case.stack()));
+                    }));
+                    if proven.is_err() {
+                        eprintln!("^ {}\n", case.name());
+                        wrong.lock().unwrap().push(case.name());
+                    }
+                }
+            });
         }
-    }
+    });
+    let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
