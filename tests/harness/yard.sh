@@ -139,5 +139,5 @@ for item in json.load(sys.stdin)["nftables"]:
 
 # rules: what the packet filter holds, without what changes by itself.
 rules() {
-    nft list ruleset | sed -E 's/packets [0-9]+ bytes [0-9]+//; s/expires [0-9a-z]+//'
+    nft list ruleset | sed -E 's/packets [0-9]+ bytes [0-9]+//g; s/expires [0-9a-z]+//g'
 }
