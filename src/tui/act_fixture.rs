@@ -239,6 +239,7 @@ pub fn proposal(level: Level) -> Box<Proposal> {
         prompt: Prompt {
             level,
             type_this,
+            count: (level >= Level::L3).then_some(41),
             needs_reason: level >= Level::L3,
             needs_second: level == Level::L4,
         },

@@ -3,6 +3,7 @@
 use super::{Answer, Left, Setting, Stop, Target};
 use crate::act::output::Sink;
 use crate::domain::procedure::action::kinds::Wait;
+use crate::domain::procedure::check::Check;
 use crate::domain::procedure::plan::Certainty;
 use crate::domain::units;
 
@@ -32,7 +33,7 @@ pub async fn perform(a: &Wait, s: &Setting<'_>, stop: &Stop) -> Left {
         loop {
             let seen = s.sight.check(&check.what).await;
             streak = if seen.holds { streak + 1 } else { 0 };
-            let line = format!("{streak} of {needed} good: {}", seen.says);
+            let line = format!("{streak} of {needed} good: {}", news(check, &seen.says));
             if line != said {
                 if let Some(sink) = &mut sink {
                     let at = s.clock.now().wall.strftime("%H:%M:%SZ").to_string();
@@ -63,9 +64,19 @@ pub async fn perform(a: &Wait, s: &Setting<'_>, stop: &Stop) -> Left {
             "not so within {} ({streak} of {needed} good): {last}",
             units::exact(check.within)
         )),
-        None => Left::killed(format!("ended while waiting, after {took}; last seen: {last}")),
+        None => Left::killed(format!("{last} (waited {took})")),
     };
     left.with(output)
+}
+
+/// What is seen without what is looked at, where that is one thing and so known.
+fn news<'a>(check: &Check, says: &'a str) -> &'a str {
+    match (check.what.probes.as_slice(), check.what.exprs.as_slice()) {
+        ([], [expr]) => {
+            says.strip_prefix(expr.as_str()).map_or(says, |rest| rest.trim_start_matches([':', ' ']))
+        }
+        _ => says,
+    }
 }
 
 /// Waiting changes nothing.

@@ -1,7 +1,7 @@
 //! A plan as lines to read before it is confirmed: what, where, to whom, and exactly how.
 
 use super::confirm::refusal;
-use super::detail::Line;
+use super::detail::{Line, name_once};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::id::ProbeId;
@@ -92,19 +92,6 @@ fn in_short((at, step): (usize, &Step)) -> Line {
         more => format!(" ({})", effect(more)),
     };
     Line::Field("steps", safe(&format!("{}. {}{more}", at + 1, step.name)), None)
-}
-
-/// Of fields that follow each other under one name only the first says it: a column of equal words
-/// hides what differs.
-fn name_once(lines: &mut [Line]) {
-    let mut last = "";
-    for line in lines {
-        match line {
-            Line::Field(name, ..) if *name == last => *name = "",
-            Line::Field(name, ..) => last = name,
-            _ => last = "",
-        }
-    }
 }
 
 fn of_step(step: &Step, at: usize, of: usize, out: &mut Vec<Line>) {

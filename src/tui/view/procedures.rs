@@ -13,7 +13,7 @@ use crate::stack::procedure::spec::{Procedure, Role};
 use crate::tui::app::App;
 use crate::tui::command::Action;
 use crate::tui::model::badge::ago;
-use crate::tui::model::detail::Line;
+use crate::tui::model::detail::{Line, name_once};
 use crate::tui::model::procedures::{self, ActRow};
 use crate::tui::model::tone::{self, Tone};
 use crate::tui::procedure_keys::position;
@@ -292,6 +292,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
             format!("journal of {id}")
         }
     };
+    name_once(&mut out);
     for line in &mut out {
         if let Line::Field(_, text, _) | Line::Text(text) = line {
             *text = one_line(text, 2000);
@@ -328,7 +329,7 @@ fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
         out.push(Line::Field("needs", needs.says.clone(), None));
     }
     for (at, step) in p.steps.iter().enumerate() {
-        out.push(Line::Field(if at == 0 { "steps" } else { "" }, format!("{}. {}", at + 1, step.name), None));
+        out.push(Line::Field("steps", format!("{}. {}", at + 1, step.name), None));
     }
     out.push(Line::Field(
         "ends",
