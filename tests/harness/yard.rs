@@ -1,5 +1,5 @@
 //! A small stack of real components in namespaces of their own: systemd with a journal, Redis,
-//! PostgreSQL, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
+//! `PostgreSQL`, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
 
 use crate::host::{tool, wait_for};
 use crate::operator::Operator;
@@ -118,11 +118,6 @@ impl Yard {
     pub fn mend(&self) {
         self.must("mend");
     }
-
-    /// Its directory, by the same path within and without.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
-    }
 }
 
 /// Files of the components.
@@ -229,7 +224,7 @@ fn units(at: &Path) -> Vec<(String, String)> {
     ]
 }
 
-/// Where the newest installed PostgreSQL keeps its server programs.
+/// Where the newest installed `PostgreSQL` keeps its server programs.
 fn postgres_bin() -> String {
     let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap().flatten();
     let newest = versions.map(|v| v.path().join("bin")).max().unwrap();
