@@ -23,7 +23,6 @@ const COMPONENTS: &[(&str, &str)] = &[
     ("wireguard-go", "wireguard-go"),
     ("ip", "iproute2"),
     ("curl", "curl"),
-    ("python3", "python3"),
 ];
 
 /// What runs there. The application takes its key from a file and makes a new `WireGuard` key and drops every peer at each start,
