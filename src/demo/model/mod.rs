@@ -120,6 +120,8 @@ pub struct Model {
     pub client_requests: u64,
     /// The host's packet filter.
     pub filter: Ruleset,
+    /// Uptime of the machine when that of the model was [`UPTIME`].
+    pub machine_uptime: Second,
     /// What NGINX does, as it read its configuration at its last start or reload.
     pub site: Site,
     /// Requests nginx has answered since it started.
@@ -171,6 +173,7 @@ impl Model {
             database_password: format!("demo-{:016x}", rng.next()),
             client_requests: 0,
             filter: Ruleset::default(),
+            machine_uptime: u64::try_from(rustix::system::sysinfo().uptime).unwrap_or(UPTIME),
             site: Site::Proxy,
             edge_requests: 0,
             traffic: traffic::Traffic::new(seed),

@@ -121,6 +121,8 @@ pub struct Unit {
     pub active_enter: Option<Second>,
     pub active_exit: Option<Second>,
     pub restarts: u32,
+    /// How often it was started, by whomever.
+    pub starts: u32,
     /// systemd's `Result`: `success`, `exit-code`, `resources` or `signal`.
     pub result: &'static str,
 }
@@ -145,6 +147,10 @@ impl Unit {
 
     fn enter(&mut self, state: State, now: Second) {
         let was = self.running();
+        let starting = matches!(self.state, State::Starting { .. });
+        if matches!(state, State::Starting { .. }) || state == State::Active && !was && !starting {
+            self.starts += 1;
+        }
         self.state = state;
         self.since = now;
         match (was, self.running()) {
@@ -171,6 +177,7 @@ impl Units {
             active_enter: Some(at),
             active_exit: None,
             restarts: 0,
+            starts: 1,
             result: "success",
         };
         Self { units: [8, 4, 4, 3, 3, 2, 5, 6].map(unit), changes: Vec::new() }

@@ -148,6 +148,7 @@ fn properties(m: &Model, name: &str, def: Option<&UnitDef>, style: &str) -> Vec<
         ("Restart", text(if def.restart_sec.is_some() { "on-failure" } else { "no" })),
         ("MainPID", if main { std::process::id().to_string() } else { text("0") }),
         ("NRestarts", unit.restarts.to_string()),
+        ("InvocationID", invocation(m, def)),
         ("Result", text(unit.result)),
         ("ExecMainStartTimestamp", when(unit.active_enter)),
         ("ExecMainExitTimestamp", when(if main { None } else { unit.active_exit })),
@@ -222,10 +223,17 @@ fn timestamp(m: &Model, at: Second, style: &str) -> String {
     }
 }
 
-/// Microseconds of the machine's own monotonic clock; what lies before its boot is put right after it.
+/// Microseconds of the machine's own monotonic clock, always the same for the same moment; what lies
+/// before its boot is put right after it.
 fn since_boot(m: &Model, at: Second) -> u64 {
-    let uptime = u64::try_from(rustix::system::sysinfo().uptime).unwrap_or(UPTIME);
-    uptime.saturating_sub(m.now.saturating_sub(at)).max(1) * 1_000_000
+    (m.machine_uptime + at).saturating_sub(UPTIME).max(1) * 1_000_000
+}
+
+/// Another one for each start of each unit.
+fn invocation(m: &Model, def: &UnitDef) -> String {
+    let start = (u128::from(m.seed) << 64) | (u128::from(def.id as u8) << 32);
+    let start = start + u128::from(m.units.get(def.id).starts);
+    format!("{:032x}", start.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
 }
 
 fn states(m: &Model, call: &Call, good: impl Fn(&str) -> bool, bad: u8) -> Outcome {

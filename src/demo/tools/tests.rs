@@ -139,3 +139,26 @@ async fn df_shows_a_full_disk() {
     let full = columns(&run(&demo, "df -PB1 /").await.0);
     assert_eq!((full[3].as_str(), full[4].as_str()), ("0", "100%"));
 }
+
+#[tokio::test]
+async fn a_unit_tells_one_start_from_the_next_and_nothing_else_changes_what_it_tells() {
+    let (demo, clock) = start(&[]).await;
+    let line = "systemctl show -p InvocationID,ActiveEnterTimestampMonotonic tornado";
+    let (first, ..) = run(&demo, line).await;
+    assert_eq!(first.lines().next().unwrap().len(), "InvocationID=".len() + 32, "{first}");
+    clock.forward(3);
+    assert_eq!(run(&demo, line).await.0, first);
+    let handle = demo.handle();
+    let ((_, _, code), ()) = tokio::join!(run(&demo, "systemctl restart tornado"), async {
+        crate::demo::tests::until(|| async {
+            clock.forward(1);
+            handle.with(|m| m.tornado_since > crate::demo::model::UPTIME)
+        })
+        .await;
+    });
+    assert_eq!(code, 0);
+    let (second, ..) = run(&demo, line).await;
+    for (a, b) in first.lines().zip(second.lines()) {
+        assert_ne!(a, b);
+    }
+}
