@@ -1,4 +1,4 @@
-//! Procedures against real components: systemd, nginx, nftables, Redis, PostgreSQL and `WireGuard`.
+//! Procedures against real components: systemd, nginx, nftables, Redis, `PostgreSQL` and `WireGuard`.
 
 #![cfg(test)] // tells clippy that helpers, too, may unwrap
 

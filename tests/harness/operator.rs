@@ -15,7 +15,7 @@ pub struct Said {
 impl Said {
     #[track_caller]
     pub fn expect(self, code: i32) -> Said {
-        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        assert_eq!(self.code, code, "{}", self.text());
         self
     }
 

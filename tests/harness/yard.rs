@@ -1,7 +1,7 @@
 //! A small stack of real components in namespaces of their own: systemd with a journal, Redis,
-//! PostgreSQL, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
+//! `PostgreSQL`, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
 
-use crate::host::{tool, wait_for};
+use crate::host::{real, tool, wait_for};
 use crate::operator::Operator;
 use crate::systemd::Systemd;
 use std::path::Path;
@@ -10,6 +10,20 @@ use std::process::{Command, Output, Stdio};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
 /// The yard's stack file.
 pub const STACK: &str = include_str!("../procedures/yard.toml");
+
+/// Programs, and the packages that they come from.
+const COMPONENTS: &[(&str, &str)] = &[
+    ("systemd", "systemd"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("pg_isready", "postgresql"),
+    ("nginx", "nginx"),
+    ("nft", "nftables"),
+    ("wg", "wireguard-tools"),
+    ("wireguard-go", "wireguard-go"),
+    ("ip", "iproute2"),
+    ("curl", "curl"),
+];
 
 /// What runs there. The application takes its key from a file and makes a new `WireGuard` key and drops every peer at each start,
 /// and answers only a moment later, as the application that it stands for does.
@@ -20,6 +34,11 @@ pub struct Yard {
 }
 
 impl Yard {
+    /// Up when this returns; `None` where a component is missing, which is said.
+    pub fn here() -> Option<Yard> {
+        real(COMPONENTS).then(Yard::open)
+    }
+
     /// Up when this returns.
     pub fn open() -> Yard {
         let dir = tempfile::Builder::new().prefix("qd-yard-").tempdir().unwrap();
@@ -117,11 +136,6 @@ impl Yard {
     #[track_caller]
     pub fn mend(&self) {
         self.must("mend");
-    }
-
-    /// Its directory, by the same path within and without.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 }
 
@@ -229,7 +243,7 @@ fn units(at: &Path) -> Vec<(String, String)> {
     ]
 }
 
-/// Where the newest installed PostgreSQL keeps its server programs.
+/// Where the newest installed `PostgreSQL` keeps its server programs.
 fn postgres_bin() -> String {
     let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap().flatten();
     let newest = versions.map(|v| v.path().join("bin")).max().unwrap();

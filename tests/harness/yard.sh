@@ -127,14 +127,9 @@ with_key() {
     curl -s -m 2 -o /dev/null -w '%{http_code}' -H "X-Key: $(cat "$1")" http://127.0.0.1:8000/admin || true
 }
 
-# blocked: the addresses that our table drops, a line each.
+# blocked: the IPv4 addresses that our table drops, a line each.
 blocked() {
-    nft -j list table inet quarterdeck |
-        python3 -c 'import json, sys
-for item in json.load(sys.stdin)["nftables"]:
-    for element in item.get("set", {}).get("elem", []):
-        element = element.get("elem", element)
-        print(element["val"] if isinstance(element, dict) else element)'
+    nft list set inet quarterdeck blocked4 | grep -oE '[0-9]+(\.[0-9]+){3}'
 }
 
 # rules: what the packet filter holds, without what changes by itself.

@@ -249,7 +249,7 @@ fn a_drain_that_stops_halfway_leaves_the_ingress_closed_and_owed() {
 
 #[test]
 fn a_reopening_is_owed_until_it_is_seen_to_be_open() {
-    let yard = Yard::open();
+    let Some(yard) = Yard::here() else { return };
     yard.must("redis-cli SADD sessions a b");
     let drained = CASES.iter().find(|c| c.step == "wait").unwrap();
     prove_on(&yard, "reopening", [drained]);
