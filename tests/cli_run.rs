@@ -237,6 +237,53 @@ fn a_secret_stands_nowhere() {
     }
 }
 
+/// The name that the page on security has for a file or a directory of the state directory.
+fn name_on_the_page(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts[..] {
+        ["" | "runs" | "locks" | "approvals"] | ["runs", _] => "the directory".to_owned(),
+        ["runs", _, "output" | "evidence", ..] => "output/".to_owned(),
+        ["runs", _, name] => format!("`{name}`").replace("`plan.json`", "plan.json"),
+        ["locks", _] => "STACK.SCOPE.lock".to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+#[test]
+fn what_runs_leave_has_the_modes_of_the_table() {
+    use std::os::unix::fs::PermissionsExt;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/security.md")).unwrap();
+    let rows: Vec<Vec<&str>> =
+        page.lines().filter(|l| l.starts_with('|')).map(|l| l.split('|').map(str::trim).collect()).collect();
+    let yards = [Some((Yard::new(), 3)), rustix::process::getuid().is_root().then(|| (Yard::shared(), 4))];
+    for (yard, column) in yards.into_iter().flatten() {
+        yard.run("both", &[]).expect(0);
+        let root = yard.path("state");
+        let mut seen = std::collections::BTreeSet::new();
+        let mut todo = vec![root.clone()];
+        while let Some(path) = todo.pop() {
+            let is = std::fs::symlink_metadata(&path).unwrap();
+            if is.is_dir() {
+                todo.extend(std::fs::read_dir(&path).unwrap().flatten().map(|e| e.path()));
+            }
+            let name = name_on_the_page(path.strip_prefix(&root).unwrap().to_str().unwrap());
+            let bare = name.trim_matches('`');
+            let row = rows
+                .iter()
+                .find(|r| r.len() == 6 && (r[1].contains(&name) || r[1].contains(&format!("/{bare}`"))))
+                .unwrap_or_else(|| panic!("docs/security.md: the table lacks {name} ({})", path.display()));
+            // Of outputs the row has the directory's mode, and says the files' in words.
+            let want = if bare == "output/" && is.is_file() { "0600" } else { row[column] };
+            let mode = format!("{:04o}", is.permissions().mode() & 0o7777);
+            assert_eq!(mode, want, "{}: {}", path.display(), row[1]);
+            seen.insert(bare.to_owned());
+        }
+        for name in ["plan.json", "journal", "runner.log", "audit.jsonl", "audit.head", "STACK.SCOPE.lock"] {
+            assert!(seen.contains(name), "{name} was not left: {seen:?}");
+        }
+    }
+}
+
 fn holds(bytes: &[u8], text: &str) -> bool {
     let json = text.replace('"', "\\\"");
     [text, &json].iter().any(|t| bytes.windows(t.len()).any(|w| w == t.as_bytes()))

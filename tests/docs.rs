@@ -276,3 +276,73 @@ fn the_defaults_that_the_example_names_are_the_defaults() {
         assert_eq!(declared.default, at.value, "{name}");
     }
 }
+
+/// The part of the command line's page that is about one command, by its heading.
+fn section<'a>(page: &'a str, name: &str) -> &'a str {
+    let named = |part: &&str| part.lines().next().unwrap().contains(&format!("`{name}`"));
+    page.split("\n## ")
+        .skip(1)
+        .find(named)
+        .unwrap_or_else(|| panic!("docs/command-line.md has no section `{name}`"))
+}
+
+/// What a command takes, without what every command takes.
+fn own_arguments(command: &clap::Command) -> impl Iterator<Item = &clap::Arg> {
+    command.get_arguments().filter(|a| !a.is_global_set() && !a.is_hide_set())
+}
+
+#[test]
+fn every_subcommand_and_option_of_the_command_line_is_documented() {
+    let page = read("docs/command-line.md");
+    let program = <quarterdeck::cli::args::Cli as clap::CommandFactory>::command();
+    let options = section(&page, "quarterdeck");
+    for arg in program.get_arguments() {
+        let flag = format!("--{}", arg.get_long().unwrap());
+        assert!(options.contains(&format!("`{flag}")), "docs/command-line.md lacks {flag}");
+    }
+    let mut missing = Vec::new();
+    for command in program.get_subcommands().filter(|c| !c.is_hide_set()) {
+        let text = section(&page, command.get_name());
+        let nested = command.get_subcommands().collect::<Vec<_>>();
+        for inner in &nested {
+            if !text.contains(&format!("`{} {}", command.get_name(), inner.get_name())) {
+                missing.push(format!("{} {}", command.get_name(), inner.get_name()));
+            }
+        }
+        for arg in std::iter::once(command).chain(nested).flat_map(own_arguments) {
+            if let Some(long) = arg.get_long().filter(|l| !text.contains(&format!("--{l}"))) {
+                missing.push(format!("{} --{long}", command.get_name()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/command-line.md lacks {missing:?}");
+}
+
+/// All Rust files below a directory, as one text.
+fn rust_below(dir: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            text += &rust_below(&path);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
+}
+
+/// What the page on security claims it names tests for: they must be there.
+#[test]
+fn every_test_that_the_page_on_security_names_is_there() {
+    let page = read("docs/security.md");
+    let code = rust_below(&top("src")) + &rust_below(&top("tests"));
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(code.contains(&format!("fn {name}(")), "docs/security.md names {name}, which is nowhere");
+    }
+}

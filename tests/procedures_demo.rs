@@ -32,10 +32,20 @@ impl std::ops::Deref for Ship {
 
 impl Ship {
     fn new(faults: &[&str]) -> Ship {
+        Ship::with(faults, &[])
+    }
+
+    /// With other values for variables of the stack.
+    fn with(faults: &[&str], vars: &[(&str, &str)]) -> Ship {
         let args: Vec<&str> = faults.iter().flat_map(|f| ["--fault", f]).collect();
         let demo = Demo::start(&args);
         let state = tempfile::tempdir().unwrap();
-        let (config, dir) = (demo.config.clone(), state.path().to_owned());
+        let (config, dir) = (state.path().join("config.toml"), state.path().join("state"));
+        let mut table: toml::Table = std::fs::read_to_string(&demo.config).unwrap().parse().unwrap();
+        for (name, value) in vars {
+            table["vars"].as_table_mut().unwrap().insert((*name).to_owned(), (*value).into());
+        }
+        std::fs::write(&config, table.to_string()).unwrap();
         let operator = Operator::new(move |args| {
             let mut command = program(&[]);
             command.arg("--config").arg(&config).arg("--state-dir").arg(&dir).args(args);
@@ -67,7 +77,7 @@ fn a_controlled_restart_ends_verified_and_owes_until_clients_are_back() {
 fn a_restart_that_fails_is_reported_as_that() {
     let ship = Ship::new(&["restart-fails"]);
     let said = ship.run("restart", &["back=0"], &[]).expect(1);
-    assert!(said.out.contains("unavailable resources") || said.err.contains("unavailable"), "{}", said.out);
+    assert!(said.text().contains("because of unavailable resources"), "{}", said.text());
     assert_eq!(ship.owed(), ["clients"]);
     assert_eq!(ship.step("apis")["phase"], "will-not-run");
 }
@@ -86,7 +96,7 @@ fn a_restart_that_hangs_can_be_given_up() {
 
 #[test]
 fn a_restart_that_comes_back_unhealthy_is_not_verified() {
-    let ship = Ship::new(&["restart-unhealthy"]);
+    let ship = Ship::with(&["restart-unhealthy"], &[("settle", "15s")]);
     let said = ship.run("restart", &["back=0"], &[]).expect(1);
     assert!(said.out.contains("session"), "it says what is missing: {}", said.out);
     assert_eq!(ship.step("tunnels")["phase"], "will-not-run");
@@ -107,11 +117,6 @@ fn recovery_begins_at_the_lowest_layer_that_is_down() {
         assert_eq!(ship.step(step)["phase"], phase, "{step}");
     }
     assert_eq!(ship.owed(), ["clients"]);
-    // All is well now: everything is passed, with proof.
-    ship.run("recover", &[], &[]).expect(0);
-    for step in ["stop", "postgres", "redis", "tornado", "nginx"] {
-        assert_eq!(ship.step(step)["phase"], "skipped", "{step}");
-    }
 }
 
 #[test]
@@ -128,7 +133,11 @@ fn a_drain_closes_waits_recovers_and_reopens() {
     let ship = Ship::new(&["keyspace-events-lost"]);
     let plan = ship.plan("drain", &[]).expect(0).json();
     assert_eq!(plan["level"], "L3");
-    ship.run("drain", &["remain=20", "patience=4m"], &[]).expect(0);
+    // More than there are: how they fall, heartbeat by heartbeat, is the demo's own test.
+    ship.run("drain", &["remain=10000", "patience=1m"], &[]).expect(0);
+    for healthy in ["recover/stop", "recover/postgres", "recover/redis", "recover/nginx"] {
+        assert_eq!(ship.step(healthy)["phase"], "skipped", "{healthy}");
+    }
     assert_eq!(ship.step("recover/tornado")["phase"], "verified", "lost subscriptions want a restart");
     assert_eq!(ship.owed(), ["clients"]);
 }
@@ -136,7 +145,7 @@ fn a_drain_closes_waits_recovers_and_reopens() {
 #[test]
 fn a_drain_that_takes_too_long_holds_and_what_it_closed_is_owed() {
     let ship = Ship::new(&[]);
-    ship.run("drain", &["remain=0", "patience=5s"], &["--detach"]).expect(0);
+    ship.run("drain", &["remain=0", "patience=2s"], &["--detach"]).expect(0);
     ship.until("the hold", |run| run["state"] == "held");
     let mut owed = ship.owed();
     owed.sort();
@@ -152,17 +161,13 @@ fn a_drain_that_takes_too_long_holds_and_what_it_closed_is_owed() {
 fn containment_rotates_before_external_access_may_come_back() {
     let ship = Ship::new(&[]);
     ship.run("contain", &["since=1h"], &["--detach"]).expect(0);
-    ship.until("the rotation", |run| {
-        run["steps"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|s| s["id"] == "rotate/complete" && s["phase"] == "running")
+    ship.until("external access to be closed", |run| {
+        run["steps"].as_array().unwrap().iter().any(|s| s["id"] == "close" && s["phase"] == "verified")
     });
     ship.say(&["runs", "abort", "last", "--now"]).expect(0);
     ship.until("the end", |run| run["state"] == "ended");
     let refused = ship.run("restore-ingress", &[], &[]).expect(2);
-    assert!((refused.out + &refused.err).contains("containment"), "the interlock says why");
+    assert!(refused.text().contains("closed by a containment"), "{}", refused.text());
     ship.run("rotate-secrets", &[], &[]).expect(0);
     assert_eq!(ship.step("refused")["phase"], "done");
     ship.run("restore-ingress", &[], &[]).expect(0);
@@ -177,7 +182,9 @@ fn while_evidence_is_owed_nothing_restarts() {
     ship.say(&["runs", "release-hold", "last", "--choice", "stop"]).expect(0);
     ship.until("the end", |run| run["state"] == "ended");
     assert_eq!(ship.owed(), ["evidence"]);
-    for procedure in ["restart", "recover", "drain", "key-reload"] {
+    for procedure in
+        ["restart", "recover", "drain", "key-reload", "rotate-secrets", "restart-wg-manager", "restart-ipam"]
+    {
         let plan = ship.plan(procedure, &[]);
         assert!(plan.out.contains("evidence is owed"), "{procedure}: {}", plan.out);
     }
@@ -213,25 +220,55 @@ fn keys_are_reloaded_by_signal_or_else_by_a_restart() {
 fn secrets_are_not_rotated_past_a_stale_pid_file() {
     let ship = Ship::new(&["stale-pid-file"]);
     let said = ship.run("rotate-secrets", &[], &[]).expect(2);
-    assert!((said.out + &said.err).contains("key-reload"), "it says what to do first");
+    assert!(said.text().contains("key-reload"), "it says what to do first: {}", said.text());
 }
 
 #[test]
 fn single_services_apis_and_addresses() {
     let ship = Ship::new(&[]);
-    for (procedure, params) in [
-        ("restart-service", vec!["service=users"]),
-        ("restart-api", vec!["api=api_internal"]),
-        ("block", vec!["address=198.51.100.7", "span=1h"]),
-        ("block", vec!["address=203.0.113.0/24", "span=10m"]),
-        ("unblock", vec!["address=198.51.100.7"]),
-        ("unblock", vec!["address=203.0.113.0/24"]),
-    ] {
-        ship.run(procedure, &params, &[]).expect(0);
-    }
+    let all = |todo: &[(&str, &[&str])]| {
+        for (procedure, params) in todo {
+            ship.run(procedure, params, &[]).expect(0);
+        }
+    };
+    // The filter has a lock of its own: its runs and the others do not wait for each other.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            all(&[
+                ("restart-service", &["service=users"]),
+                ("restart-api", &["api=api_internal"]),
+                ("restart-ipam", &[]),
+            ]);
+        });
+        all(&[
+            ("block", &["address=198.51.100.7", "span=1h"]),
+            ("block", &["address=203.0.113.0/24", "span=10m"]),
+            ("unblock", &["address=198.51.100.7"]),
+            ("unblock", &["address=203.0.113.0/24"]),
+        ]);
+    });
     assert!(ship.owed().is_empty());
     let own = ship.run("block", &["address=127.0.0.1"], &[]);
     assert_eq!(own.code, 2, "the host's own address: {}{}", own.out, own.err);
+}
+
+#[test]
+fn services_whose_start_does_harm_say_so() {
+    let ship = Ship::new(&[]);
+    ship.run("restart-wg-manager", &["back=0"], &[]).expect(0);
+    assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+    assert_eq!(ship.plan("restart-key-rotator", &[]).expect(0).json()["level"], "L3");
+    ship.run("restart-key-rotator", &[], &[]).expect(0);
+    // It began a rotation: another start would cut that off.
+    let said = ship.run("restart-key-rotator", &[], &[]).expect(2);
+    assert!(said.text().contains("no rotation under way"), "{}", said.text());
+}
+
+#[test]
+fn an_empty_pool_keeps_the_address_service_from_being_restarted() {
+    let ship = Ship::new(&["ip-pool-exhausted"]);
+    let said = ship.run("restart-ipam", &[], &[]).expect(2);
+    assert!(said.text().contains("offer addresses that are in use"), "{}", said.text());
 }
 
 #[test]

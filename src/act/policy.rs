@@ -93,7 +93,7 @@ pub fn approve(
     // Made anew from the plan, so that nothing that was shown can ask for less.
     let prompt = proposal::prompt(plan, &fresh.blast);
     let typed = given.typed.trim();
-    if let Some(expected) = prompt.type_this.as_ref().filter(|t| *t != typed) {
+    if let Some(expected) = prompt.type_this.as_ref().filter(|_| !prompt.takes(typed)) {
         wrong.push(format!("`{expected}` must be typed to confirm it"));
     }
     let reason =

@@ -2,17 +2,25 @@
 
 use super::args_act::Output;
 use crate::domain::procedure::check::Check;
-use crate::domain::procedure::plan::{Certainty, Plan, Step};
+use crate::domain::procedure::level::Effect;
+use crate::domain::procedure::plan::{Certainty, OnFailure, OnTimeout, Plan, Step};
 use crate::domain::procedure::proposal::{Proposal, Refusal};
 use crate::domain::text::one_line;
 use crate::domain::units;
+use crate::tui::model::proposal_lines::condition;
+use crate::tui::view::paint::wrap;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::io::IsTerminal;
 
 /// The version of the JSON shape; it grows by one when a reader of the old shape would err.
 pub const JSON_VERSION: u32 = 1;
 /// The longest line, in characters.
 const MAX_LINE: usize = 1000;
+/// How far the rest of a broken line is moved in, in columns.
+const HANG: usize = 2;
+/// A terminal that says it is narrower has no size.
+const LEAST: usize = 20;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -69,7 +77,7 @@ struct BlastReport<'a> {
 /// Prints it.
 pub fn print(proposal: &Proposal, output: Output) -> String {
     match output {
-        Output::Text => as_text(proposal),
+        Output::Text => as_text(proposal, width()),
         Output::Json => as_json(proposal),
     }
 }
@@ -117,46 +125,66 @@ fn as_json(proposal: &Proposal) -> String {
     serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
 }
 
-fn as_text(proposal: &Proposal) -> String {
+/// Columns of the terminal that it is printed on; `None` when it is read by something else, which
+/// may look for whole lines.
+fn width() -> Option<usize> {
+    let out = std::io::stdout();
+    let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns >= LEAST)
+}
+
+/// A line of words, broken between words and hung below its beginning where there is a width.
+fn put(out: &mut String, indent: usize, words: &str, width: Option<usize>) {
+    let words = one_line(words, MAX_LINE);
+    let room = width.map_or(usize::MAX, |w| w.saturating_sub(indent + HANG).max(1));
+    for (i, part) in wrap(&words, room).iter().enumerate() {
+        let indent = if i == 0 { indent } else { indent + HANG };
+        let _ = writeln!(out, "{:indent$}{part}", "");
+    }
+}
+
+/// Exactly what is done: never broken, and indented as it is.
+fn exact(out: &mut String, indent: usize, words: &str) {
+    let own = words.chars().take_while(|c| *c == ' ').count().min(40);
+    let _ = writeln!(out, "{:indent$}{:own$}{}", "", "", one_line(words, MAX_LINE));
+}
+
+fn as_text(proposal: &Proposal, width: Option<usize>) -> String {
     let plan = &proposal.plan;
     let mut out = String::new();
-    let mut line = |indent: usize, words: &str| {
-        let _ = writeln!(out, "{:indent$}{}", "", one_line(words, MAX_LINE));
-    };
-    line(0, &format!("{} ({}) on {}, {}", plan.name, plan.procedure, plan.title, plan.environment));
+    let line = |out: &mut String, indent: usize, words: &str| put(out, indent, words, width);
+    line(&mut out, 0, &format!("{} ({}) on {}, {}", plan.name, plan.procedure, plan.title, plan.environment));
     for (name, value) in &plan.params {
-        line(2, &format!("{name} = {value}"));
+        line(&mut out, 2, &format!("{name} = {value}"));
     }
-    line(0, &format!("level {}", plan.level));
-    plan.level_because.iter().for_each(|why| line(2, why));
+    line(&mut out, 0, &format!("level {}", plan.level));
+    plan.level_because.iter().for_each(|why| line(&mut out, 2, why));
     if !proposal.blast.is_empty() {
-        line(0, "blast radius");
-        proposal.blast.iter().for_each(|b| line(2, &b.says));
+        line(&mut out, 0, "blast radius");
+        proposal.blast.iter().for_each(|b| line(&mut out, 2, &b.says));
     }
     if !proposal.preconditions.is_empty() {
-        line(0, "preconditions");
+        line(&mut out, 0, "preconditions");
         for (says, seen) in &proposal.preconditions {
             let word = if seen.holds { "holds" } else { "FAILS" };
-            line(2, &format!("{word} {says}: {}", seen.says));
+            line(&mut out, 2, &format!("{word} {says}: {}", seen.says));
         }
     }
-    line(0, &format!("steps, {} at most", units::exact(plan.deadline)));
+    line(&mut out, 0, &format!("steps, {} at most", units::exact(plan.deadline)));
     for (i, step) in plan.steps.iter().enumerate() {
-        for (indent, words) in step_lines(i, step) {
-            line(indent, &words);
-        }
+        step_lines(i, step, &mut out, width);
     }
-    proposal.warnings.iter().for_each(|w| line(0, &format!("warning: {w}")));
+    proposal.warnings.iter().for_each(|w| line(&mut out, 0, &format!("warning: {w}")));
     if !proposal.changed.is_empty() {
-        line(0, "changed since the plan that was shown");
-        proposal.changed.iter().for_each(|c| line(2, c));
+        line(&mut out, 0, "changed since the plan that was shown");
+        proposal.changed.iter().for_each(|c| line(&mut out, 2, c));
     }
-    line(0, &format!("plan {}", proposal.hash));
-    proposal.refusals.iter().for_each(|r| line(0, &format!("REFUSED: {}", r.says())));
+    exact(&mut out, 0, &format!("plan {}", proposal.hash));
+    proposal.refusals.iter().for_each(|r| line(&mut out, 0, &format!("REFUSED: {}", r.says())));
     if proposal.refusals.is_empty() {
-        line(0, &format!("run it with: {}", command(proposal)));
+        exact(&mut out, 0, &format!("run it with: {}", command(proposal)));
         if proposal.prompt.needs_second {
-            line(0, "a second person must approve it: quarterdeck approve");
+            line(&mut out, 0, "a second person must approve it: quarterdeck approve");
         }
     }
     out
@@ -179,49 +207,53 @@ fn command(proposal: &Proposal) -> String {
     words.join(" ")
 }
 
-fn step_lines(i: usize, step: &Step) -> Vec<(usize, String)> {
+fn step_lines(i: usize, step: &Step, out: &mut String, width: Option<usize>) {
     let effect = format!("{:?}", step.effect).to_lowercase();
     let sure = match step.certainty {
         Certainty::Probed => "probed",
         Certainty::Simulated => "simulated",
         Certainty::Unknown => "unknown in advance",
     };
-    let mut out =
-        vec![(2, format!("{}. {}: {} [{effect}, on {}, {sure}]", i + 1, step.id, step.name, step.host))];
+    let head = format!("{}. {}: {} [{effect}, on {}, {sure}]", i + 1, step.id, step.name, step.host);
+    put(out, 2, &head, width);
+    let detail = |out: &mut String, words: &str| put(out, 5, words, width);
     if let Some(hold) = &step.hold {
-        out.push((5, format!("waits first: {hold}")));
+        detail(out, &format!("waits first: {hold}"));
     }
-    out.extend(step.preview.iter().map(|p| (5, p.clone())));
+    step.preview.iter().for_each(|p| exact(out, 5, p));
     if let Some(unless) = &step.unless {
-        out.push((5, format!("passed over if {}", check(unless))));
+        detail(out, &format!("passed over if {}", check(unless)));
     }
-    let idempotent = if step.idempotent { ", may be done twice" } else { "" };
-    let on_timeout = format!("{:?}", step.on_timeout).to_lowercase();
-    let on_failure = format!("{:?}", step.on_failure).to_lowercase();
-    let limits = format!(
-        "timeout {}, then {on_timeout}; on failure {on_failure}{idempotent}",
-        units::exact(step.timeout)
-    );
-    out.push((5, limits));
+    let late = match step.on_timeout {
+        OnTimeout::Verify => "then its verification decides",
+        OnTimeout::Fail => "then it has failed",
+        OnTimeout::Hold => "then a person decides",
+    };
+    let failed = match step.on_failure {
+        OnFailure::Stop => "the run stops",
+        OnFailure::Rollback => "it is undone and the run stops",
+        OnFailure::Hold => "a person decides",
+        OnFailure::Continue => "the run goes on",
+    };
+    detail(out, &format!("timeout {}, {late}; when it fails, {failed}", units::exact(step.timeout)));
     match &step.verify {
-        Some(verify) => out.push((5, format!("verified by {}", check(verify)))),
-        None => out.push((5, "not verified".to_owned())),
+        Some(verify) => detail(out, &format!("verified by {}", check(verify))),
+        None if step.effect == Effect::Read => {}
+        None => detail(out, "not verified"),
     }
     if let Some(rollback) = &step.rollback {
-        out.push((5, format!("undone by {}", rollback.preview.join("; "))));
+        detail(out, "undone by");
+        rollback.preview.iter().for_each(|p| exact(out, 7, p));
     }
     if step.point_of_no_return {
-        out.push((5, "from here on there is no way back".to_owned()));
+        detail(out, "from here on there is no way back");
     }
     if let Some(owe) = &step.owes {
-        out.push((5, format!("leaves owed: {}", owe.says)));
+        detail(out, &format!("leaves owed: {}", owe.says));
     }
-    out
 }
 
 fn check(check: &Check) -> String {
-    let probes = check.what.probes.iter().map(|p| format!("{p} up"));
-    let all: Vec<String> = probes.chain(check.what.exprs.iter().cloned()).collect();
     let times = if check.good > 1 { format!(", {} times in a row", check.good) } else { String::new() };
-    format!("{}{times}, within {}", all.join(" and "), units::exact(check.within))
+    format!("{}{times}, within {}", condition(&check.what), units::exact(check.within))
 }

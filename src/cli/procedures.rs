@@ -5,6 +5,7 @@ use super::acting::{self, Acting};
 use super::args_act::Output;
 use super::run_json;
 use crate::domain::procedure::ledger::{Ledger, Line, RunState};
+use crate::domain::procedure::level::{self, Level};
 use crate::domain::text::one_line;
 use crate::domain::units;
 use crate::stack::procedure::params::describe;
@@ -27,8 +28,8 @@ struct ProcedureReport<'a> {
     about: &'a str,
     /// `restart`, `drain`, `contain` or null.
     role: Option<&'static str>,
-    /// What the file declares; the plan's own may be higher. Null where it declares none.
-    declared_level: Option<String>,
+    /// What a plan of it has at least.
+    least_level: String,
     rows: &'a [String],
     steps: usize,
     params: Vec<ParamReport<'a>>,
@@ -61,7 +62,7 @@ pub(super) fn list(acting: &Acting, output: Output) -> String {
     match output {
         Output::Json => as_json(acting, all, &ledger),
         Output::Text if all.is_empty() => "this stack has no procedures\n".to_owned(),
-        Output::Text => as_text(all, &ledger),
+        Output::Text => as_text(acting, all, &ledger),
     }
 }
 
@@ -74,11 +75,16 @@ fn last_word(line: &Line) -> &'static str {
     }
 }
 
-fn as_text(all: &[Procedure], ledger: &Ledger) -> String {
+fn least(acting: &Acting, procedure: &Procedure) -> Level {
+    let production = level::is_production(&acting.stack.environment);
+    acting.stack.procedures.least(procedure, production)
+}
+
+fn as_text(acting: &Acting, all: &[Procedure], ledger: &Ledger) -> String {
     let wide = all.iter().map(|p| p.id.as_str().len()).max().unwrap_or(0);
     let mut out = String::new();
     for procedure in all {
-        let level = procedure.level.map_or_else(|| "  ".to_owned(), |l| l.to_string());
+        let level = least(acting, procedure);
         let last = ledger.last(&procedure.id).map_or_else(
             || "never run here".to_owned(),
             |l| format!("last {}: {}", l.started.strftime("%Y-%m-%d %H:%MZ"), last_word(l)),
@@ -94,46 +100,40 @@ fn as_text(all: &[Procedure], ledger: &Ledger) -> String {
             let _ = writeln!(out, "{:wide$}      --param {}=…  {takes}, {default}", "", param.id);
         }
     }
-    out.push_str("levels are those that the file declares; a plan shows the one that counts: --plan\n");
+    out.push_str("a plan may have a higher level than is shown here: --plan\n");
     out
 }
 
 fn as_json(acting: &Acting, all: &[Procedure], ledger: &Ledger) -> String {
     let stack = &acting.stack;
-    let one = |p: &'_ Procedure| -> (Option<String>, Option<f64>) {
-        (p.level.map(|l| l.to_string()), ledger.usual(&p.id).map(|u| u.as_secs_f64()))
-    };
-    let procedures = all.iter().map(|p| {
-        let (declared_level, usual_seconds) = one(p);
-        ProcedureReport {
-            id: p.id.as_str(),
-            name: &p.name,
-            about: &p.about,
-            role: p.role.map(|r| match r {
-                Role::Restart => "restart",
-                Role::Drain => "drain",
-                Role::Contain => "contain",
-            }),
-            declared_level,
-            rows: &p.rows,
-            steps: p.steps.len(),
-            params: p
-                .params
-                .iter()
-                .map(|param| ParamReport {
-                    name: &param.id,
-                    about: &param.about,
-                    takes: describe(&param.kind),
-                    default: param.default.as_deref(),
-                })
-                .collect(),
-            last: ledger.last(&p.id).map(|l| LastReport {
-                run: l.id.as_str(),
-                state: last_word(l),
-                started: l.started.to_string(),
-            }),
-            usual_seconds,
-        }
+    let procedures = all.iter().map(|p| ProcedureReport {
+        id: p.id.as_str(),
+        name: &p.name,
+        about: &p.about,
+        role: p.role.map(|r| match r {
+            Role::Restart => "restart",
+            Role::Drain => "drain",
+            Role::Contain => "contain",
+        }),
+        least_level: least(acting, p).to_string(),
+        rows: &p.rows,
+        steps: p.steps.len(),
+        params: p
+            .params
+            .iter()
+            .map(|param| ParamReport {
+                name: &param.id,
+                about: &param.about,
+                takes: describe(&param.kind),
+                default: param.default.as_deref(),
+            })
+            .collect(),
+        last: ledger.last(&p.id).map(|l| LastReport {
+            run: l.id.as_str(),
+            state: last_word(l),
+            started: l.started.to_string(),
+        }),
+        usual_seconds: ledger.usual(&p.id).map(|u| u.as_secs_f64()),
     });
     let report = Report {
         version: run_json::JSON_VERSION,

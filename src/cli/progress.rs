@@ -7,6 +7,8 @@ use crate::domain::text::one_line;
 
 /// The longest line, in characters.
 const MAX_LINE: usize = 300;
+/// Steps that are named when several will not run; the others are counted.
+const NAMED: usize = 12;
 
 /// What was told of a run so far.
 #[derive(Debug, Default)]
@@ -60,9 +62,19 @@ impl Progress {
         self.phases.resize(run.steps.len(), Phase::Waiting);
         self.rolled_back.resize(run.steps.len(), false);
         let all = run.plan.steps.iter().zip(&run.steps).enumerate();
+        let mut never: Vec<(&str, Vec<&str>)> = Vec::new();
         for (i, (plan, state)) in all {
             let Some(told) = self.phases.get_mut(i) else { continue };
             let place = format!("[{}/{}]", i + 1, run.steps.len());
+            if let Phase::WillNotRun(why) = &state.phase
+                && *told != state.phase
+            {
+                match never.iter_mut().find(|(known, _)| known == why) {
+                    Some((_, ids)) => ids.push(plan.id.as_str()),
+                    None => never.push((why, vec![plan.id.as_str()])),
+                }
+                told.clone_from(&state.phase);
+            }
             if *told != state.phase {
                 let (word, says) = report::phase(&state.phase);
                 let says = says.map(|s| format!(": {s}")).unwrap_or_default();
@@ -82,6 +94,13 @@ impl Progress {
                 });
             }
         }
+        // Of one reason there are often many, and they say no more than one does.
+        out.extend(never.iter().map(|(why, ids)| {
+            let named: Vec<&str> = ids.iter().take(NAMED).copied().collect();
+            let more = ids.len().saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("will not run: {}{more}: {why}", named.join(", "))
+        }));
     }
 
     fn hold(&mut self, run: &Run, out: &mut Vec<String>) {

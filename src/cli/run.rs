@@ -106,7 +106,7 @@ impl Start<'_> {
 fn amiss(proposal: &Proposal, given: &Given) -> Vec<String> {
     let prompt = &proposal.prompt;
     let mut why = Vec::new();
-    if let Some(text) = prompt.type_this.as_ref().filter(|t| *t != given.typed.trim()) {
+    if let Some(text) = prompt.type_this.as_ref().filter(|_| !prompt.takes(given.typed.trim())) {
         why.push(format!("`{text}` must be typed to confirm it"));
     }
     if prompt.needs_reason && given.reason.as_ref().is_none_or(|r| r.trim().is_empty()) {

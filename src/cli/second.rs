@@ -77,7 +77,7 @@ pub(super) async fn wait_for(
 /// Counts down and goes on alone.
 ///
 /// # Errors
-/// There is no reason; completes "failed to …". Ctrl-C ends the program: nothing was begun.
+/// There is no reason, or Ctrl-C: nothing was begun. Completes "failed to …".
 pub(super) async fn break_glass(
     acting: &Acting,
     proposal: &Proposal,
@@ -90,6 +90,9 @@ pub(super) async fn break_glass(
     let begun = acting.clock.now();
     tell("BREAK-GLASS: no second person approves this; the run, its journal and the audit will say so");
     let mut told = None;
+    // Listened for, not left to end the program: a shell that starts this in the background has
+    // SIGINT ignored.
+    let mut leave = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let waited = acting.clock.now().since(begun);
         let left = COUNTDOWN.saturating_sub(waited).as_secs_f64().ceil() as u64;
@@ -100,7 +103,10 @@ pub(super) async fn break_glass(
             tell(&format!("{} goes on alone in {left} s; Ctrl-C stops it", proposal.plan.procedure));
         }
         told = Some(left);
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            _ = &mut leave => return Err("break the glass: stopped, and nothing was begun".to_owned()),
+        }
     }
 }
 

@@ -226,7 +226,7 @@ pub fn proposal(level: Level) -> Box<Proposal> {
         blast: vec![
             Blast { says: "drops 41 live sessions".to_owned(), value: Some(Ok(41.0)) },
             Blast {
-                says: "pauses ? pushes".to_owned(),
+                says: "pauses an unknown number of pushes (relay_pushes: never scraped)".to_owned(),
                 value: Some(Err("relay_pushes: never scraped".to_owned())),
             },
             Blast { says: "sessions come back by themselves within a minute".to_owned(), value: None },
@@ -239,6 +239,7 @@ pub fn proposal(level: Level) -> Box<Proposal> {
         prompt: Prompt {
             level,
             type_this,
+            count: (level >= Level::L3).then_some(41),
             needs_reason: level >= Level::L3,
             needs_second: level == Level::L4,
         },

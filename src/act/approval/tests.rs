@@ -4,7 +4,7 @@ use super::*;
 use crate::clock::Now;
 use crate::domain::procedure::machine::worlds::{plan, step};
 use crate::domain::procedure::proposal::{Blast, Refusal, prompt};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -160,7 +160,7 @@ fn another_users_word_counts_for_that_plan_and_five_minutes() {
     fs::hard_link(&path, dir.path().join("kept")).unwrap();
     assert!(read::<Word>(&path).unwrap_err().contains("second name"));
     fs::remove_file(dir.path().join("kept")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o660)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
     assert!(read::<Word>(&path).unwrap_err().contains("others than its owner"));
 }
 
@@ -197,7 +197,7 @@ fn damaged_and_hostile_files_are_left_out() {
     asked(&state);
     fs::write(request_path(&state, "broken"), "{").unwrap();
     fs::write(state.approvals().join("NOT AN ID.request"), "{}").unwrap();
-    fs::write(request_path(&state, "large"), vec![b' '; rundir::MAX_DOCUMENT + 1]).unwrap();
+    fs::write(request_path(&state, "large"), vec![b' '; crate::act::rundir::MAX_DOCUMENT + 1]).unwrap();
     let target = dir.path().join("elsewhere");
     fs::write(&target, "{}").unwrap();
     std::os::unix::fs::symlink(&target, request_path(&state, "linked")).unwrap();

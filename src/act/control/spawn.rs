@@ -76,9 +76,7 @@ pub fn resume(state: &StateDir, id: &str, mode: Mode, launch: &Launch) -> Result
 /// Has what was approved on disk, before anybody is to act by it.
 fn write(dir: &RunDir, approved: &ApprovedPlan) -> Result<(), String> {
     let plan = serde_json::to_vec(approved.plan()).map_err(|e| format!("write the plan: {e}"))?;
-    dir.write_new("plan.json", &plan)?;
-    dir.write_new("approval.json", &approved.document())?;
-    dir.sync()
+    dir.write_new_all(&[("plan.json", &plan), ("approval.json", &approved.document())])
 }
 
 fn launched(dir: &RunDir, launch: &Launch, before: u64) -> Result<(), String> {

@@ -32,7 +32,7 @@ async fn one(eyes: &Eyes<'_>, line: BlastLine) -> Blast {
 fn put_in(says: &str, value: &Result<f64, String>) -> String {
     let line = match value {
         Ok(value) => says.replace("{}", &number(*value)),
-        Err(why) => format!("{} (not known: {why})", says.replace("{}", "an unknown number of")),
+        Err(why) => format!("{} ({why})", says.replace("{}", "an unknown number of")),
     };
     text::one_line(&line, MAX_LINE)
 }
@@ -55,7 +55,7 @@ mod tests {
             (
                 "drops {} sessions",
                 Err("no answer".to_owned()),
-                "drops an unknown number of sessions (not known: no answer)",
+                "drops an unknown number of sessions (no answer)",
             ),
         ];
         for (says, value, want) in table {

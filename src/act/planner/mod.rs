@@ -13,7 +13,7 @@ use super::step::{self, Setting, Target};
 use crate::clock::Clock;
 use crate::domain::id::{HostId, ProcedureId, RunId};
 use crate::domain::procedure::check::{Condition, Seen};
-use crate::domain::procedure::level;
+use crate::domain::procedure::level::{self, Effect};
 use crate::domain::procedure::plan::{FORMAT, Pin, Plan, PlanHash, Precondition, Step};
 use crate::domain::procedure::proposal::{Proposal, Refusal, prompt};
 use crate::stack::procedure::expand::{Expanded, expand};
@@ -22,7 +22,7 @@ use crate::transport::Transport;
 use crate::transport::fetch::access::Access;
 use futures_util::StreamExt;
 use futures_util::stream;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,6 +168,8 @@ struct Sum {
     pins: Vec<Pin>,
     /// Targets of which two steps saw different states.
     torn: Vec<String>,
+    /// Targets that a step so far changes.
+    acted_on: BTreeSet<String>,
     blast: Vec<crate::domain::procedure::proposal::Blast>,
     impossible: Vec<Refusal>,
     warnings: Vec<String>,
@@ -194,7 +196,13 @@ impl Sum {
         if let Some(why) = found.undo.and_then(|t| t.impossible) {
             self.warnings.push(format!("step `{}` could not be undone: {why}", step.id));
         }
-        self.warnings.extend(target.warnings.iter().map(|w| at(w)));
+        // What an earlier step changes is not met as it is now: what is odd about it now means nothing.
+        if !self.acted_on.contains(&target.what) {
+            self.warnings.extend(target.warnings.iter().map(|w| at(w)));
+        }
+        if step.effect > Effect::Read && !target.what.is_empty() {
+            self.acted_on.insert(target.what.clone());
+        }
         let state = target.pinned().to_owned();
         for says in target.blast {
             if !self.blast.iter().any(|b| b.says == says) {

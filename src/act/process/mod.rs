@@ -113,6 +113,12 @@ pub async fn run(program: Program, s: &Setting<'_>, output: Output, stop: &Stop)
     Ok(Ended { how, kept, said, left, ending: watch.ending.done })
 }
 
+/// The line that tells most of a failure: the last, unless that only says where more can be read, as
+/// those of systemctl do.
+fn telling(said: &[String]) -> Option<&String> {
+    said.iter().rfind(|line| !line.starts_with("See ")).or(said.last())
+}
+
 /// Runs a program with its output kept, as the whole of a step; these statuses mean success.
 pub async fn as_step(program: Program, s: &Setting<'_>, success: &[i32], stop: &Stop) -> Left {
     match Sink::of_step(s) {
@@ -266,7 +272,7 @@ impl Ended {
         let notes = self.notes();
         let with =
             |says: String| if notes.is_empty() { says } else { format!("{says}; {}", notes.join("; ")) };
-        let last = self.said.last().map(|l| format!(": {}", text::one_line(l, 200))).unwrap_or_default();
+        let last = telling(&self.said).map(|l| format!(": {}", text::one_line(l, 200))).unwrap_or_default();
         let result = match &self.how {
             How::Lost(why) => Effected::TimedOut {
                 why: with(format!(

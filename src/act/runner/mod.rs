@@ -18,9 +18,6 @@ mod resumed;
 pub mod scribe;
 mod verify;
 
-#[cfg(test)]
-mod tests;
-
 pub use resumed::{ask_to_resume, is_asked_to_resume};
 
 use super::lock::{self, Lock, Owner};

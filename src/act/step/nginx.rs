@@ -111,7 +111,9 @@ pub async fn target(a: &Nginx, s: &Setting<'_>) -> Target {
     match (a.maintenance, &files.site) {
         (Switch::On, What::Page(by)) => target.warnings.push(format!("in maintenance already: {by}")),
         (Switch::Off, What::Real) => target.warnings.push("not in maintenance".to_owned()),
-        (Switch::On, _) => target.blast.push(format!("everybody who asks {} gets the page", places.site)),
+        (Switch::On, _) => target
+            .blast
+            .push(format!("whoever asks the site {} gets the maintenance page", name_of(&places.site))),
         (Switch::Off, _) => {}
     }
     let mut target = runnable(&a.test, s, target).await;
@@ -123,6 +125,11 @@ pub async fn target(a: &Nginx, s: &Setting<'_>) -> Target {
         }
     }
     target
+}
+
+/// A site by the name of its file.
+fn name_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 /// The last words of nginx are "test failed"; the ones before say why.

@@ -1,6 +1,6 @@
 //! The JWT signing keys and their rotation: at every start of the rotator, and every 24 hours.
 //!
-//! A rotation takes 10 min 35 s upstream. Nobody watches a demo for so long, so it takes 50 s here:
+//! A rotation takes 10 min 35 s upstream. Nobody watches a demo for so long, so it takes 16 s here:
 //! the order of its parts is kept, and its journal lines and `status` say the shorter times.
 
 use super::log::LogStore;
@@ -8,11 +8,11 @@ use super::units::Second;
 
 pub const INTERVAL: Second = 24 * 3600;
 /// Upstream: 600 s.
-pub const OVERLAP: Second = 30;
+pub const OVERLAP: Second = 8;
 /// Upstream: 15 s.
-pub const GRACE: Second = 8;
+pub const GRACE: Second = 3;
 /// From the private keys' switch to the end. Upstream: 20 s.
-const TAIL: Second = 12;
+const TAIL: Second = 5;
 /// A whole rotation.
 #[cfg(test)]
 pub const ROTATION: Second = OVERLAP + GRACE + TAIL;
@@ -58,13 +58,14 @@ impl Keys {
         self.rotating = Some(now);
         self.staged = now;
         self.next = now + INTERVAL;
+        let window = format!(" | duration={OVERLAP}s (shortened for the demo)");
         for (event, rest) in [
             ("rotation_started", " | interval_hours=24"),
             ("backed_up_key", " | name=access_private"),
             ("backed_up_key", " | name=refresh_private"),
             ("staged_key", " | name=access"),
             ("staged_key", " | name=refresh"),
-            ("overlap_window_started", " | duration=30s (shortened for the demo)"),
+            ("overlap_window_started", window.as_str()),
         ] {
             line(log, clock, event, rest);
         }
@@ -100,7 +101,7 @@ impl Keys {
                 let event = if told { "sighup_sent" } else { "process_not_found" };
                 line(log, clock, event, " | service=auth_service");
                 line(log, clock, "pid_file_not_found", " | service=key_rotator");
-                line(log, clock, "sighup_grace_period_started", " | duration=8s");
+                line(log, clock, "sighup_grace_period_started", &format!(" | duration={GRACE}s"));
             }
             t if t == OVERLAP + GRACE => {
                 line(log, clock, "rotating_private_keys", "");

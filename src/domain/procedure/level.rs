@@ -62,46 +62,105 @@ impl Level {
     }
 }
 
+/// Why a step has its level, said of one step and of several: "interrupts", "interrupt".
+type Why = (&'static str, &'static str);
+
+const READS: Why = ("reads", "read");
+const CHANGES: Why =
+    ("changes something that can be changed back", "change something that can be changed back");
+const INTERRUPTS: Why = ("interrupts service", "interrupt service");
+const DESTROYS: Why = (
+    "destroys data or credentials, or does not say what it does",
+    "destroy data or credentials, or do not say what they do",
+);
+const ONE_ADDRESS: Why = ("changes whether one address is let in", "change whether one address is let in");
+const EVERYBODY: Why = ("changes whether outsiders are let in", "change whether outsiders are let in");
+const SCRIPT: Why = ("is a shell script", "are shell scripts");
+const FINAL: Why = ("destroys and cannot be undone", "destroy and cannot be undone");
+const HARMLESS_HERE: Why =
+    ("cannot be undone, but this is not production", "cannot be undone, but this is not production");
+
+/// Steps that are named as the reason of a level; the others are counted.
+const NAMED: usize = 6;
+
+/// What of a step makes it dangerous: known of a plan's steps and of a file's alike.
+pub struct Danger<'a> {
+    pub id: &'a str,
+    pub effect: Effect,
+    pub action: &'a Action,
+    pub rollback: Option<&'a Action>,
+    pub point_of_no_return: bool,
+}
+
+impl<'a> Danger<'a> {
+    fn of(step: &'a Step) -> Danger<'a> {
+        Danger {
+            id: step.id.as_str(),
+            effect: step.effect,
+            action: &step.action,
+            rollback: step.rollback.as_ref().map(|r| &r.action),
+            point_of_no_return: step.point_of_no_return,
+        }
+    }
+}
+
 /// The level of one step.
 pub fn of_step(step: &Step, production: bool) -> Judged {
-    let id = &step.id;
-    let (mut level, why) = match step.effect {
-        Effect::Read => (Level::L0, "reads"),
-        Effect::Change => (Level::L1, "changes something that can be changed back"),
-        Effect::Interrupt => (Level::L2, "interrupts service"),
-        Effect::Destroy => (Level::L3, "destroys data or credentials, or does not say what it does"),
+    of_danger(&Danger::of(step), production)
+}
+
+/// The level of a step by what is dangerous in it.
+pub fn of_danger(step: &Danger<'_>, production: bool) -> Judged {
+    let (level, why) = judge(step, production);
+    Judged { level, because: vec![because(why, &[step.id])] }
+}
+
+/// The level of one step, and what decides it.
+fn judge(step: &Danger<'_>, production: bool) -> (Level, Why) {
+    let (mut level, mut why) = match step.effect {
+        Effect::Read => (Level::L0, READS),
+        Effect::Change => (Level::L1, CHANGES),
+        Effect::Interrupt => (Level::L2, INTERRUPTS),
+        Effect::Destroy => (Level::L3, DESTROYS),
     };
-    let mut because = vec![format!("{level}: step `{id}` {why}")];
-    let mut raise = |to: Level, why: &str| {
+    let mut raise = |to: Level, reason: Why| {
         if to > level {
-            level = to;
-            because.push(format!("{level}: step `{id}` {why}"));
+            (level, why) = (to, reason);
         }
     };
-    for action in std::iter::once(&step.action).chain(step.rollback.as_ref().map(|r| &r.action)) {
+    for action in std::iter::once(step.action).chain(step.rollback) {
         match edge(action) {
             Edge::None => {}
-            Edge::Narrow => raise(Level::L2, "changes who is let in: one address"),
-            Edge::Wide => raise(Level::L3, "changes who is let in: everybody outside"),
+            Edge::Narrow => raise(Level::L2, ONE_ADDRESS),
+            Edge::Wide => raise(Level::L3, EVERYBODY),
         }
     }
     let shell = |a: &Action| matches!(a, Action::Shell(_));
-    if shell(&step.action) || step.rollback.as_ref().is_some_and(|r| shell(&r.action)) {
+    if shell(step.action) || step.rollback.is_some_and(shell) {
         let up = if matches!(level, Level::L4) { level } else { level.raised().max(Level::L2) };
         if up > level {
-            level = up;
-            because.push(format!("{level}: step `{id}` is a shell script"));
+            (level, why) = (up, SCRIPT);
         }
     }
     if step.effect == Effect::Destroy && step.point_of_no_return && step.rollback.is_none() {
-        level = Level::L4;
-        because.push(format!("{level}: step `{id}` destroys and cannot be undone"));
+        (level, why) = (Level::L4, FINAL);
     }
     if !production && level == Level::L4 {
-        level = Level::L3;
-        because.push(format!("{level}: not in production"));
+        (level, why) = (Level::L3, HARMLESS_HERE);
     }
-    Judged { level, because }
+    (level, why)
+}
+
+/// "step `a` interrupts service", "steps `a`, `b` and 3 more interrupt service".
+fn because((one, many): Why, steps: &[&str]) -> String {
+    if let [step] = steps {
+        return format!("step `{step}` {one}");
+    }
+    let shown = if steps.len() > NAMED + 1 { NAMED } else { steps.len() };
+    let mut names: Vec<String> = steps.iter().take(shown).map(|s| format!("`{s}`")).collect();
+    let more = steps.len() - shown;
+    let last = if more > 0 { format!("{more} more") } else { names.pop().unwrap_or_default() };
+    format!("steps {} and {last} {many}", names.join(", "))
 }
 
 /// How far an action reaches of what keeps strangers out, a site's maintenance page among it.
@@ -115,21 +174,31 @@ fn edge(action: &Action) -> Edge {
 }
 
 /// The level of a plan: that of its worst step, or what its procedure declares if that is higher.
-/// `because` names every step of that level.
+/// `because` names the steps of that level, a line for each reason.
 pub fn of_plan(steps: &[Step], declared: Option<Level>, production: bool) -> Judged {
-    let judged: Vec<Judged> = steps.iter().map(|s| of_step(s, production)).collect();
-    let computed = judged.iter().map(|j| j.level).max().unwrap_or(Level::L0);
+    let judged: Vec<(&Step, Level, Why)> = steps
+        .iter()
+        .map(|s| {
+            let (level, why) = judge(&Danger::of(s), production);
+            (s, level, why)
+        })
+        .collect();
+    let computed = judged.iter().map(|(_, level, _)| *level).max().unwrap_or(Level::L0);
     let declared = declared.map(|l| if production { l } else { l.min(Level::L3) });
     if let Some(level) = declared.filter(|l| *l > computed) {
-        return Judged { level, because: vec![format!("{level}: the procedure says so")] };
+        return Judged { level, because: vec!["the procedure says so".to_owned()] };
     }
-    let mut because: Vec<String> = judged
-        .into_iter()
-        .filter(|j| j.level == computed)
-        .filter_map(|j| j.because.last().cloned())
-        .collect();
-    because.dedup();
-    Judged { level: computed, because }
+    let mut reasons: Vec<(Why, Vec<&str>)> = Vec::new();
+    for (step, level, why) in judged {
+        if level < computed {
+            continue;
+        }
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, ids)) => ids.push(step.id.as_str()),
+            None => reasons.push((why, vec![step.id.as_str()])),
+        }
+    }
+    Judged { level: computed, because: reasons.iter().map(|(why, ids)| because(*why, ids)).collect() }
 }
 
 /// Words by which an environment says that nobody depends on it.
@@ -248,8 +317,32 @@ mod tests {
             assert_eq!(judged.level, level, "{declared:?} {production}");
             assert!(!judged.because.is_empty());
         }
-        assert_eq!(of_plan(&steps, None, true).because, ["L2: step `b` interrupts service"]);
+        assert_eq!(of_plan(&steps, None, true).because, ["step `b` interrupts service"]);
         assert_eq!(of_plan(&[], None, true).level, Level::L0);
+    }
+
+    #[test]
+    fn each_reason_is_told_once_with_the_steps_that_it_is_of() {
+        let close = with("close", |s| s.action = firewall(FirewallVerb::Close));
+        let open = with("open", |s| s.action = firewall(FirewallVerb::Open));
+        let wipe = with("wipe", |s| s.effect = Effect::Destroy);
+        assert_eq!(
+            of_plan(&[close, step("b"), wipe, open], None, true).because,
+            [
+                "steps `close` and `open` change whether outsiders are let in",
+                "step `wipe` destroys data or credentials, or does not say what it does"
+            ]
+        );
+        let many: Vec<Step> = ["a", "b", "c", "d", "e", "f", "g", "h"].map(step).into();
+        assert_eq!(
+            of_plan(&many, None, true).because,
+            ["steps `a`, `b`, `c`, `d`, `e`, `f` and 2 more interrupt service"]
+        );
+        assert_eq!(
+            of_plan(&many[..7], None, true).because,
+            ["steps `a`, `b`, `c`, `d`, `e`, `f` and `g` interrupt service"]
+        );
+        assert_eq!(of_plan(&many, Some(Level::L3), true).because, ["the procedure says so"]);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct Prompt {
     pub level: Level,
     /// What must be typed; `None` where a key is enough.
     pub type_this: Option<String>,
+    /// The live count at its end, if it has one.
+    pub count: Option<i64>,
     pub needs_reason: bool,
     pub needs_second: bool,
 }
@@ -94,17 +96,43 @@ impl Refusal {
     }
 }
 
+/// A live count may move by this part of itself, or by [`STEADY`], before it is another one.
+const TENTH: u64 = 10;
+/// Where a tenth is less than one would notice.
+const STEADY: u64 = 3;
+
+impl Prompt {
+    /// Whether this is what must be typed. The count in it may be one that was true a moment ago:
+    /// where clients come and go all the time, nobody could type the one that is true now.
+    pub fn takes(&self, typed: &str) -> bool {
+        let Some(text) = &self.type_this else { return true };
+        let counted = || {
+            let count = self.count?;
+            let words = text.strip_suffix(&count.to_string())?;
+            let was: i64 = typed.strip_prefix(words)?.parse().ok()?;
+            let near = was.abs_diff(count) <= (count.unsigned_abs() / TENTH).max(STEADY);
+            // Nobody hit and somebody hit are different things to confirm.
+            Some(near && (was == 0) == (count == 0))
+        };
+        typed == text || counted() == Some(true)
+    }
+}
+
 /// What must be said to have a plan run. At L2 the host, or where there are several, the unit or
 /// service; from L3 on a phrase: `PROCEDURE HOST N`, with the first live count that is known.
 pub fn prompt(plan: &Plan, blast: &[Blast]) -> Prompt {
-    let type_this = match plan.level {
-        Level::L0 | Level::L1 => None,
-        Level::L2 => Some(what_is_hit(plan)),
-        Level::L3 | Level::L4 => Some(phrase(plan, blast)),
+    let (type_this, count) = match plan.level {
+        Level::L0 | Level::L1 => (None, None),
+        Level::L2 => (Some(what_is_hit(plan)), None),
+        Level::L3 | Level::L4 => {
+            let count = count(blast);
+            (Some(phrase(plan, count)), count)
+        }
     };
     Prompt {
         level: plan.level,
         type_this,
+        count,
         needs_reason: plan.level >= Level::L3,
         needs_second: plan.level >= Level::L4,
     }
@@ -141,22 +169,26 @@ fn service(action: &Action) -> Option<&str> {
     }
 }
 
-fn phrase(plan: &Plan, blast: &[Blast]) -> String {
+fn phrase(plan: &Plan, count: Option<i64>) -> String {
     let hosts: BTreeSet<&HostId> = acting(plan).into_iter().map(|s| &s.host).collect();
     let host = match hosts.first() {
         Some(host) if hosts.len() == 1 => host.as_str().to_owned(),
         Some(_) => format!("{}-hosts", hosts.len()),
         None => plan.stack.clone(),
     };
-    let count = blast.iter().find_map(|b| match b.value {
-        // Counts only: a phrase with a fraction in it would be a riddle.
-        Some(Ok(value)) if value.is_finite() && value.abs() < 1e15 => Some(value.round() as i64),
-        _ => None,
-    });
     match count {
         Some(count) => format!("{} {host} {count}", plan.procedure),
         None => format!("{} {host}", plan.procedure),
     }
+}
+
+/// The first live count that is known.
+fn count(blast: &[Blast]) -> Option<i64> {
+    blast.iter().find_map(|b| match b.value {
+        // Counts only: a phrase with a fraction in it would be a riddle.
+        Some(Ok(value)) if value.is_finite() && value.abs() < 1e15 => Some(value.round() as i64),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -209,5 +241,34 @@ mod tests {
             assert_eq!(prompt.needs_second, level == Level::L4);
         }
         assert_eq!(prompt(&plan(vec![step("a")]), &[]).type_this.as_deref(), Some("here"));
+    }
+
+    #[test]
+    fn a_count_that_moves_a_little_is_the_one_that_was_typed() {
+        let at = |count: f64| {
+            let blast = [Blast { says: "{}".to_owned(), value: Some(Ok(count)) }];
+            prompt(&Plan { level: Level::L3, ..plan(vec![unit("a", "7", "x.service")]) }, &blast)
+        };
+        for (now, typed, takes) in [
+            (88.0, "p 7 88", true),
+            (88.0, "p 7 96", true),
+            (88.0, "p 7 97", false),
+            (88.0, "p 7 80", true),
+            (88.0, "p 7 79", false),
+            (2.0, "p 7 5", true),
+            (2.0, "p 7 6", false),
+            (2.0, "p 7 0", false),
+            (0.0, "p 7 1", false),
+            (0.0, "p 7 0", true),
+            (88.0, "p 8 88", false),
+            (88.0, "p 7", false),
+            (88.0, "p 7 88 ", false),
+            (88.0, "", false),
+        ] {
+            assert_eq!(at(now).takes(typed), takes, "{typed:?} when it is {now}");
+        }
+        // A number that is a name is no count.
+        let named = prompt(&Plan { level: Level::L3, ..plan(vec![unit("a", "7", "x.service")]) }, &[]);
+        assert!(named.takes("p 7") && !named.takes("p 8"));
     }
 }

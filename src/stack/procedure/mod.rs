@@ -3,6 +3,7 @@
 pub mod expand;
 pub mod fill;
 pub mod interlock;
+mod least;
 pub mod off;
 mod order;
 mod param;

@@ -332,7 +332,7 @@ impl Confirm {
     }
 
     /// The same plan, looked at anew: closes when anything that was read is no longer so.
-    pub fn take(&mut self, new: Box<Proposal>) -> Taken {
+    pub fn take(&mut self, mut new: Box<Proposal>) -> Taken {
         if !new.changed.is_empty() {
             return Taken::Closes(new.changed);
         }
@@ -343,6 +343,11 @@ impl Confirm {
         let was_free = self.proposal.refusals.is_empty();
         if was_free && !new.refusals.is_empty() {
             return Taken::Closes(new.refusals.iter().map(refusal).collect());
+        }
+        let asked = &self.proposal.prompt.type_this;
+        if asked.as_ref().is_some_and(|asked| new.prompt.takes(asked)) {
+            // What is being typed stays what must be typed: a count that moves a little is no news.
+            new.prompt.type_this.clone_from(asked);
         }
         if new.prompt.type_this != self.proposal.prompt.type_this {
             let want = new.prompt.type_this.as_deref().unwrap_or("nothing");

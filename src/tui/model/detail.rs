@@ -21,6 +21,19 @@ pub enum Line {
     Raw(String),
 }
 
+/// Of fields that follow each other under one name only the first says it: a column of equal words
+/// hides what differs.
+pub fn name_once(lines: &mut [Line]) {
+    let mut last = "";
+    for line in lines {
+        match line {
+            Line::Field(name, ..) if *name == last => *name = "",
+            Line::Field(name, ..) => last = name,
+            _ => last = "",
+        }
+    }
+}
+
 /// The lines for a probe.
 pub fn of_probe(matrix: &Matrix, index: ProbeIndex, at: Now) -> Vec<Line> {
     let Some((probe, state)) = matrix.probe(index) else { return Vec::new() };

@@ -6,7 +6,7 @@ use crate::clock::Now;
 use crate::domain::id::{ProcedureId, RunId};
 use crate::domain::procedure::event::Outcome;
 use crate::domain::procedure::ledger::{Ledger, Line, RunState};
-use crate::domain::procedure::level::Level;
+use crate::domain::procedure::level::{Level, is_production};
 use crate::domain::units::{long_age, short_age};
 use crate::stack::procedure::spec::{Procedure, Procedures, Role};
 use crate::tui::app::App;
@@ -127,9 +127,10 @@ fn text_of(app: &App, row: &ActRow) -> String {
     }
 }
 
-/// The level to show before planning: what it came to last time, else what the file says.
-pub fn level(procedure: &Procedure, ledger: &Ledger) -> Option<Level> {
-    ledger.last(&procedure.id).map(|l| l.level).or(procedure.level)
+/// The level to show before planning: what it came to last time, else what it is at least.
+pub fn level(app: &App, procedure: &Procedure) -> Level {
+    let last = app.ledger.last(&procedure.id).map(|l| l.level);
+    last.unwrap_or_else(|| app.procedures.least(procedure, is_production(&app.environment)))
 }
 
 /// When it was last run, and how that went.

@@ -1,7 +1,7 @@
 //! A plan as lines to read before it is confirmed: what, where, to whom, and exactly how.
 
 use super::confirm::refusal;
-use super::detail::Line;
+use super::detail::{Line, name_once};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::id::ProbeId;
@@ -50,12 +50,12 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     let because = plan.level_because.join("; ");
     out.push(Line::Field("level", safe(&format!("{}: {because}", plan.level)), None));
     for blast in &p.blast {
-        let (says, health) = match &blast.value {
-            Some(Err(why)) => (format!("{} (not known: {why})", blast.says), Some(Health::Unknown)),
-            Some(Ok(_)) => (blast.says.clone(), Some(Health::Degraded)),
-            None => (blast.says.clone(), None),
+        let health = match &blast.value {
+            Some(Err(_)) => Some(Health::Unknown),
+            Some(Ok(_)) => Some(Health::Degraded),
+            None => None,
         };
-        out.push(Line::Field("to whom", safe(&says), health));
+        out.push(Line::Field("to whom", safe(&blast.says), health));
     }
     for (says, seen) in &p.preconditions {
         let health = if seen.holds { Health::Up } else { Health::Down };
@@ -68,6 +68,7 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     for warning in &p.warnings {
         out.push(Line::Field("warning", safe(warning), Some(Health::Degraded)));
     }
+    out.extend(plan.steps.iter().enumerate().map(in_short));
     for (at, step) in plan.steps.iter().enumerate() {
         of_step(step, at, plan.steps.len(), &mut out);
     }
@@ -80,7 +81,17 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     for pin in &plan.pins {
         out.push(Line::Field("found", safe(&format!("{}: {}", pin.what, pin.state)), None));
     }
+    name_once(&mut out);
     out
+}
+
+/// A step in one line: all of them are known before their details are read.
+fn in_short((at, step): (usize, &Step)) -> Line {
+    let more = match step.effect {
+        Effect::Read => String::new(),
+        more => format!(" ({})", effect(more)),
+    };
+    Line::Field("steps", safe(&format!("{}. {}{more}", at + 1, step.name)), None)
 }
 
 fn of_step(step: &Step, at: usize, of: usize, out: &mut Vec<Line>) {
@@ -92,7 +103,7 @@ fn of_step(step: &Step, at: usize, of: usize, out: &mut Vec<Line>) {
     };
     let sudo = if step.sudo { " as root" } else { "" };
     out.push(Line::Field(
-        "does",
+        "effect",
         safe(&format!("{} on {}{sudo}, {}; {sure}", effect(step.effect), step.host, step.level)),
         None,
     ));

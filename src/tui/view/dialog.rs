@@ -62,8 +62,7 @@ fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
         let Some(procedure) = procedures::by_id(&app.procedures, id) else { continue };
         let here = at == menu.at;
         let values: Vec<String> = known.iter().map(|(k, v)| format!("{k} = {v}")).collect();
-        let level =
-            procedures::level(procedure, &app.ledger).map_or_else(|| "—".to_owned(), |l| l.to_string());
+        let level = procedures::level(app, procedure);
         let name = format!("{level:<3} {}", one_line(&procedure.name, 60));
         let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
         let more =

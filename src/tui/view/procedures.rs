@@ -13,7 +13,7 @@ use crate::stack::procedure::spec::{Procedure, Role};
 use crate::tui::app::App;
 use crate::tui::command::Action;
 use crate::tui::model::badge::ago;
-use crate::tui::model::detail::Line;
+use crate::tui::model::detail::{Line, name_once};
 use crate::tui::model::procedures::{self, ActRow};
 use crate::tui::model::tone::{self, Tone};
 use crate::tui::procedure_keys::position;
@@ -204,7 +204,7 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
 
 fn draw_procedure(app: &App, procedure: &Procedure, now: Now, pen: &mut Pen<'_>, width: u16) {
     let (theme, ledger) = (&app.theme, &app.ledger);
-    let level = procedures::level(procedure, ledger).map_or_else(|| "—".to_owned(), |l| l.to_string());
+    let level = procedures::level(app, procedure).to_string();
     let key = role_key(app, procedure);
     pen.skip(2).cell(&level, 4, theme.accent).cell(&key, 3, theme.key);
     let longest = app.procedures.all.iter().map(|p| columns(&p.name)).max().unwrap_or(0) as u16;
@@ -292,6 +292,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
             format!("journal of {id}")
         }
     };
+    name_once(&mut out);
     for line in &mut out {
         if let Line::Field(_, text, _) | Line::Text(text) = line {
             *text = one_line(text, 2000);
@@ -303,10 +304,10 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
 fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
     let ledger = &app.ledger;
     out.push(Line::Text(p.about.clone()));
-    let level = match (ledger.last(&p.id), p.level) {
-        (Some(last), _) => format!("{} when it was last run; computed anew when planned", last.level),
-        (None, Some(level)) => format!("at least {level}; computed when planned"),
-        (None, None) => "computed when planned".to_owned(),
+    let level = procedures::level(app, p);
+    let level = match ledger.last(&p.id) {
+        Some(_) => format!("{level} when it was last run; computed anew when planned"),
+        None => format!("at least {level}; computed when planned"),
     };
     out.push(Line::Field("level", level, None));
     let usual = procedures::usual(&p.id, ledger);
@@ -328,7 +329,7 @@ fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
         out.push(Line::Field("needs", needs.says.clone(), None));
     }
     for (at, step) in p.steps.iter().enumerate() {
-        out.push(Line::Field(if at == 0 { "steps" } else { "" }, format!("{}. {}", at + 1, step.name), None));
+        out.push(Line::Field("steps", format!("{}. {}", at + 1, step.name), None));
     }
     out.push(Line::Field(
         "ends",

@@ -9,8 +9,8 @@ pub mod nft;
 
 use super::kinds::Firewall;
 use crate::domain::text;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest name of a table: an iptables chain has 28 bytes.
 const MAX_TABLE: usize = 28;

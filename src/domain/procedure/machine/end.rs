@@ -27,10 +27,12 @@ impl Run {
     pub(super) fn end(&mut self, outcome: Outcome, why: &str, at: Timestamp) -> Result<(), Illegal> {
         self.may_end(outcome)?;
         let aborted = self.abort.is_some();
+        // All of it is told once, of the run itself.
+        let because = why.split_once(": ").map_or(why, |(first, _)| first);
         self.hold = None;
         for state in &mut self.steps {
             match &state.phase {
-                Phase::Waiting => state.phase = Phase::WillNotRun(format!("the run ended: {why}")),
+                Phase::Waiting => state.phase = Phase::WillNotRun(format!("the run ended: {because}")),
                 Phase::Running => state.phase = Phase::InDoubt,
                 Phase::Verifying { .. } if aborted => {
                     state.phase = Phase::Killed("aborted before it was verified".to_owned());

@@ -146,3 +146,31 @@ fn values_are_checked_where_they_stand() {
     let wrong = plan(text, &[("x", "${secret.db}")]).unwrap_err();
     assert!(wrong[0].contains("without ${"), "{wrong:?}");
 }
+
+#[test]
+fn the_least_level_is_that_of_the_worst_step_wherever_it_stands() {
+    let one = |steps: &str| {
+        let stack = stack(&format!(
+            "[[procedures]]\nid = 'a'\n{steps}\n[[procedures]]\nid = 'inner'\nlevel = 'L2'\n\
+             [[procedures.steps]]\nid = 'deep'\nuses = 'exec'\neffect = 'read'\nwith = {{ argv = ['true'] }}\n"
+        ));
+        stack.procedures.least(&stack.procedures.all[0], true)
+    };
+    let step = |rest: &str| format!("[[procedures.steps]]\nid = 's'\n{rest}");
+    for (steps, level) in [
+        (step("uses = 'exec'\neffect = 'read'\nwith = { argv = ['true'] }"), Level::L0),
+        (step("uses = 'exec'\neffect = 'interrupt'\nwith = { argv = ['true'] }"), Level::L2),
+        (step("uses = 'exec'\nwith = { argv = ['true'] }"), Level::L3),
+        (step("uses = 'shell'\neffect = 'read'\nwith = { script = 'true' }"), Level::L2),
+        (step("uses = 'procedure'\nwith = { id = 'inner' }"), Level::L2),
+        (
+            step(
+                "uses = 'for_each'\nwith = { items = ['x'] }\n[[procedures.steps.steps]]\nid = 't'\n\
+                 uses = 'exec'\neffect = 'change'\nwith = { argv = ['true'] }",
+            ),
+            Level::L1,
+        ),
+    ] {
+        assert_eq!(one(&steps), level, "{steps}");
+    }
+}

@@ -5,7 +5,14 @@
 //! make one that belongs to somebody else nor change one: files here are writable by nobody but
 //! their owner, and one that is not so, or that has a second name, is not believed.
 
-use super::rundir::{self, RunDir, StateDir};
+mod files;
+mod spent;
+#[cfg(test)]
+mod tests;
+
+pub(super) use spent::{spend, vouches};
+
+use super::rundir::StateDir;
 use crate::domain::id;
 use crate::domain::procedure::event::{Person, Second};
 use crate::domain::procedure::ledger::Waiting;
@@ -13,14 +20,10 @@ use crate::domain::procedure::level::Level;
 use crate::domain::procedure::plan::{Plan, PlanHash};
 use crate::domain::procedure::proposal::Proposal;
 use crate::domain::text::one_line;
+use files::{Word, read, request_path, valid, word_path, write};
 use jiff::{SignedDuration, Timestamp};
-use rustix::fs::OFlags;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, Permissions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::fs;
 use std::time::Duration;
 
 /// How long a request waits, and how long an approval is good for.
@@ -31,9 +34,6 @@ pub const COUNTDOWN: Duration = Duration::from_secs(60);
 pub const MAX_REASON: usize = 500;
 /// Requests that are read, at most.
 const MAX_REQUESTS: usize = 100;
-/// The approval's name in the directory of the run that it let begin.
-const IN_RUN: &str = "second";
-
 /// What was asked of a second person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
@@ -46,15 +46,6 @@ pub struct Asked {
     pub reason: String,
     pub by: Person,
     pub since: Timestamp,
-}
-
-/// What a second person wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Word {
-    request: String,
-    hash: PlanHash,
-    by: Person,
-    at: Timestamp,
 }
 
 /// That a plan need not wait for a second person any more: one approved it, or the glass was
@@ -257,44 +248,6 @@ pub fn break_glass(hash: &PlanHash, waited: Duration, reason: &str) -> Result<Se
     Ok(Seconded { second, hash: hash.clone(), request: None })
 }
 
-/// Moves the approval of a request into the run that it lets begin: it lets no other begin.
-///
-/// # Errors
-/// It is not there: withdrawn, over, or used.
-pub(super) fn spend(state_root: &Path, request: &str, dir: &RunDir) -> Result<(), String> {
-    let id = valid(request)?;
-    let approvals = state_root.join("approvals");
-    let to = dir.path().join(IN_RUN);
-    fs::rename(approvals.join(format!("{id}.approved")), &to)
-        .map_err(|e| format!("use the approval of {id}: {e}; it is good for one run"))?;
-    let _ = fs::remove_file(approvals.join(format!("{id}.request")));
-    dir.sync()
-}
-
-/// Whether the approval in a run's directory is what its record says: of this plan, by this
-/// person, who is another one than `by`, and given at most [`VALID`] before `at`.
-///
-/// # Errors
-/// Why not.
-pub(super) fn vouches(
-    dir: &RunDir,
-    request: &str,
-    hash: &PlanHash,
-    second: &Person,
-    by: &Person,
-    at: Timestamp,
-) -> Result<(), String> {
-    let (word, owner): (Word, u32) =
-        read(&dir.path().join(IN_RUN)).map_err(|e| format!("read the second person's word: {e}"))?;
-    another(by, second)?;
-    let fits = owner == second.uid
-        && word.by == *second
-        && word.request == request
-        && word.hash == *hash
-        && within(word.at, at);
-    if fits { Ok(()) } else { Err("believe the second person's word: it is not of this run".to_owned()) }
-}
-
 /// The sound word of another person to a request.
 fn word_on(state: &StateDir, asked: &Asked, now: Timestamp) -> Result<Word, String> {
     let path = word_path(state, &asked.id);
@@ -336,69 +289,7 @@ fn after(then: Timestamp, by: Duration) -> Timestamp {
     then.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-fn valid(id: &str) -> Result<&str, String> {
-    if id::is_valid(id) {
-        Ok(id)
-    } else {
-        Err(format!("find the request {}: that is no request's id", one_line(id, 60)))
-    }
-}
-
-fn request_path(state: &StateDir, id: &str) -> PathBuf {
-    state.approvals().join(format!("{id}.request"))
-}
-
-fn word_path(state: &StateDir, id: &str) -> PathBuf {
-    state.approvals().join(format!("{id}.approved"))
-}
-
-/// Writes a file that only its owner can change, complete or not at all.
-fn write(state: &StateDir, path: &Path, what: &impl Serialize) -> Result<(), String> {
-    let told = |e: std::io::Error| format!("write {}: {e}", path.display());
-    let text = serde_json::to_vec(what).map_err(|e| format!("write {}: {e}", path.display()))?;
-    let beside = path.with_extension(format!("{}.new", std::process::id()));
-    let mut file =
-        rundir::open(&beside, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, None).map_err(told)?;
-    let mode = if state.group().is_some() { 0o640 } else { 0o600 };
-    let written = (|| {
-        if let Some(gid) = state.group() {
-            rustix::fs::fchown(&file, None, Some(rustix::fs::Gid::from_raw(gid)))?;
-        }
-        file.write_all(&text)?;
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        rundir::sync_dir(&state.approvals())
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(told)
-}
-
-/// Reads a file and whose it is, from one open file.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<(T, u32), String> {
-    let file = rundir::open(path, OFlags::RDONLY, None).map_err(|e| e.to_string())?;
-    let is = file.metadata().map_err(|e| e.to_string())?;
-    if is.mode() & 0o022 != 0 {
-        return Err("others than its owner could have written it".to_owned());
-    }
-    if is.nlink() != 1 {
-        return Err("it has a second name".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(rundir::MAX_DOCUMENT as u64 + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-    if bytes.len() > rundir::MAX_DOCUMENT {
-        return Err(format!("it is larger than {} bytes", rundir::MAX_DOCUMENT));
-    }
-    let what = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
-    Ok((what, is.uid()))
-}
-
 /// Whether a plan of this level waits for a second person.
 pub fn is_needed(level: Level) -> bool {
     level >= Level::L4
 }
-
-#[cfg(test)]
-mod tests;
