@@ -80,7 +80,8 @@ fn to_the_end(ground: &Ground, case: &Case) {
 
 /// Those of the demo that are soon done: among them steps of which nothing tells whether they
 /// happened, and that must not happen twice.
-const SOON: [&str; 5] = ["restart-service", "restart-api", "block", "unblock", "rotation-review"];
+const SOON: [&str; 6] =
+    ["restart-service", "restart-api", "restart-ipam", "block", "unblock", "rotation-review"];
 
 fn again_and_again_in_the_demo(which: fn(&Case) -> bool) {
     let (_demo, ground) = places::demo();

@@ -1,6 +1,7 @@
 //! What each procedure of a stack needs, so that all of them can be run.
 
 use crate::ground::Ground;
+use std::time::Duration;
 
 /// One procedure, how it is called, and what must be done before.
 pub struct Case {
@@ -53,6 +54,9 @@ pub const TORNADO: &[Case] = &[
     case("key-reload", &[]),
     case("restart-service", &["service=users"]),
     case("restart-api", &["api=api_internal"]),
+    case("restart-ipam", &[]),
+    case("restart-wg-manager", &["back=0"]),
+    Case { first: between_rotations, ..case("restart-key-rotator", &[]) },
     case("preserve", &["since=1h"]),
     case("rotation-review", &[]),
     Case { after: &[("unblock", ADDRESS)], ..case("block", ADDRESS) },
@@ -67,6 +71,17 @@ pub const TORNADO: &[Case] = &[
         ..case("contain", &["since=1h"])
     },
 ];
+
+/// The rotation that the last one began comes to its end.
+fn between_rotations(ground: &Ground) {
+    for _ in 0..200 {
+        if ground.deck.plan("restart-key-rotator", &[]).code == 0 {
+            return;
+        }
+        std::thread::park_timeout(Duration::from_secs(1));
+    }
+    panic!("{}", ground.deck.plan("restart-key-rotator", &[]).text());
+}
 
 /// A drain that was stopped while people were still in.
 fn leave_closed(ground: &Ground) {
