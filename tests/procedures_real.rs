@@ -1,4 +1,4 @@
-//! Procedures against real components: systemd, nginx, nftables, Redis, PostgreSQL and `WireGuard`.
+//! Procedures against real components: systemd, nginx, nftables, Redis, `PostgreSQL` and `WireGuard`.
 
 #![cfg(test)] // tells clippy that helpers, too, may unwrap
 
@@ -11,13 +11,17 @@ mod systemd;
 #[path = "harness/yard.rs"]
 mod yard;
 
-use yard::Yard;
-
-#[test]
-fn the_application_is_restarted_and_seen_to_answer() {
-    let yard = Yard::open();
-    let deck = yard.operator();
-    println!("{}", deck.plan("restart", &[]).expect(0).out);
-    println!("{}", deck.run("restart", &[], &[]).expect(0).text());
-    println!("{}", deck.say(&["runs", "show", "last"]).text());
-}
+#[path = "procedures_real/case.rs"]
+mod case;
+#[path = "procedures_real/closed.rs"]
+mod closed;
+#[path = "procedures_real/cover.rs"]
+mod cover;
+#[path = "procedures_real/edge.rs"]
+mod edge;
+#[path = "procedures_real/filter.rs"]
+mod filter;
+#[path = "procedures_real/layers.rs"]
+mod layers;
+#[path = "procedures_real/well.rs"]
+mod well;

@@ -5,11 +5,11 @@ use super::args::Global;
 use super::sight::{Freshness, Watcher};
 use super::{End, Ended, audit, print, setup};
 use crate::act::control::{self, Launch};
-use crate::act::planner::Eyes;
+use crate::act::planner::{Eyes, interlocks};
 use crate::act::rundir::StateDir;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::id::HostId;
-use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::ledger::{Ledger, Raised};
 use crate::observe::prober::Prober;
 use crate::record::audit::Log;
 use crate::stack::config::{self, Config};
@@ -99,6 +99,16 @@ pub(super) fn ledger(state: &StateDir) -> Arc<Ledger> {
     let mut watcher = control::Watcher::new(state.clone(), None, Vec::new());
     watcher.look(&[]);
     watcher.ledger()
+}
+
+/// The interlocks of the stack at hand that its runs have raised; `None` where no stack can be
+/// loaded, for without it nobody knows what raises one.
+pub(super) fn interlocks(global: &Global, state: &StateDir) -> Option<Vec<Raised>> {
+    let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok()).ok()?;
+    let rules = interlocks::rules(&loaded.stack.procedures.interlocks);
+    let mut watcher = control::Watcher::new(state.clone(), Some(&loaded.stack.name), rules);
+    watcher.look(&[]);
+    Some(watcher.ledger().interlocks.clone())
 }
 
 /// How a runner is started that loads the same files as this program.

@@ -2,7 +2,7 @@
 
 use super::progress::choice;
 use crate::domain::procedure::event::{Captured, Hold, Mode, Outcome, Person, Second};
-use crate::domain::procedure::ledger::{Ledger, Line, RunState};
+use crate::domain::procedure::ledger::{Ledger, Line, Raised, RunState};
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::{Phase, Run, StepState};
 use serde::Serialize;
@@ -97,7 +97,8 @@ struct LedgerReport<'a> {
     /// Runs beyond those listed.
     older: usize,
     owed: Vec<OwedReport<'a>>,
-    interlocks: Vec<RaisedReport<'a>>,
+    /// Null where no stack can be loaded.
+    interlocks: Option<Vec<RaisedReport<'a>>>,
     broken: Vec<BrokenReport<'a>>,
 }
 
@@ -245,7 +246,7 @@ fn step<'a>(plan: &'a crate::domain::procedure::plan::Step, state: &'a StepState
 }
 
 /// All runs, in a line each.
-pub fn ledger(ledger: &Ledger) -> String {
+pub fn ledger(ledger: &Ledger, interlocks: Option<&[Raised]>) -> String {
     let line = |l: &Line| -> (&'static str, Option<Outcome>) { state(l.state) };
     let report = LedgerReport {
         version: JSON_VERSION,
@@ -281,11 +282,11 @@ pub fn ledger(ledger: &Ledger) -> String {
                 since: o.since.to_string(),
             })
             .collect(),
-        interlocks: ledger
-            .interlocks
-            .iter()
-            .map(|r| RaisedReport { id: &r.id, run: r.run.as_str(), since: r.since.to_string() })
-            .collect(),
+        interlocks: interlocks.map(|all| {
+            all.iter()
+                .map(|r| RaisedReport { id: &r.id, run: r.run.as_str(), since: r.since.to_string() })
+                .collect()
+        }),
         broken: ledger.broken.iter().map(|(run, why)| BrokenReport { run, why }).collect(),
     };
     serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"

@@ -9,7 +9,7 @@ use crate::act::identity;
 use crate::act::rundir::StateDir;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::procedure::event::{Choice, Mode};
-use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::ledger::{Ledger, Raised};
 use crate::domain::procedure::report;
 use crate::domain::procedure::request::{Reply, Request};
 use crate::domain::text::one_line;
@@ -25,10 +25,10 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
     let find = |id: &str| follow::resolve(&state, id).map_err(End::Refused);
     match args.command.unwrap_or(RunsCommand::List) {
         RunsCommand::List => {
-            let ledger = acting::ledger(&state);
+            let (ledger, raised) = (acting::ledger(&state), acting::interlocks(global, &state));
             print(&match output {
-                Output::Text => list(&ledger),
-                Output::Json => run_json::ledger(&ledger),
+                Output::Text => list(&ledger, raised.as_deref()),
+                Output::Json => run_json::ledger(&ledger, raised.as_deref()),
             })
         }
         RunsCommand::Show { id } => show(&state, &find(&id)?, output),
@@ -49,7 +49,7 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
     }
 }
 
-fn list(ledger: &Ledger) -> String {
+fn list(ledger: &Ledger, interlocks: Option<&[Raised]>) -> String {
     let mut out = String::new();
     for line in &ledger.runs {
         let (done, all) = line.steps;
@@ -81,7 +81,10 @@ fn list(ledger: &Ledger) -> String {
             owed.run
         );
     }
-    for raised in &ledger.interlocks {
+    if interlocks.is_none() && !ledger.runs.is_empty() {
+        out.push_str("which interlocks stand is not known: no stack can be loaded\n");
+    }
+    for raised in interlocks.unwrap_or_default() {
         let _ = writeln!(out, "INTERLOCK {} since {} (run {})", raised.id, raised.since, raised.run);
     }
     for (run, why) in &ledger.broken {

@@ -15,7 +15,7 @@ pub struct Said {
 impl Said {
     #[track_caller]
     pub fn expect(self, code: i32) -> Said {
-        assert_eq!(self.code, code, "{}\n{}", self.out, self.err);
+        assert_eq!(self.code, code, "{}", self.text());
         self
     }
 
@@ -104,12 +104,12 @@ impl Operator {
     #[track_caller]
     pub fn until(&self, what: &str, so: impl Fn(&Value) -> bool) -> Value {
         let mut last = Value::Null;
-        for _ in 0..600 {
+        for _ in 0..1800 {
             last = self.last();
             if so(&last) {
                 return last;
             }
-            std::thread::park_timeout(Duration::from_millis(300));
+            std::thread::park_timeout(Duration::from_millis(100));
         }
         panic!("waited in vain for {what}: {last:#}");
     }

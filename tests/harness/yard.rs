@@ -1,16 +1,32 @@
 //! A small stack of real components in namespaces of their own: systemd with a journal, Redis,
-//! PostgreSQL, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
+//! `PostgreSQL`, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
 
-use crate::host::{tool, wait_for};
+use crate::host::{real, tool, wait_for};
 use crate::operator::Operator;
 use crate::systemd::Systemd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
+/// The yard's stack file.
+pub const STACK: &str = include_str!("../procedures/yard.toml");
 
-/// What runs there. The application makes a new `WireGuard` key and drops every peer at each start,
-/// and answers only a second later, as the application that it stands for does.
+/// Programs, and the packages that they come from.
+const COMPONENTS: &[(&str, &str)] = &[
+    ("systemd", "systemd"),
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("pg_isready", "postgresql"),
+    ("nginx", "nginx"),
+    ("nft", "nftables"),
+    ("wg", "wireguard-tools"),
+    ("wireguard-go", "wireguard-go"),
+    ("ip", "iproute2"),
+    ("curl", "curl"),
+];
+
+/// What runs there. The application takes its key from a file and makes a new `WireGuard` key and drops every peer at each start,
+/// and answers only a moment later, as the application that it stands for does.
 pub struct Yard {
     // In this order: everything is killed, then its directory goes.
     systemd: Systemd,
@@ -18,6 +34,11 @@ pub struct Yard {
 }
 
 impl Yard {
+    /// Up when this returns; `None` where a component is missing, which is said.
+    pub fn here() -> Option<Yard> {
+        real(COMPONENTS).then(Yard::open)
+    }
+
     /// Up when this returns.
     pub fn open() -> Yard {
         let dir = tempfile::Builder::new().prefix("qd-yard-").tempdir().unwrap();
@@ -69,14 +90,20 @@ impl Yard {
 
     /// Whoever acts on it, within, with a state directory of their own in the yard.
     pub fn operator(&self) -> Operator {
-        let state = self.dir.path().join("state");
-        let config = self.dir.path().join("config.toml");
-        let stack = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/procedures/yard.toml");
+        self.operator_of("all", STACK)
+    }
+
+    /// The same with another stack and with a state directory that knows nothing yet.
+    pub fn operator_of(&self, name: &str, stack: &str) -> Operator {
+        let at = self.dir.path().join("operators").join(name);
+        std::fs::create_dir_all(&at).unwrap();
+        let config = at.join("config.toml");
+        std::fs::write(at.join("stack.toml"), stack).unwrap();
         let text = format!(
-            "stack = \"{stack}\"\nstate_dir = \"{}\"\n[vars]\ndir = \"{}\"\n[hosts.vpn]\ntransport = \"local\"\npath = [\"{}\"]\n",
-            state.display(),
-            self.dir.path().display(),
-            self.tools().display(),
+            "stack = \"{at}/stack.toml\"\nstate_dir = \"{at}/state\"\n[vars]\ndir = \"{dir}\"\n\
+             [hosts.vpn]\ntransport = \"local\"\npath = [\"{dir}/tools\"]\n",
+            at = at.display(),
+            dir = self.dir.path().display(),
         );
         std::fs::write(&config, text).unwrap();
         let pid = self.systemd.pid.to_string();
@@ -89,33 +116,33 @@ impl Yard {
         })
     }
 
-    /// Its directory, by the same path within and without.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
+    /// Runs lines of shell within, as root, with the functions of `yard.sh`.
+    pub fn shell(&self, lines: &str) -> Output {
+        let functions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/yard.sh");
+        let at = format!("D={}", self.dir.path().display());
+        self.enter(&["env", &at, "sh", "-c", &format!(". {functions}\n{lines}")])
     }
 
-    /// A program that stands before the real one for the stack's host.
-    pub fn stand_in(&self, name: &str, script: &str) {
-        tool(&self.tools(), name, script);
+    /// The same, where they must succeed; gives what they print.
+    #[track_caller]
+    pub fn must(&self, lines: &str) -> String {
+        let output = self.shell(lines);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        assert!(output.status.success(), "{lines}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
     }
 
-    /// Takes it away again.
-    pub fn stand_down(&self, name: &str) {
-        std::fs::remove_file(self.tools().join(name)).unwrap();
-    }
-
-    /// The directory of stand-ins.
-    fn tools(&self) -> PathBuf {
-        let tools = self.dir.path().join("tools");
-        std::fs::create_dir_all(&tools).unwrap();
-        tools
+    /// Puts all of it back as it was opened.
+    #[track_caller]
+    pub fn mend(&self) {
+        self.must("mend");
     }
 }
 
 /// Files of the components.
 fn lay_out(at: &Path) {
     let d = at.display();
-    for dir in ["sites", "kept", "run", "evidence", "keys"] {
+    for dir in ["sites", "kept", "run", "keys", "tools", "pristine"] {
         std::fs::create_dir(at.join(dir)).unwrap();
     }
     let temp = |name: &str| {
@@ -130,16 +157,23 @@ fn lay_out(at: &Path) {
     std::fs::write(at.join("edge.conf"), edge).unwrap();
     let site = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }\n";
     std::fs::write(at.join("sites/app"), site).unwrap();
+    for file in ["edge.conf", "sites/app"] {
+        let kept = at.join("pristine").join(file.rsplit('/').next().unwrap());
+        std::fs::copy(at.join(file), kept).unwrap();
+    }
     let app = format!(
         "daemon off;\npid {d}/run/app.pid;\nerror_log {d}/run/app.err;\nworker_processes 1;\nevents {{}}\nhttp {{\n access_log off;\n{} \
-         server {{ listen 127.0.0.1:8000; listen 4605; default_type application/json; location / {{ return 200 '{{\"status\":\"ok\"}}'; }} }}\n}}\n",
+         server {{ listen 127.0.0.1:8000; listen 4605; default_type application/json; \
+         location /admin {{ include {d}/run/key.conf; return 200 '{{\"admin\":true}}'; }} location / {{ return 200 '{{\"status\":\"ok\"}}'; }} }}\n}}\n",
         temp("app")
     );
     std::fs::write(at.join("app.conf"), app).unwrap();
     let start = format!(
         "set -e\numask 077\nwg genkey >{d}/keys/server\nwg set wg0 private-key {d}/keys/server listen-port 51820\n\
          for p in $(wg show wg0 peers); do wg set wg0 peer $p remove; done\n\
-         echo started >>{d}/run/starts\nsleep 1\nexec nginx -c {d}/app.conf\n"
+         [ -s {d}/keys/jwt ] || head -c 32 /dev/urandom | base64 >{d}/keys/jwt\n\
+         printf 'if ($http_x_key != \"%s\") {{ return 401; }}\\n' \"$(cat {d}/keys/jwt)\" >{d}/run/key.conf\n\
+         echo started >>{d}/run/starts\nsleep 0.3\nexec nginx -c {d}/app.conf\n"
     );
     tool(&at.join("run"), "app-start", &start);
     std::fs::create_dir(at.join("pg")).unwrap();
@@ -162,7 +196,10 @@ fn lay_out(at: &Path) {
 fn units(at: &Path) -> Vec<(String, String)> {
     let d = at.display();
     let unit = |name: &str, unit: &str, service: &str| {
-        (format!("{name}.service"), format!("[Unit]\nDefaultDependencies=no\n{unit}[Service]\n{service}\n"))
+        (
+            format!("{name}.service"),
+            format!("[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n{unit}[Service]\n{service}\n"),
+        )
     };
     let pg = postgres_bin();
     vec![
@@ -206,7 +243,7 @@ fn units(at: &Path) -> Vec<(String, String)> {
     ]
 }
 
-/// Where the newest installed PostgreSQL keeps its server programs.
+/// Where the newest installed `PostgreSQL` keeps its server programs.
 fn postgres_bin() -> String {
     let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap().flatten();
     let newest = versions.map(|v| v.path().join("bin")).max().unwrap();

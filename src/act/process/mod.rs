@@ -113,12 +113,6 @@ pub async fn run(program: Program, s: &Setting<'_>, output: Output, stop: &Stop)
     Ok(Ended { how, kept, said, left, ending: watch.ending.done })
 }
 
-/// The line that tells most of a failure: the last, unless that only says where more can be read, as
-/// those of systemctl do.
-fn telling(said: &[String]) -> Option<&String> {
-    said.iter().rfind(|line| !line.starts_with("See ")).or(said.last())
-}
-
 /// Runs a program with its output kept, as the whole of a step; these statuses mean success.
 pub async fn as_step(program: Program, s: &Setting<'_>, success: &[i32], stop: &Stop) -> Left {
     match Sink::of_step(s) {
@@ -272,7 +266,7 @@ impl Ended {
         let notes = self.notes();
         let with =
             |says: String| if notes.is_empty() { says } else { format!("{says}; {}", notes.join("; ")) };
-        let last = telling(&self.said).map(|l| format!(": {}", text::one_line(l, 200))).unwrap_or_default();
+        let last = last_word(&self.said).map(|l| format!(": {}", text::one_line(l, 200))).unwrap_or_default();
         let result = match &self.how {
             How::Lost(why) => Effected::TimedOut {
                 why: with(format!(
@@ -299,6 +293,13 @@ impl Ended {
         notes.extend(self.kept.trouble.clone());
         notes
     }
+}
+
+/// The last line that says why: systemctl ends with where to look, and begins with what is wrong.
+fn last_word(said: &[String]) -> Option<&String> {
+    let points_elsewhere =
+        |l: &&String| l.starts_with("See \"systemctl ") || l.starts_with("See system logs");
+    said.iter().rev().find(|l| !points_elsewhere(l)).or(said.last())
 }
 
 fn exit(status: i32) -> String {

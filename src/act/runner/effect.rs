@@ -5,9 +5,10 @@ use super::scribe::Unrecorded;
 use crate::act::step::{self, Left, Setting};
 use crate::act::stop::Stop;
 use crate::domain::procedure::action::Action;
-use crate::domain::procedure::event::{Effected, Event};
+use crate::domain::procedure::event::{Effected, Event, Truth};
+use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::machine::Next;
-use crate::domain::procedure::plan::Step;
+use crate::domain::procedure::plan::{OnTimeout, Step};
 use crate::domain::procedure::run::Run;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,9 +38,12 @@ impl Runner {
             }
             Err(why) => (String::new(), Some(why.clone())),
         };
-        self.intend(Event::Intended { step: step.id.clone(), attempt, before })?;
+        self.intend(Event::Intended { step: step.id.clone(), attempt, before: before.clone() })?;
         let left = match (setting, impossible) {
-            (Ok(setting), None) => self.perform(&step.action, &setting, step.timeout).await,
+            (Ok(setting), None) => {
+                let left = self.perform(&step.action, &setting, step.timeout).await;
+                self.or_undone(left, step, &before, &setting).await
+            }
             (_, why) => Left::failed(format!("it cannot work here: {}", why.unwrap_or_default())),
         };
         let killed = matches!(left.result, Effected::Killed { .. });
@@ -134,6 +138,25 @@ impl Runner {
             }
         };
         Left { result, output: left.output }
+    }
+
+    /// What would be left to the verification because the step's time was over, fails where the
+    /// system itself knows that it did not happen: a verification sees the service, which may be as
+    /// healthy as it was before.
+    async fn or_undone(&mut self, left: Left, step: &Step, before: &str, setting: &Setting<'_>) -> Left {
+        let Effected::TimedOut { why } = &left.result else { return left };
+        let verified_next = step.on_timeout == OnTimeout::Verify && step.verify.is_some();
+        if !verified_next || step.effect == Effect::Read {
+            return left;
+        }
+        let asked = self.attend(step::ask(&step.action, before, setting), |_| true).await;
+        match asked {
+            Some(answer) if answer.truth == Truth::DidNot => {
+                let why = format!("{why}; it did not happen: {}", answer.says);
+                Left { result: Effected::Failed { why }, output: left.output }
+            }
+            _ => left,
+        }
     }
 
     /// What an aborted step left behind, for who aborted it.

@@ -36,12 +36,13 @@ impl Runner {
         let still = move |run: &Run| matches!(run.next(), Next::Verify { step } if step == index);
         let needed = check.good.max(1);
         let until = Instant::now() + check.within;
-        let mut streak = 0;
+        let (mut streak, mut says) = (0, String::new());
         loop {
             let begun = Instant::now();
-            let Some(seen) = self.observe(check, until, still).await else { return self.settle().await };
+            let looked = self.observe(check, until, &says, still).await;
+            let Some(seen) = looked else { return self.settle().await };
             streak = if seen.holds { streak + 1 } else { 0 };
-            let says = seen.says.clone();
+            says.clone_from(&seen.says);
             self.record(Event::Observed { step: step.id.clone(), seen, streak, needed }).await?;
             if !still(&self.scribe.run) {
                 return Ok(());
@@ -51,7 +52,7 @@ impl Runner {
                 return self.record(Event::Verified { step, says: proof(needed, &says) }).await;
             }
             let next = begun + check.every.max(MIN_EVERY);
-            if next >= until {
+            if next.max(Instant::now()) >= until {
                 let why = format!(
                     "{streak} of {needed} good observations within {} s: {says}",
                     check.within.as_secs_f32()
@@ -64,12 +65,25 @@ impl Runner {
         }
     }
 
-    /// One observation, begun now. What is not seen by the deadline is not good.
-    async fn observe(&mut self, check: &Check, until: Instant, still: impl Fn(&Run) -> bool) -> Option<Seen> {
+    /// One observation, begun now. What is not seen by the deadline is not good; it is told with
+    /// what was seen `before`, which is the better reason.
+    async fn observe(
+        &mut self,
+        check: &Check,
+        until: Instant,
+        before: &str,
+        still: impl Fn(&Run) -> bool,
+    ) -> Option<Seen> {
         let ground = Arc::clone(&self.ground);
         let look = tokio::time::timeout_at(until, ground.sight.check(&check.what));
         let seen = self.attend(look, still).await?;
-        Some(seen.unwrap_or_else(|_| Seen { holds: false, says: "no answer by the deadline".to_owned() }))
+        Some(seen.unwrap_or_else(|_| {
+            let says = match before {
+                "" => "no answer by the deadline".to_owned(),
+                before => format!("{before}; and no newer answer by the deadline"),
+            };
+            Seen { holds: false, says }
+        }))
     }
 
     /// Looks until it is known. `at_once`: the first observation that is not good decides.
@@ -81,20 +95,21 @@ impl Runner {
     ) -> Came {
         let needed = check.good.max(1);
         let until = Instant::now() + check.within;
-        let mut streak = 0;
+        let (mut streak, mut says) = (0, String::new());
         loop {
             let begun = Instant::now();
-            let Some(seen) = self.observe(check, until, still).await else { return Came::Dropped };
+            let Some(seen) = self.observe(check, until, &says, still).await else { return Came::Dropped };
             streak = if seen.holds { streak + 1 } else { 0 };
+            says = seen.says;
             if streak >= needed {
-                return Came::Good(proof(needed, &seen.says));
+                return Came::Good(proof(needed, &says));
             }
             if at_once && !seen.holds {
-                return Came::Bad(seen.says);
+                return Came::Bad(says);
             }
             let next = begun + check.every.max(MIN_EVERY);
-            if next >= until {
-                return Came::Late(seen.says);
+            if next.max(Instant::now()) >= until {
+                return Came::Late(says);
             }
             if self.attend(tokio::time::sleep_until(next), still).await.is_none() {
                 return Came::Dropped;

@@ -9,7 +9,9 @@ use super::fill::{Lang, fill};
 use super::params::Values;
 use super::spec::{BlastLine, Items, Procedure, Procedures, Step, Uses};
 use crate::domain::id::{HostId, ProcedureId};
-use crate::domain::procedure::level::Level;
+use crate::domain::procedure::action::Action;
+use crate::domain::procedure::action::kinds::Manual;
+use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::plan;
 use crate::domain::text;
 use crate::stack::spec::Stack;
@@ -195,24 +197,53 @@ impl Maker<'_> {
                 Uses::ForEach(rounds) => self.rounds(step, rounds, scope, became),
                 Uses::Procedure { id, params } => self.inlined(step, (id, params), scope),
             }
+            let made = self.steps.iter().skip(from).map(|s| s.id.clone()).collect();
+            became.insert(step.id.clone(), made);
             if !matches!(step.uses, Uses::Action(_)) {
                 self.hold_before(from, step, scope);
             }
-            let made = self.steps.iter().skip(from).map(|s| s.id.clone()).collect();
-            became.insert(step.id.clone(), made);
         }
     }
 
-    /// A hold of a step that became several is before the first of them.
+    /// A hold of a step that became several is before the first of them. Where proof may pass that
+    /// one over, and its hold with it, the hold is a step of its own.
     fn hold_before(&mut self, from: usize, step: &Step, scope: &Scope<'_>) {
         let Some(hold) = &step.hold else { return };
         let hold = self.words(hold, scope.values);
-        if let Some(first) = self.steps.get_mut(from) {
+        let name = self.words(&step.name, scope.values);
+        let Some(first) = self.steps.get_mut(from) else { return };
+        if first.unless.is_none() {
             first.hold = Some(match &first.hold {
                 Some(own) => format!("{hold}; {own}"),
                 None => hold,
             });
+            return;
         }
+        let action = Action::Manual(Manual { instruction: hold, note: false });
+        let asked = plan::Step {
+            id: crate::domain::id::StepId::new(&format!("{}{}", scope.prefix, step.id)),
+            origin: format!("{}.{}", scope.procedure.id, step.id),
+            name,
+            preview: action.describe(false),
+            action,
+            layer: None,
+            sudo: false,
+            effect: Effect::Read,
+            idempotent: true,
+            on_timeout: plan::OnTimeout::Verify,
+            on_failure: plan::OnFailure::Stop,
+            verify: None,
+            rollback: None,
+            hold: None,
+            point_of_no_return: false,
+            unless: None,
+            after: Vec::new(),
+            owes: None,
+            settles: Vec::new(),
+            round: scope.round.cloned(),
+            ..first.clone()
+        };
+        self.steps.insert(from, asked);
     }
 
     fn rounds(&mut self, step: &Step, rounds: &super::spec::ForEach, scope: &Scope<'_>, became: &mut Became) {

@@ -96,6 +96,27 @@ fn rounds_stand_inside_each_other_and_take_their_hosts() {
 }
 
 #[test]
+fn a_hold_before_several_steps_is_kept_when_proof_passes_the_first_over() {
+    let text = "[[procedures]]\nid = 'a'\n\
+        [[procedures.steps]]\nid = 'all'\nname = 'All of it'\nuses = 'procedure'\nhold = 'look'\nwith = { id = 'b' }\n\
+        [[procedures.steps]]\nid = 'end'\nuses = 'wait'\nwith = { probes = ['p'] }\n\
+        unless = { probes = ['p'] }\nafter = ['all']\n\
+        [[procedures]]\nid = 'b'\n\
+        [[procedures.steps]]\nid = 'see'\nuses = 'wait'\nwith = { probes = ['p'] }\nunless = { probes = ['p'] }\n\
+        [[procedures.steps]]\nid = 'start'\nuses = 'systemd'\nwith = { verb = 'start', unit = 'u.service' }\n";
+    let plan = plan(text, &[]).unwrap();
+    let ids: Vec<&str> = plan.steps.iter().map(|s| s.id.as_str()).collect();
+    assert_eq!(ids, ["all", "all/see", "all/start", "end"]);
+    let asked = &plan.steps[0];
+    let Action::Manual(manual) = &asked.action else { panic!("{:?}", asked.action) };
+    assert_eq!((&*manual.instruction, &*asked.origin, &*asked.name), ("look", "a.all", "All of it"));
+    assert!(asked.unless.is_none() && plan.steps.iter().all(|s| s.hold.is_none()));
+    // That somebody was asked is nothing that was carried out.
+    let after: Vec<&str> = plan.steps[3].after.iter().map(crate::domain::id::StepId::as_str).collect();
+    assert_eq!(after, ["all/see", "all/start"]);
+}
+
+#[test]
 fn an_inlined_procedure_keeps_its_origin_and_brings_its_blast_radius_and_level() {
     let text = "[[procedures]]\nid = 'a'\n[[procedures.params]]\nid = 'who'\ntype = 'service'\n\
         [[procedures.steps]]\nid = 'first'\nuses = 'manual'\nwith = { instruction = 'look' }\n\
