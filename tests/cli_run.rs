@@ -5,6 +5,10 @@
 
 #[path = "harness/mod.rs"]
 mod harness;
+#[path = "cli_run/output.rs"]
+mod output;
+#[path = "harness/pty.rs"]
+mod pty;
 #[path = "cli_run/yard.rs"]
 mod yard;
 

@@ -65,12 +65,23 @@ fn to_the_end(ground: &Ground, case: &Case) {
     let killed = trial::killed_again_and_again(ground, case);
     println!("{}: {} entries, {} deaths, {:?}", case.id, killed.entries, killed.deaths, killed.explained);
     assert!(killed.deaths > 1, "{}: {killed:?}", case.id);
-    assert_eq!(killed.done, plain.done, "{}: {}", case.id, ground.told(&killed.id));
+    if killed.verified {
+        assert_eq!(killed.done, plain.done, "{}: {}", case.id, ground.told(&killed.id));
+    }
+    for (what, n) in killed.done {
+        assert!(
+            Some(&n) <= plain.done.get(&what),
+            "{}: {what} {n} times: {}",
+            case.id,
+            ground.told(&killed.id)
+        );
+    }
 }
 
 /// Those of the demo that are soon done: among them steps of which nothing tells whether they
 /// happened, and that must not happen twice.
-const SOON: [&str; 5] = ["restart-service", "restart-api", "block", "unblock", "rotation-review"];
+const SOON: [&str; 6] =
+    ["restart-service", "restart-api", "restart-ipam", "block", "unblock", "rotation-review"];
 
 fn again_and_again_in_the_demo(which: fn(&Case) -> bool) {
     let (_demo, ground) = places::demo();
@@ -88,7 +99,13 @@ fn killed_again_and_again_the_demos_short_procedures_do_nothing_twice() {
 #[test]
 #[ignore = "takes many minutes; run by hand"]
 fn killed_again_and_again_the_demos_long_procedures_do_nothing_twice() {
-    again_and_again_in_the_demo(|c| !SOON.contains(&c.id));
+    again_and_again_in_the_demo(|c| !SOON.contains(&c.id) && c.may_end.is_none());
+}
+
+#[test]
+#[ignore = "takes many minutes; run by hand"]
+fn killed_again_and_again_the_demos_rotations_do_nothing_twice_or_say_why_they_cannot_end() {
+    again_and_again_in_the_demo(|c| c.may_end.is_some());
 }
 
 #[test]

@@ -141,6 +141,11 @@ impl Bench {
         control::start(&self.state, &self.approved(plan), &self.launch(die_at), at).map(|id| id.to_string())
     }
 
+    /// With a clock of its own.
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Bench {
+        Bench { clock, ..Bench::new() }
+    }
+
     /// Runs in this process.
     pub fn run_here(&self, plan: &Plan) -> (String, Outcome) {
         let dir = self.approve(plan);

@@ -1,10 +1,12 @@
 //! Steps: in order, verified, passed over, timed out, failed, undone.
 
 use crate::bench::{Bench, check, needs, plan, step, undo};
+use quarterdeck::clock::{Clock, Now, SystemClock};
 use quarterdeck::domain::procedure::event::{Effected, Event, Outcome};
 use quarterdeck::domain::procedure::level::Effect;
 use quarterdeck::domain::procedure::plan::{OnFailure, OnTimeout, Pin, Step};
 use quarterdeck::domain::procedure::run::Phase;
+use std::sync::Arc;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -169,6 +171,44 @@ fn a_run_whose_time_is_over_stops_after_the_step_that_runs() {
     assert_eq!(run.abort.unwrap().by.login, "the deadline");
     assert!(matches!(run.steps[0].phase, Phase::Done(_)), "it was let finish");
     assert_eq!(b.lines("trace"), 0);
+}
+
+/// A wall clock that is set half a day forward after a second, again after two, and far back after three.
+struct Set(SystemClock);
+
+impl Clock for Set {
+    fn now(&self) -> Now {
+        let now = self.0.now();
+        let off = match now.mono.as_secs() {
+            seconds @ 0..=2 => i64::try_from(seconds).unwrap() * 12,
+            _ => -100,
+        };
+        Now { wall: now.wall + jiff::SignedDuration::from_hours(off), ..now }
+    }
+}
+
+#[test]
+fn a_wall_clock_that_is_set_ends_nothing_and_lengthens_nothing() {
+    let b = Bench::with_clock(Arc::new(Set(SystemClock::new())));
+    let slow = Step {
+        verify: Some(check(format!("lines {} 1", b.file("trace")), 3, SECOND * 20)),
+        ..step("b", &format!("sleep 1.2; echo x >> {}", b.file("trace")))
+    };
+    let mut plan = plan(vec![step("a", "sleep 1.2"), slow, step("c", "sleep 1.2")]);
+    plan.deadline = SECOND * 60;
+    let (id, outcome) = b.run_here(&plan);
+    let run = b.load(&id).run;
+    assert_eq!(outcome, Outcome::Verified, "{run:#?}");
+    assert!(b.entries(&id).windows(2).any(|w| w[1].at < w[0].at), "the clock was set back");
+    assert!(run.notes.iter().any(|(_, says)| says.contains("clock")), "{:?}", run.notes);
+    let told = quarterdeck::domain::procedure::report::of(&run, false).join("\n");
+    assert!(told.contains("VERIFIED") && !told.contains("took -"), "{told}");
+
+    // It does not lengthen the time of a run either.
+    let late = Bench::with_clock(Arc::new(Set(SystemClock::new())));
+    plan.deadline = SECOND;
+    let (_, outcome) = late.run_here(&plan);
+    assert_eq!(outcome, Outcome::Aborted);
 }
 
 #[test]

@@ -181,15 +181,58 @@ uses = "exec"
 with = { argv = ["DIR/tell"], env = { TOKEN = "${secret.token}" }, stdin = "${secret.token}" }
 effect = "change"
 verify = { probes = ["one"], within = "10s" }
+
+[[procedures]]
+id = "hostile"
+name = "Prints what nobody should see"
+lock = "hostile"
+role = "restart"
+[[procedures.steps]]
+id = "print"
+name = "Print it"
+uses = "exec"
+with = { argv = ["DIR/hostile"], env = { TOKEN = "${secret.token}" } }
+effect = "interrupt"
+
+[[procedures]]
+id = "flood"
+name = "Prints a gibibyte"
+lock = "flood"
+[[procedures.steps]]
+id = "flood"
+name = "Print it"
+uses = "exec"
+with = { argv = ["DIR/flood"] }
+effect = "change"
+timeout = "5m"
 "#;
 
-const SCRIPTS: [(&str, &str); 3] = [
+const SCRIPTS: [(&str, &str); 5] = [
     ("write", "#!/bin/sh\necho \"$2\" >>DIR/\"$1\"\n"),
     // It counts how often it was begun, and ends when it is let go.
     (
         "wait",
         "#!/bin/sh\necho begun >>DIR/begun\nwhile [ ! -e DIR/go ]; do sleep 0.05; done\necho x >>DIR/one\n",
     ),
+    // Every form of the secret, cut in the middle by a pause, between escape sequences; and it fails
+    // with them as its last words.
+    (
+        "hostile",
+        r#"#!/bin/sh
+slowly() { printf '%s' "$1" | head -c 7; sleep 0.15; printf '%s' "$1" | tail -c +8; printf ' \033[2J\033]52;c;ZXZpbA==\007\033[?1049l\302\2332J\342\200\256\n'; }
+echo begun
+slowly "$TOKEN"
+for before in '' x xy; do slowly "$(printf '%s' "$before$TOKEN" | base64 -w0)"; done
+slowly "$(printf '%s' "$TOKEN" | base64 -w0 | tr '+/' '-_')"
+slowly "$(printf '%s' "$TOKEN" | sed 's/"/%22/g; s:/:%2F:g; s/+/%2B/g')"
+slowly "$(printf '%s' "$TOKEN" | sed 's/"/\\"/g')"
+echo "the end"
+sleep 1
+slowly "last words $TOKEN"
+exit 3
+"#,
+    ),
+    ("flood", "#!/bin/sh\nhead -c 1G /dev/zero | tr '\\0' '.'\n"),
     ("tell", "#!/bin/sh\necho \"token is $TOKEN\"\ncat\necho x >>DIR/one\nsleep 1\n"),
 ];
 

@@ -171,7 +171,8 @@ impl Runner {
     /// A run whose time is over is aborted after the step that runs.
     pub(super) fn mind_the_deadline(&mut self) {
         let run = &self.scribe.run;
-        if run.abort.is_some() || run.ended.is_some() || !run.overdue(self.ground.clock.now().wall) {
+        let spent = self.spent.look(self.ground.clock.now(), run.hold.is_some());
+        if run.abort.is_some() || run.ended.is_some() || spent <= run.plan.deadline {
             return;
         }
         let span = run.plan.deadline.as_secs();

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use super::attend::Ears;
+use super::deadline::Spent;
 use super::ground::Ground;
 use super::log::Log;
 use super::scribe::{Scribe, Unrecorded};
@@ -24,6 +25,7 @@ pub struct Runner {
     pub(super) log: Log,
     /// Nothing of the plan was looked at yet.
     pub(super) fresh: bool,
+    pub(super) spent: Spent,
 }
 
 /// Why a runner cannot go on; the run has not ended then.
@@ -32,7 +34,8 @@ pub struct Halt(pub String);
 
 impl Runner {
     pub fn new(scribe: Scribe, ground: Arc<Ground>, ears: Ears, log: Log, fresh: bool) -> Runner {
-        Runner { scribe, ground, ears, log, fresh }
+        let spent = Spent::since(ground.clock.now());
+        Runner { scribe, ground, ears, log, fresh, spent }
     }
 
     /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.

@@ -9,6 +9,7 @@
 //! at that step, with its lock left for review.
 
 mod attend;
+mod deadline;
 mod drive;
 mod effect;
 mod ground;

@@ -28,10 +28,8 @@ use super::ledger::{Line, RunState};
 use super::plan::{FORMAT, Plan, PlanHash};
 use super::run::{Phase, Run, StepState};
 use crate::domain::id::StepId;
-use book::{Mark, span};
-use jiff::Timestamp;
+use book::Mark;
 use std::fmt;
-use std::time::Duration;
 
 /// Notes kept in a run; older ones stay in its journal only.
 pub const MAX_NOTES: usize = 100;
@@ -122,8 +120,7 @@ impl Run {
             )));
         }
         let steps = vec![StepState::new(); plan.steps.len()];
-        let book =
-            Book { marks: vec![Mark::default(); plan.steps.len()], began: first.at, ..Book::default() };
+        let book = Book { marks: vec![Mark::default(); plan.steps.len()], ..Book::default() };
         Ok(Run {
             id: run.clone(),
             plan,
@@ -194,7 +191,7 @@ impl Run {
                 self.request_abort(by, *now, at);
                 Ok(())
             }
-            Event::Resumed { runner, mode, .. } => self.resume(*runner, *mode, at),
+            Event::Resumed { runner, mode, .. } => self.resume(*runner, *mode),
             Event::Note { says } => {
                 if self.notes.len() >= MAX_NOTES {
                     self.notes.remove(0);
@@ -230,16 +227,6 @@ impl Run {
             ended: self.ended.as_ref().map(|e| e.at),
             steps: (good, self.steps.len()),
         }
-    }
-
-    /// Whether the plan's deadline is over. Time in holds does not count, and a resumed run has the
-    /// whole deadline again. By the wall clock; one set back only makes it later.
-    pub fn overdue(&self, now: Timestamp) -> bool {
-        if self.ended.is_some() {
-            return false;
-        }
-        let holding = self.hold.as_ref().map_or(Duration::ZERO, |h| span(h.since, now));
-        span(self.book.began, now).saturating_sub(self.book.held + holding) > self.plan.deadline
     }
 
     /// Whether proof may pass a step over: it has an `unless`, and none of the steps that it comes

@@ -1,8 +1,6 @@
 //! What the machine remembers of a run beyond what is shown of it.
 
 use crate::domain::procedure::event::{Hold, Outcome, Truth};
-use jiff::Timestamp;
-use std::time::Duration;
 
 /// What the machine remembers of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,9 +13,6 @@ pub(in crate::domain::procedure) struct Book {
     pub stopped: Option<(Outcome, String)>,
     /// An abort was requested, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
-    /// From when the deadline counts, and how much of the time since then was spent in holds.
-    pub began: Timestamp,
-    pub held: Duration,
 }
 
 /// What the machine remembers of one step.
@@ -60,9 +55,4 @@ pub(in crate::domain::procedure) enum Back {
     Running,
     /// Intended by a runner that died; what the system said of it, when it was asked.
     InDoubt(Option<Truth>),
-}
-
-/// From one moment to another; zero when the clock went back between them.
-pub(in crate::domain::procedure) fn span(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
 }

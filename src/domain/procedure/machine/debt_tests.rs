@@ -2,12 +2,11 @@
 
 use super::Next;
 use super::worlds::{
-    World, asked, at, at_step, check, failed, finished, intended, owe, plan, released, resumed, rollback,
-    step, two, with,
+    World, asked, at_step, check, failed, finished, intended, owe, plan, resumed, rollback, step, two, with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
-use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Mode, Truth};
+use crate::domain::procedure::event::{Effected, Entry, Event, Mode, Truth};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::Run;
@@ -101,21 +100,6 @@ fn an_interlock_stands_until_its_proof_came_after_it() {
     assert!(!stands(&[&both.run], rule(false)));
     passed.must(Event::Skipped { step: StepId::new("prove"), because: String::new() }).well();
     assert!(stands(&[&passed.run], rule(false)));
-}
-
-#[test]
-fn the_deadline_does_not_count_holds_and_a_resume_has_it_again() {
-    let mut w = World::new(plan(vec![with("a", |s| s.hold = Some("look".to_owned()))]));
-    w.well();
-    assert!(!w.run.overdue(at(100_000)), "a hold never runs out");
-    let entry = Entry { n: w.run.last.0 + 1, at: at(90_000), event: released("a", Choice::GoOn) };
-    w.run.apply(&entry).unwrap();
-    assert!(!w.run.overdue(at(90_590)));
-    assert!(w.run.overdue(at(90_700)));
-    assert!(!w.run.overdue(at(-5)), "a clock that went back");
-    let entry = Entry { n: w.run.last.0 + 1, at: at(200_000), event: resumed(Mode::Continue) };
-    w.run.apply(&entry).unwrap();
-    assert!(!w.run.overdue(at(200_500)));
 }
 
 #[test]

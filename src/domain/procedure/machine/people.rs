@@ -1,6 +1,6 @@
 //! What people say to a run: holds and their answers, aborts, resumes.
 
-use super::book::{Back, Pending, span};
+use super::book::{Back, Pending};
 use super::{Illegal, Next};
 use crate::domain::id::StepId;
 use crate::domain::procedure::action::Action;
@@ -60,14 +60,13 @@ impl Run {
         if !held.choices.contains(&choice) {
             return Err(Illegal(format!("this hold at step `{step}` has no such answer")));
         }
-        let (why, since) = (held.why, held.since);
+        let why = held.why;
         let note = note.map(str::trim).filter(|n| !n.is_empty());
         let must_note = matches!(&self.plan.steps[i].action, Action::Manual(m) if m.note);
         if why == Hold::Manual && choice == Choice::GoOn && must_note && note.is_none() {
             return Err(Illegal(format!("step `{step}` needs a note of what was seen")));
         }
         self.hold = None;
-        self.book.held += span(since, at);
         let word = match note {
             Some(note) => format!("{}: {note}", by.login),
             None => by.login.clone(),
@@ -161,7 +160,7 @@ impl Run {
         }
     }
 
-    pub(super) fn resume(&mut self, runner: u32, mode: Mode, at: Timestamp) -> Result<(), Illegal> {
+    pub(super) fn resume(&mut self, runner: u32, mode: Mode) -> Result<(), Illegal> {
         self.may_resume(mode)?;
         let ended = self.ended.take().is_some();
         self.runner = runner;
@@ -170,8 +169,6 @@ impl Run {
         self.hold = None;
         self.preconditions = None;
         self.book.stopped = None;
-        self.book.began = at;
-        self.book.held = std::time::Duration::ZERO;
         for i in 0..self.steps.len() {
             self.wake(i, ended);
         }
