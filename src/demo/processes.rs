@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -40,9 +41,20 @@ struct Process {
     since: Second,
     child: Child,
     /// Closed when this is dropped.
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     /// Listens to it.
     ear: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Gives it a line to read. A signal that came right before a `read` began is heard when that
+    /// `read` ends, and not before.
+    fn nudge(&mut self) {
+        if let Some(stdin) = &mut self.stdin {
+            // When the pipe is full, it has lines to read.
+            let _ = stdin.write(b"\n").now_or_never();
+        }
+    }
 }
 
 impl Drop for Process {
@@ -66,7 +78,8 @@ impl Processes {
         Self { kept: [None, None, None], runner }
     }
 
-    /// Starts and ends stand-ins as their services do. Gives the process ids for the pid files; a
+    /// Starts and ends stand-ins as their services do, and has them hear what they may have missed;
+    /// to be called once a second. Gives the process ids for the pid files; a
     /// service whose stand-in cannot be started has none.
     pub async fn follow(&mut self, m: [Option<Second>; 3]) -> [Option<u32>; 3] {
         let mut pids = [None; 3];
@@ -83,7 +96,10 @@ impl Processes {
                     }
                 }
             }
-            pids[i] = self.kept[i].as_ref().and_then(|p| p.child.id());
+            if let Some(process) = &mut self.kept[i] {
+                process.nudge();
+                pids[i] = process.child.id();
+            }
         }
         pids
     }
@@ -105,7 +121,7 @@ impl Processes {
             let script = if svc == Svc::BootstrapKey { HEEDLESS } else { HEEDS };
             stdin.write_all(script.as_bytes()).await?;
         }
-        Ok(Process { since, child, _stdin: stdin, ear: None })
+        Ok(Process { since, child, stdin, ear: None })
     }
 
     /// Has the model hear of signals and ends of the stand-ins that were started since the last call.

@@ -88,6 +88,11 @@ impl Yard {
         self.read(&["curl", "-s", "-m", "2", url])
     }
 
+    /// Its directory, by the same path within and without.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Whoever acts on it, within, with a state directory of their own in the yard.
     pub fn operator(&self) -> Operator {
         self.operator_of("all", STACK)
@@ -95,7 +100,7 @@ impl Yard {
 
     /// The same with another stack and with a state directory that knows nothing yet.
     pub fn operator_of(&self, name: &str, stack: &str) -> Operator {
-        let at = self.dir.path().join("operators").join(name);
+        let at = self.dir().join("operators").join(name);
         std::fs::create_dir_all(&at).unwrap();
         let config = at.join("config.toml");
         std::fs::write(at.join("stack.toml"), stack).unwrap();
@@ -103,7 +108,7 @@ impl Yard {
             "stack = \"{at}/stack.toml\"\nstate_dir = \"{at}/state\"\n[vars]\ndir = \"{dir}\"\n\
              [hosts.vpn]\ntransport = \"local\"\npath = [\"{dir}/tools\"]\n",
             at = at.display(),
-            dir = self.dir.path().display(),
+            dir = self.dir().display(),
         );
         std::fs::write(&config, text).unwrap();
         let pid = self.systemd.pid.to_string();
@@ -119,7 +124,7 @@ impl Yard {
     /// Runs lines of shell within, as root, with the functions of `yard.sh`.
     pub fn shell(&self, lines: &str) -> Output {
         let functions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/harness/yard.sh");
-        let at = format!("D={}", self.dir.path().display());
+        let at = format!("D={}", self.dir().display());
         self.enter(&["env", &at, "sh", "-c", &format!(". {functions}\n{lines}")])
     }
 
