@@ -13,12 +13,15 @@ use std::process::{Child, Output};
 /// How often each effect was brought about, by its name.
 pub type Counts = BTreeMap<String, u64>;
 
+/// Runs a command where the procedures act.
+type Enter = dyn Fn(&[&str]) -> Output;
+
 pub struct Ground {
     pub deck: Operator,
     pub state: PathBuf,
     /// Where the programs are that count.
     tools: PathBuf,
-    enter: Box<dyn Fn(&[&str]) -> Output>,
+    enter: Box<Enter>,
     /// Has what can be counted pass by here.
     watch: Box<dyn Fn()>,
     count: Box<dyn Fn() -> Counts>,
@@ -137,10 +140,8 @@ impl Ground {
         };
         let step = hold["step"].as_str().unwrap();
         let (choice, note) = match hold["why"].as_str().unwrap() {
-            "in-doubt" => match self.happened(id, &entries, step) {
-                true => ("go-on", "I looked: it happened"),
-                false => ("again", "I looked: it did not happen"),
-            },
+            "in-doubt" if self.happened(id, &entries, step) => ("go-on", "I looked: it happened"),
+            "in-doubt" => ("again", "I looked: it did not happen"),
             "failed" => ("again", "let it try once more"),
             _ => ("go-on", "I looked"),
         };

@@ -6,55 +6,27 @@ use crate::ground::{Counts, Ground};
 use crate::host::tool;
 use crate::operator::Operator;
 use crate::relay;
-use crate::yard::Yard;
+use crate::yard::{STACK, Yard};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 
-/// The yard; with `strict`, no step of its procedures says that it may be done twice.
-pub fn yard(strict: bool) -> (Arc<Yard>, Ground) {
-    let yard = Arc::new(Yard::open());
-    let dir = yard.dir().to_owned();
-    let stack = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/procedures/yard.toml");
-    let mut text = std::fs::read_to_string(stack).unwrap();
-    if strict {
-        text = text.replace("idempotent = true\n", "");
-    }
-    // A maintenance page is an nginx that is well.
-    let serves = "exprs = ['max(probe_fact{probe=\"edge\", fact=\"STATUS\"}) >= 200']";
-    let (before, rest) = text.split_once("id = \"edge\"\nname = \"nginx\"\nlayer = \"edge\"\nuses").unwrap();
-    let (step, after) = rest.split_once("\n[[procedures]]").unwrap();
-    let step = step.replace("probes = [\"edge\"]", serves);
-    text = format!(
-        "{before}id = \"edge\"\nname = \"nginx\"\nlayer = \"edge\"\nuses{step}\n[[procedures]]{after}"
-    );
-    std::fs::write(dir.join("stack.toml"), text).unwrap();
-    let d = dir.display();
-    let config = format!(
-        "stack = \"{d}/stack.toml\"\nstate_dir = \"{d}/state\"\n[vars]\ndir = \"{d}\"\n[hosts.vpn]\ntransport = \"local\"\npath = [\"{d}/counted\"]\n"
-    );
-    std::fs::write(dir.join("crash.toml"), config).unwrap();
-    std::fs::create_dir(dir.join("counted")).unwrap();
+/// The yard; with `strict`, no step of its procedures says that it may be done twice. `None` where
+/// one of its components is missing, which is said.
+pub fn yard(strict: bool) -> Option<Ground> {
+    let yard = Arc::new(Yard::here()?);
+    let dir = PathBuf::from(yard.must("echo $D"));
+    let stack = if strict { STACK.replace("idempotent = true\n", "") } else { STACK.to_owned() };
     let calls = dir.join("calls");
     for name in ["systemctl", "nginx", "nft", "base64"] {
         let real = ["/usr/sbin", "/usr/bin", "/bin"].map(|d| format!("{d}/{name}"));
         let real = real.into_iter().find(|p| Path::new(p).exists()).unwrap();
-        counting(&dir.join("counted"), name, &real, &calls);
+        counting(&dir.join("tools"), name, &real, &calls);
     }
-    let (within, config) = (Arc::clone(&yard), dir.join("crash.toml").display().to_string());
-    let deck = Operator::new(move |args| {
-        let argv = [&[env!("CARGO_BIN_EXE_quarterdeck"), "--config", &config], args].concat();
-        let mut command = within.command(&argv);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8");
-        command.env("HOME", "/nonexistent").stdin(Stdio::null());
-        command
-    });
-    let within = Arc::clone(&yard);
-    let enter = move |argv: &[&str]| within.enter(argv);
-    let ground =
-        Ground::new(deck, dir.join("state"), dir.join("counted"), enter, move || counted(&calls), effect);
-    (yard, ground)
+    let deck = yard.operator_of("crash", &stack);
+    let enter = move |argv: &[&str]| yard.enter(argv);
+    let state = dir.join("operators/crash/state");
+    Some(Ground::new(deck, state, dir.join("tools"), enter, move || counted(&calls), effect))
 }
 
 /// The demo, and what must live as long as it is used.
