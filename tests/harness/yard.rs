@@ -1,6 +1,5 @@
 //! A small stack of real components in namespaces of their own: systemd with a journal, Redis,
 //! `PostgreSQL`, nginx as the edge, an application behind it, `WireGuard`, and an nftables of its own.
-#![expect(dead_code, reason = "each file of tests uses a part of it")]
 
 use crate::host::{real, tool, wait_for};
 use crate::operator::Operator;
@@ -120,11 +119,6 @@ impl Yard {
             command.env("HOME", "/nonexistent").stdin(Stdio::null());
             command
         })
-    }
-
-    /// Its directory, by the same path within and without.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
     }
 
     /// Runs lines of shell within, as root, with the functions of `yard.sh`.
