@@ -10,6 +10,7 @@ use std::process::Stdio;
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::model::Model;
@@ -115,6 +116,9 @@ impl Processes {
         if let Some((uid, gid)) = self.runner.ids() {
             command.uid(uid).gid(gid);
         }
+        // A shell cannot heed a signal that was ignored when it began, as it is in what `nohup`
+        // starts. With a handler here, what is started from here begins without that.
+        let _heard = signal(SignalKind::hangup())?;
         let mut child = command.spawn()?;
         let mut stdin = child.stdin.take();
         if let Some(stdin) = &mut stdin {

@@ -98,6 +98,7 @@ pub fn on_replied(app: &mut App, now: Now, run: &RunId, reply: Reply) {
 /// The runs as they are now; tells of those that came to something.
 pub fn on_ledger(app: &mut App, now: Now, ledger: Arc<Ledger>) {
     let old = std::mem::replace(&mut app.ledger, ledger);
+    app.note_marks();
     let news = app.ledger.runs.iter().find_map(|line| {
         let before = procedures::line(&old, &line.id)?.state;
         let differs = before != line.state && line.state != RunState::Running;

@@ -6,12 +6,12 @@ use super::keymap::Keymap;
 use super::model::alerts::{self, AlertsView};
 use super::model::dialog::{Acting, Dialog};
 use super::model::metrics::{self, MetricsView};
-use super::model::procedures;
 use super::model::prompt::Prompt;
 use super::model::rows::{self, RowId};
+use super::model::{marks, procedures};
 use super::theme::Theme;
 use crate::clock::Now;
-use crate::domain::board::{Ask, Board};
+use crate::domain::board::{Ask, Board, Mark};
 use crate::domain::health::Health;
 use crate::domain::id::{ProcedureId, RunId};
 use crate::domain::matrix::Matrix;
@@ -40,6 +40,8 @@ pub struct App {
     pub graphs: Arc<Vec<Graph>>,
     pub metrics: MetricsView,
     pub alerts: AlertsView,
+    /// What has changed, for the time axis of graphs.
+    pub marks: Vec<Mark>,
     /// The procedures of the stack file, in its order.
     pub procedures: Arc<Procedures>,
     /// All runs. Never frozen: what is being done to the world is always shown as it is.
@@ -225,6 +227,7 @@ impl App {
             graphs: Arc::default(),
             metrics: MetricsView::default(),
             alerts: AlertsView::default(),
+            marks: Vec::new(),
             procedures: Arc::default(),
             ledger: Arc::default(),
             acting: Acting::default(),
@@ -260,10 +263,16 @@ impl App {
         self.frozen.as_ref().map_or(&self.live_board, |f| &f.board)
     }
 
+    /// Has graphs show what is known now of changes; to be called when any of that has changed.
+    pub fn note_marks(&mut self) {
+        self.marks = marks::of(&self.live_board, &self.ledger);
+    }
+
     /// Takes a board in; what is frozen stays as it is.
     pub fn replace_board(&mut self, board: Arc<Board>) {
         self.metrics.learn(&board);
         self.live_board = board;
+        self.note_marks();
     }
 
     /// The moment that ages are counted to: now, or when the screen was frozen.

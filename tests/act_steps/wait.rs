@@ -64,7 +64,7 @@ fn what_does_not_come_about_is_said_with_the_last_reason() {
     let left = bench.perform(&wait(2, Duration::from_millis(100)));
     assert!(failed(&left).starts_with("not so within 100ms (0 of 2 good): look "), "{left:?}");
     let target = bench.target(&wait(1, Duration::from_secs(60)));
-    assert!(target.what.is_empty() && target.blast[0].contains("is bad"), "{target:?}");
+    assert!(target.what.is_empty() && target.warnings[0].contains("is bad"), "{target:?}");
     assert_eq!(bench.ask(&wait(1, Duration::from_secs(1)), "").truth, Truth::DidNot);
 }
 

@@ -87,7 +87,7 @@ fn bad_pages_have_reasons_and_disturb_nobody() {
         if wire.write_all(head.as_bytes()).is_err() {
             return;
         }
-        for block in 0..5000 {
+        for block in 0..20_000 {
             let mut lines = String::new();
             for i in 0..1000 {
                 let _ = writeln!(lines, "load{{n=\"{}\"}} 1", block * 1000 + i);
@@ -127,7 +127,8 @@ fn bad_pages_have_reasons_and_disturb_nobody() {
     }
     assert!(board.engine.series < 50, "{:?}", board.engine);
     let grown = resident().saturating_sub(before);
-    assert!(grown < 100 << 20, "{grown} bytes more");
+    // Of the 400 MB that are offered; other tests run in this process, too.
+    assert!(grown < 250 << 20, "{grown} bytes more");
 }
 
 #[test]

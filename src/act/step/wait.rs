@@ -64,7 +64,7 @@ pub async fn perform(a: &Wait, s: &Setting<'_>, stop: &Stop) -> Left {
             "not so within {} ({streak} of {needed} good): {last}",
             units::exact(check.within)
         )),
-        None => Left::killed(format!("{last} (waited {took})")),
+        None => Left::killed(format!("{last}; ended while waiting, after {took}")),
     };
     left.with(output)
 }

@@ -9,6 +9,7 @@ pub mod detail;
 pub mod dialog;
 pub mod form;
 pub mod headline;
+pub mod marks;
 pub mod metrics;
 pub mod palette;
 pub mod procedures;

@@ -260,7 +260,7 @@ fn scene_of<'a>(app: &'a App, graph: &'a Graph, traces: &'a [Trace<'a>]) -> Scen
         unit: graph.unit,
         bounds: (graph.min, graph.max),
         thresholds: &graph.thresholds,
-        marks: &app.board().marks,
+        marks: &app.marks,
         cursor: app.metrics.cursor,
         selected: None,
     }

@@ -63,7 +63,7 @@ pub fn draw(app: &App, _at: Now, area: Rect, buf: &mut Buffer) {
         unit: Unit::None,
         bounds: (None, None),
         thresholds: &[],
-        marks: &app.board().marks,
+        marks: &app.marks,
         cursor: app.metrics.cursor,
         selected: app.metrics.line,
     };
