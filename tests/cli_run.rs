@@ -3,6 +3,8 @@
 
 #![cfg(test)] // tells clippy that helpers, too, may unwrap
 
+#[path = "cli_run/again.rs"]
+mod again;
 #[path = "harness/mod.rs"]
 mod harness;
 #[path = "cli_run/output.rs"]

@@ -8,6 +8,7 @@ use crate::domain::procedure::level::{self, Level};
 use crate::domain::procedure::plan::{Plan, PlanHash};
 use crate::domain::procedure::proposal::{self, Proposal};
 use crate::domain::text::one_line;
+use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::MetadataExt;
@@ -29,7 +30,7 @@ struct Approval {
     hash: PlanHash,
     by: Person,
     confirmed: Confirmed,
-    at: jiff::Timestamp,
+    at: Timestamp,
     /// The request that a second person approved; its approval is good for this run alone.
     #[serde(default)]
     request: Option<String>,
@@ -149,13 +150,18 @@ fn second_is_wrong(plan: &Plan, hash: &PlanHash, second: Option<&Seconded>, by: 
     }
 }
 
-/// Reads an approved plan back from a run's directory, for the runner's process. The approval of a
-/// second person is used up by the first who reads it for a run that has not begun.
+/// How long an approved plan may wait for its runner: whoever approves it starts that at once.
+pub const BEGIN: Duration = Duration::from_secs(60);
+
+/// Reads an approved plan back from a run's directory, for the runner's process. A run that has not
+/// begun begins by who approved it, and at once: an approval lets one run begin, and what lies
+/// about of it later lets none. The approval of a second person is used up by it.
 ///
 /// # Errors
 /// It is not there; or it is not believed: the plan is not the one that was approved, the files do
-/// not belong to who approved it, or what its level needs is missing. Completes "failed to …".
-pub fn readmit(dir: &RunDir) -> Result<ApprovedPlan, String> {
+/// not belong to who approved it, or what its level needs is missing; or it is another's, or old.
+/// Completes "failed to …".
+pub fn readmit(dir: &RunDir, me: &Person, now: Timestamp) -> Result<ApprovedPlan, String> {
     let plan: Plan =
         serde_json::from_str(&dir.read("plan.json")?).map_err(|e| format!("read the plan: {e}"))?;
     let approval: Approval =
@@ -169,8 +175,27 @@ pub fn readmit(dir: &RunDir) -> Result<ApprovedPlan, String> {
         let path = path.display();
         return Err(format!("believe {path}: it belongs to user {owner}, and user {uid} approved the plan"));
     }
+    if !dir.journal().exists() {
+        begins(&approval, me, now)?;
+    }
     sound(dir, &plan, &approval)?;
     Ok(ApprovedPlan { plan, approval })
+}
+
+/// Whether this process may begin a run by an approval.
+fn begins(approval: &Approval, me: &Person, now: Timestamp) -> Result<(), String> {
+    let by = &approval.by;
+    if me.uid != by.uid {
+        return Err(format!("begin it: user {} approved the plan, and user {} begins it", by.uid, me.uid));
+    }
+    let age = now.duration_since(approval.at).unsigned_abs();
+    if age > BEGIN {
+        let (age, within) = (age.as_secs(), BEGIN.as_secs());
+        return Err(format!(
+            "begin it: it was approved {age} s ago, and begins within {within} s or not at all"
+        ));
+    }
+    Ok(())
 }
 
 /// Whether what the plan's level needs is in the approval.

@@ -5,10 +5,12 @@ use super::args::Global;
 use super::sight::{Freshness, Watcher};
 use super::witness::AuditWitness;
 use super::{End, Ended, acting, setup};
-use crate::act::policy;
+use crate::act::rundir::RunDir;
 use crate::act::runner::{self, World};
+use crate::act::{identity, policy};
 use crate::clock::{Clock, SystemClock};
 use crate::observe::prober::Prober;
+use crate::record::audit::Log;
 use crate::stack::load::{self, Loaded};
 use crate::stack::spec::Stack;
 use std::io::Write;
@@ -22,7 +24,9 @@ pub(super) fn run(global: &Global, id: &str) -> Ended {
     let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
     // Only now: files may have been named from the directory that this was started in.
     runner::detach().map_err(|e| End::Refused(format!("leave the terminal: {e}")))?;
-    let approved = policy::readmit(&dir).map_err(End::Refused)?;
+    let approved =
+        policy::readmit(&dir, &identity::me(), SystemClock::new().now().wall).map_err(End::Refused)?;
+    begins_once(&dir, &acting::log_of(&state))?;
     let plan = approved.plan();
     if plan.stack_hash != loaded.stack_hash {
         let why = "the stack file or its config changed since the plan was approved; make a new plan";
@@ -34,6 +38,22 @@ pub(super) fn run(global: &Global, id: &str) -> Ended {
         runner::run(&state, dir, approved, world).await
     })?;
     Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// A journal that is gone makes no new run: the audit log knows of the old one.
+fn begins_once(dir: &RunDir, log: &Log) -> Result<(), End> {
+    if dir.journal().exists() {
+        return Ok(());
+    }
+    // A log that cannot be read cannot be written either, and without it no run begins.
+    match log.has_begun(dir.id()) {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let why = "it has begun before, says the audit log, and its journal is gone";
+            Err(End::Refused(format!("begin run {}: {why}", dir.id())))
+        }
+        Err(why) => Err(End::Refused(why)),
+    }
 }
 
 /// The end of a runner that could not begin, as the run's log has it: whoever started it reads the

@@ -122,7 +122,7 @@ impl Bench {
     }
 
     pub fn approved(&self, plan: &Plan) -> policy::ApprovedPlan {
-        policy::readmit(&self.approve(plan)).unwrap()
+        policy::readmit(&self.approve(plan), &person(), approved_at()).unwrap()
     }
 
     pub fn launch(&self, die_at: Option<u64>) -> Launch {
@@ -150,7 +150,7 @@ impl Bench {
     pub fn run_here(&self, plan: &Plan) -> (String, Outcome) {
         let dir = self.approve(plan);
         let id = dir.id().to_string();
-        let approved = policy::readmit(&dir).unwrap();
+        let approved = policy::readmit(&dir, &person(), approved_at()).unwrap();
         let world = world(Arc::clone(&self.clock), Box::new(Deadly(None)));
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         (id, rt.block_on(runner::run(&self.state, dir, approved, world)))
@@ -196,12 +196,17 @@ impl Bench {
     }
 }
 
+/// When all plans here were approved, and so begin.
+fn approved_at() -> jiff::Timestamp {
+    "2026-03-01T00:00:00Z".parse().unwrap()
+}
+
 fn approval(plan: &Plan) -> Vec<u8> {
     let value = serde_json::json!({
         "hash": PlanHash::of(plan),
         "by": person(),
         "confirmed": Confirmed { level: Level::L2, typed: "yard".into(), reason: None, second: None },
-        "at": "2026-03-01T00:00:00Z",
+        "at": approved_at(),
     });
     serde_json::to_vec(&value).unwrap()
 }
@@ -239,7 +244,7 @@ pub fn be_a_runner() {
     let group = std::env::var(GROUP).ok().and_then(|g| g.parse().ok());
     let state = StateDir::new(PathBuf::from(root), group);
     let dir = state.run(&id).unwrap();
-    let approved = policy::readmit(&dir).unwrap();
+    let approved = policy::readmit(&dir, &person(), approved_at()).unwrap();
     let world = world(Arc::new(SystemClock::new()), Box::new(Deadly(die_at)));
     let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = rt.block_on(runner::run(&state, dir, approved, world));

@@ -150,7 +150,7 @@ fn kept(level: Level) -> (tempfile::TempDir, RunDir, ApprovedPlan) {
 fn a_runner_reads_back_what_was_approved() {
     for level in [Level::L2, Level::L3, Level::L4] {
         let (_dir, run, approved) = kept(level);
-        assert_eq!(readmit(&run).unwrap(), approved);
+        assert_eq!(readmit(&run, &me(), now(1).wall).unwrap(), approved);
     }
 }
 
@@ -196,9 +196,35 @@ fn a_runner_believes_nothing_that_was_changed() {
     for (name, change, why) in table {
         let (_dir, run, _) = kept(Level::L4);
         change(&run);
-        match readmit(&run) {
+        match readmit(&run, &me(), now(1).wall) {
             Ok(_) => assert_eq!(*why, "", "{name}"),
             Err(said) => assert!(!why.is_empty() && said.contains(why), "{name}: {said}"),
         }
     }
+}
+
+/// Whoever can rename what is in a run's directory, as members of the group can, must not be able to
+/// have an approved plan begin again.
+#[test]
+fn an_approval_lets_its_own_person_begin_and_at_once() {
+    let nobody = Person { uid: me().uid + 1, ..me() };
+    for level in [Level::L2, Level::L4] {
+        for (by, at, why) in [
+            (me(), 60, None),
+            (me(), 61, Some("approved 61 s ago")),
+            (me(), 3600, Some("approved 3600 s ago")),
+            (nobody.clone(), 1, Some("begins it")),
+        ] {
+            let (_dir, run, _) = kept(level);
+            let said = readmit(&run, &by, now(at).wall);
+            match why {
+                None => assert!(said.is_ok(), "{said:?}"),
+                Some(why) => assert!(said.as_ref().is_err_and(|s| s.contains(why)), "{said:?}"),
+            }
+        }
+    }
+    // A run that has begun goes on whenever, and by whom its directory lets in.
+    let (_dir, run, _) = kept(Level::L2);
+    run.write_new("journal", b"").unwrap();
+    assert!(readmit(&run, &nobody, now(9999).wall).is_ok());
 }

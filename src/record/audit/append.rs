@@ -113,6 +113,10 @@ impl Log {
         match (&end.bad, &head) {
             (Some(why), _) => return Some(tampered(head.ok().flatten().as_ref(), why.clone())),
             (None, Err(why)) => return Some(tampered(None, format!("failed to {why}"))),
+            // A crash can come between the first line and the first head, and before no other.
+            (None, Ok(None)) if end.n > 1 => {
+                return Some(tampered(None, "the head beside it is missing".to_owned()));
+            }
             (None, Ok(Some(head))) if head.n > end.n => {
                 return Some(tampered(Some(head), "its end is missing".to_owned()));
             }

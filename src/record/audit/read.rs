@@ -1,12 +1,16 @@
 //! Reads an audit log line by line, within bounds, and verifies it.
 
-use super::chain::{Chain, Verdict};
+use super::chain::{self, Broken, Chain, Verdict};
 use super::head::Head;
-use super::line::Line;
+use super::line::{Line, What};
 use super::{Log, MAX_LINE};
+use crate::domain::id::RunId;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
+
+/// Read of the end of a log to see what was lately, in bytes.
+const RECENT: u64 = 1 << 20;
 
 /// Bytes between two line ends.
 pub(super) enum Raw {
@@ -86,6 +90,30 @@ impl Log {
         Ok(Shown { lines: kept.into(), older, verdict })
     }
 
+    /// Whether a run has begun, by the end of the log: a run that is about to begin was approved a
+    /// moment ago, so that an earlier beginning of it is not further back.
+    ///
+    /// # Errors
+    /// It cannot be read; completes "failed to …".
+    pub fn has_begun(&self, run: &RunId) -> Result<bool, String> {
+        let told = |e: io::Error| format!("read {}: {e}", self.path().display());
+        let opened = OpenOptions::new().read(true).custom_flags(no_links()).open(self.path());
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(told(e)),
+        };
+        let size = file.metadata().map_err(told)?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(RECENT))).map_err(told)?;
+        let mut bytes = Vec::new();
+        file.take(RECENT).read_to_end(&mut bytes).map_err(told)?;
+        let begins = |line: &[u8]| {
+            chain::parse(line)
+                .is_ok_and(|whole| matches!(&whole.line.what, What::Started { run: id, .. } if id == run))
+        };
+        Ok(bytes.split(|b| *b == b'\n').any(begins))
+    }
+
     fn walk(&self, elsewhere: Option<&Head>, show: &mut dyn FnMut(&Line)) -> Result<Verdict, String> {
         let name = self.path().display().to_string();
         let mut remarks = Vec::new();
@@ -113,8 +141,11 @@ impl Log {
             }
         }
         let mut verdict = chain.end(head, of);
-        if beside.is_none() && verdict.lines > 0 {
-            remarks.push("there is no head beside it: a cut end may not show".to_owned());
+        if head.is_none() && verdict.lines > 0 && verdict.broken.is_none() {
+            let why = "nothing vouches for its end: the head beside it is missing".to_owned();
+            verdict.broken = Some(Broken { line: verdict.lines, why });
+        } else if beside.is_none() && verdict.lines > 0 {
+            remarks.push("the head beside it is missing".to_owned());
         }
         if beside.is_some_and(|h| h.sent.is_none()) {
             remarks.push(
