@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Kept of one output, in bytes.
@@ -36,6 +36,16 @@ fn file_name(text: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let name: String = text.chars().take(120).map(safe).collect();
     if name.starts_with('.') || name.is_empty() { format!("_{name}") } else { name }
+}
+
+/// The folder of this name within a run's directory that is ours to write. What another operator's
+/// runner made is closed to us: who takes a run over keeps outputs in a folder beside it.
+pub fn folder_of(dir: &Path, name: &str) -> String {
+    let me = rustix::process::geteuid().as_raw();
+    match std::fs::symlink_metadata(dir.join(name)) {
+        Ok(there) if there.uid() != me => format!("{name}-{me}"),
+        _ => name.to_owned(),
+    }
 }
 
 /// Where an output goes.
@@ -198,14 +208,16 @@ fn write_some(file: &mut File, mut piece: &[u8]) -> (usize, Option<io::Error>) {
 
 /// Makes a new file that only we can read, with a number before its end where the name is taken.
 fn create(dir: &Path, name: &str) -> io::Result<(File, String)> {
-    let (folder, _) = name.split_once('/').unwrap_or((".", name));
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(folder))?;
+    let (folder, name) = name.split_once('/').unwrap_or((".", name));
+    let folder = folder_of(dir, folder);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(&folder))?;
+    let name = format!("{folder}/{name}");
     let (stem, end) = match name.rsplit_once('.') {
         Some((stem, end)) if !end.contains('/') => (stem, format!(".{end}")),
-        _ => (name, String::new()),
+        _ => (name.as_str(), String::new()),
     };
     for n in 1..=MAX_SAME {
-        let name = if n == 1 { name.to_owned() } else { format!("{stem}-{n}{end}") };
+        let name = if n == 1 { name.clone() } else { format!("{stem}-{n}{end}") };
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(dir.join(&name)) {
             Ok(file) => return Ok((file, name)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
@@ -278,6 +290,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let names: Vec<String> = (0..3).map(|_| create(dir.path(), "output/a-1.out").unwrap().1).collect();
         assert_eq!(names, ["output/a-1.out", "output/a-1-2.out", "output/a-1-3.out"]);
+    }
+
+    #[test]
+    fn who_takes_a_run_over_has_a_folder_of_their_own() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: needs root to make another user's folder");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        create(dir.path(), "output/a-1.out").unwrap();
+        std::os::unix::fs::chown(dir.path().join("output"), Some(65_534), None).unwrap();
+        assert_eq!(create(dir.path(), "output/b-1.out").unwrap().1, "output-0/b-1.out");
+        assert_eq!(create(dir.path(), "output/b-1.out").unwrap().1, "output-0/b-1-2.out");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{BufRead, Read, Write};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Between two looks for the approval.
 const EVERY: Duration = Duration::from_millis(500);
@@ -30,6 +31,25 @@ const DIGITS: usize = 12;
 /// Tells a person who waits; if standard error is gone, there is nobody to tell.
 fn tell(words: &str) {
     let _ = writeln!(std::io::stderr(), "quarterdeck: {words}");
+}
+
+/// Waits for Ctrl-C, or for the end of the terminal or of the session: a request must not outlive
+/// who waits for it.
+async fn told_to_leave() {
+    let heard = |kind| async move {
+        match signal(kind) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            // What cannot be listened for ends the program.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = heard(SignalKind::interrupt()) => {}
+        () = heard(SignalKind::terminate()) => {}
+        () = heard(SignalKind::hangup()) => {}
+    }
 }
 
 /// Puts a plan up for a second person and waits for their word.
@@ -54,7 +74,7 @@ pub(super) async fn wait_for(
     let what = What::Asked { stack, procedure, plan: proposal.hash.clone(), request: id.clone() };
     acting::log_of(state).append(begun.wall, Some(by), what)?;
     tell(&format!("waits {} for a second person, who runs: quarterdeck approve {id}", units::exact(VALID)));
-    let mut leave = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut leave = std::pin::pin!(told_to_leave());
     loop {
         let now = clock.now();
         if let Ok(seconded) = approval::seconded(state, &proposal.hash, by, now.wall) {
@@ -66,7 +86,7 @@ pub(super) async fn wait_for(
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
-            _ = &mut leave => {
+            () = &mut leave => {
                 approval::withdraw(state, &id)?;
                 return Err("get a second person's word: the request was withdrawn".to_owned());
             }
@@ -92,7 +112,7 @@ pub(super) async fn break_glass(
     let mut told = None;
     // Listened for, not left to end the program: a shell that starts this in the background has
     // SIGINT ignored.
-    let mut leave = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut leave = std::pin::pin!(told_to_leave());
     loop {
         let waited = acting.clock.now().since(begun);
         let left = COUNTDOWN.saturating_sub(waited).as_secs_f64().ceil() as u64;
@@ -105,7 +125,7 @@ pub(super) async fn break_glass(
         told = Some(left);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(200)) => {}
-            _ = &mut leave => return Err("break the glass: stopped, and nothing was begun".to_owned()),
+            () = &mut leave => return Err("break the glass: stopped, and nothing was begun".to_owned()),
         }
     }
 }
@@ -115,6 +135,9 @@ struct WaitingReport<'a> {
     id: &'a str,
     procedure: &'a str,
     name: &'a str,
+    level: String,
+    /// Stack, environment and hosts in words.
+    place: &'a str,
     plan: &'a str,
     by: &'a str,
     uid: u32,
@@ -218,6 +241,7 @@ fn list(all: &[Waiting]) -> String {
             w.until.strftime("%H:%M:%SZ"),
             approved.unwrap_or_default()
         );
+        let _ = writeln!(out, "  {} at {}", w.level, one_line(&w.place, 200));
         let _ = writeln!(out, "  plan {}", w.hash);
         let _ = writeln!(out, "  because {}", one_line(&w.reason, 300));
         for line in &w.blast {
@@ -235,6 +259,8 @@ fn report(w: &Waiting) -> WaitingReport<'_> {
         id: &w.id,
         procedure: w.procedure.as_str(),
         name: &w.name,
+        level: w.level.to_string(),
+        place: &w.place,
         plan: w.hash.as_str(),
         by: &w.by,
         uid: w.uid,

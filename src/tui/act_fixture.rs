@@ -274,6 +274,8 @@ pub fn waiting_for_second(hash: PlanHash, approved: Option<&str>) -> Waiting {
         id: "a1".to_owned(),
         procedure: id("contain"),
         name: "Emergency containment".to_owned(),
+        level: Level::L4,
+        place: "Example, environment staging, host core".to_owned(),
         hash,
         by: "anna".to_owned(),
         uid: 1000,

@@ -32,7 +32,7 @@ fn an_audit_log_without_its_head_is_not_sound() {
     yard.say(&["audit", "verify"]).expect(0);
     let log = yard.path("state/audit.jsonl");
     let text = fs::read_to_string(&log).unwrap();
-    let cut: String = text.lines().take(3).map(|l| format!("{l}\n")).collect();
+    let cut: String = text.split_inclusive('\n').take(3).collect();
     fs::write(&log, cut).unwrap();
     fs::remove_file(yard.path("state/audit.head")).unwrap();
     let said = yard.say(&["audit", "verify"]).expect(1);

@@ -145,6 +145,8 @@ fn in_list(state: &StateDir, asked: &Asked, now: Timestamp) -> Waiting {
         id: asked.id.clone(),
         procedure: asked.plan.procedure.clone(),
         name: asked.plan.name.clone(),
+        level: asked.plan.level,
+        place: asked.plan.place(),
         hash: asked.hash.clone(),
         by: asked.by.login.clone(),
         uid: asked.by.uid,

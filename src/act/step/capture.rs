@@ -2,7 +2,7 @@
 //! once it is all there.
 
 use super::{Answer, Left, Setting, Stop, Target, http, program};
-use crate::act::output::{EVIDENCE, Sink};
+use crate::act::output::{EVIDENCE, Sink, folder_of};
 use crate::act::place;
 use crate::act::process::{self, Output, Program};
 use crate::domain::procedure::action::describe::local::{journal_export, since};
@@ -94,7 +94,8 @@ fn take_name(dir: &Path, captured: &mut Captured) -> Result<(), String> {
             Ok(()) => {
                 captured.file = name;
                 // The name is on disk before it is journalled.
-                let folder = std::fs::File::open(dir.join(EVIDENCE)).map_err(|e| e.to_string())?;
+                let folder = Path::new(&part).parent().unwrap_or(Path::new(EVIDENCE));
+                let folder = std::fs::File::open(dir.join(folder)).map_err(|e| e.to_string())?;
                 return folder.sync_all().map_err(|e| e.to_string());
             }
             Err(rustix::io::Errno::EXIST) => {}
@@ -148,7 +149,7 @@ async fn of_http(request: &Http, max: u64, mut sink: Sink, s: &Setting<'_>, stop
 #[expect(clippy::unused_async, reason = "as all kinds are asked")]
 pub async fn ask(a: &Capture, _: &str, s: &Setting<'_>) -> Answer {
     // One that was complete may not have been journalled; taking it again writes over nothing.
-    if s.dir.join(EVIDENCE).join(&a.name).exists() {
+    if s.dir.join(folder_of(s.dir, EVIDENCE)).join(&a.name).exists() {
         return Answer::did_not("it was taken, but its hash is in no journal; it can be taken again");
     }
     Answer::did_not("it is not there; it can be taken again")

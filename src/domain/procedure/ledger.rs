@@ -78,6 +78,9 @@ pub struct Waiting {
     pub id: String,
     pub procedure: ProcedureId,
     pub name: String,
+    pub level: Level,
+    /// Stack, environment and hosts in words.
+    pub place: String,
     pub hash: PlanHash,
     pub by: String,
     pub uid: u32,

@@ -41,6 +41,26 @@ pub struct Plan {
     pub pins: Vec<Pin>,
 }
 
+impl Plan {
+    /// The hosts that it reaches, each once, in the order of its steps.
+    pub fn hosts(&self) -> Vec<&str> {
+        let mut out: Vec<&str> = Vec::new();
+        for step in &self.steps {
+            if !out.contains(&step.host.as_str()) {
+                out.push(step.host.as_str());
+            }
+        }
+        out
+    }
+
+    /// `Example, environment staging, host core`: where it acts, in words.
+    pub fn place(&self) -> String {
+        let hosts = self.hosts();
+        let word = if hosts.len() == 1 { "host" } else { "hosts" };
+        format!("{}, environment {}, {word} {}", self.title, self.environment, hosts.join(", "))
+    }
+}
+
 /// What must hold before the first step, and again when a run is resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precondition {

@@ -19,22 +19,9 @@ fn safe(text: &str) -> String {
     one_line(text, MAX)
 }
 
-/// The hosts that a plan reaches, each once, in the order of its steps.
-pub fn hosts(plan: &Plan) -> Vec<&str> {
-    let mut out: Vec<&str> = Vec::new();
-    for step in &plan.steps {
-        if !out.contains(&step.host.as_str()) {
-            out.push(step.host.as_str());
-        }
-    }
-    out
-}
-
 /// `Example, environment staging, host core`: in words, in every prompt.
 pub fn place(plan: &Plan) -> String {
-    let hosts = hosts(plan);
-    let word = if hosts.len() == 1 { "host" } else { "hosts" };
-    safe(&format!("{}, environment {}, {word} {}", plan.title, plan.environment, hosts.join(", ")))
+    safe(&plan.place())
 }
 
 /// Everything about a plan, what decides first; without the place where that is shown already.

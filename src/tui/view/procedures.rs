@@ -278,6 +278,8 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
         }
         ActRow::Waiting(id) => {
             let Some(w) = ledger.waiting.iter().find(|w| w.id == *id) else { return Default::default() };
+            out.push(Line::Field("where", w.place.clone(), None));
+            out.push(Line::Field("level", w.level.to_string(), None));
             out.push(Line::Field("asked by", w.by.clone(), None));
             out.push(Line::Field("reason", w.reason.clone(), None));
             out.push(Line::Field("plan", w.hash.to_string(), None));

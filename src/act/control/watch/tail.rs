@@ -27,6 +27,7 @@ pub(super) fn current(dir: &RunDir, run: &Run) -> Option<PathBuf> {
     let index = run.rolling_back().or_else(|| run.current().filter(busy))?;
     let (step, state) = (run.plan.steps.get(index)?, run.steps.get(index)?);
     let first = output::file_of(step.id.as_str(), state.attempts);
+    let first = first.replacen(output::OUTPUTS, &output::folder_of(dir.path(), output::OUTPUTS), 1);
     let stem = first.strip_suffix(".out")?.to_owned();
     let later = (2..=MAX_FILES).map(|n| format!("{stem}-{n}.out"));
     std::iter::once(first.clone()).chain(later).map(|n| dir.path().join(n)).take_while(|p| p.exists()).last()
