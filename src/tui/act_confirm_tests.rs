@@ -146,7 +146,8 @@ fn the_prompt_closes_by_itself_when_what_was_read_is_no_longer_so() {
                 assert_eq!((effects, person.dialog()), (vec![Effect::Withdraw], "told"));
                 assert!(person.told().contains(says), "{}", person.told());
                 // What is typed on goes nowhere, and the Enter of the confirmation does not act.
-                assert_eq!(person.keys("e⏎"), []);
+                assert_eq!(person.keys("eq and more⏎"), []);
+                assert_eq!(person.dialog(), "told");
                 person.wait(Duration::from_secs(1));
                 person.keys("⏎");
                 assert_eq!(person.dialog(), "none");

@@ -186,6 +186,10 @@ pub fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
             let leaves = matches!(key.code, KeyCode::Enter | KeyCode::Esc | KeyCode::Char('q'));
             if leaves && now.since(told.opened) >= confirm::UNREAD {
                 app.mode = Mode::Normal;
+            } else if matches!(key.code, KeyCode::Char(_) | KeyCode::Enter) {
+                // The rest of what was being typed into the prompt that has closed: as long as that
+                // goes on, this was not read, and what is below must not take it for commands.
+                told.opened = now;
             }
         }
         Dialog::Menu(menu) => return on_menu_key(app_menu(menu, key), app, now),

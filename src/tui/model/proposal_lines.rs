@@ -36,6 +36,8 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     }
     let because = plan.level_because.join("; ");
     out.push(Line::Field("level", safe(&format!("{}: {because}", plan.level)), None));
+    let looked = short_age(now.since(p.looked));
+    out.push(Line::Field("seen", format!("{looked} ago: to whom, needs and targets"), None));
     for blast in &p.blast {
         let health = match &blast.value {
             Some(Err(_)) => Some(Health::Unknown),
@@ -61,8 +63,6 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     }
     out.push(Line::Title("plan".to_owned()));
     out.push(Line::Field("hash", p.hash.to_string(), None));
-    let looked = short_age(now.since(p.looked));
-    out.push(Line::Field("looked at", format!("{looked} ago: targets, needs and to whom"), None));
     let scope = format!("one run at a time for `{}`; ends after {}", plan.lock, exact(plan.deadline));
     out.push(Line::Field("bounds", safe(&scope), None));
     for pin in &plan.pins {
