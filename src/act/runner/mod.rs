@@ -120,7 +120,7 @@ fn admit(
     };
     let lock = lock::take(state, &plan.stack, &plan.lock, &owner, |run| control::is_over(state, run))
         .map_err(|denied| denied.to_string())?;
-    let (ground, witness) = Ground::of(dir, plan.clone(), world);
+    let (ground, witness) = Ground::of(state, dir, plan.clone(), world);
     let clock = Arc::clone(&ground.clock);
     let scribe = match resumed {
         None => begin(dir, approved, clock, witness),

@@ -120,7 +120,8 @@ impl Run {
             )));
         }
         let steps = vec![StepState::new(); plan.steps.len()];
-        let book = Book { marks: vec![Mark::default(); plan.steps.len()], ..Book::default() };
+        let marks = vec![Mark::default(); plan.steps.len()];
+        let book = Book { marks, latest: first.at, ..Book::default() };
         Ok(Run {
             id: run.clone(),
             plan,
@@ -164,6 +165,13 @@ impl Run {
         }
         self.take(entry)?;
         self.last = (entry.n, entry.at);
+        self.book.latest = self.book.latest.max(entry.at);
+        if matches!(entry.event, Event::Intended { .. } | Event::HoldReleased { .. }) {
+            let latest = self.book.latest;
+            for mark in self.book.marks.iter_mut().filter(|m| m.intended == Some(entry.n)) {
+                mark.floor = Some(latest);
+            }
+        }
         Ok(())
     }
 

@@ -13,6 +13,8 @@ pub(in crate::domain::procedure) struct Book {
     pub stopped: Option<(Outcome, String)>,
     /// An abort was requested, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
+    /// The latest time of any entry so far: a clock may have gone back since.
+    pub latest: jiff::Timestamp,
 }
 
 /// What the machine remembers of one step.
@@ -35,6 +37,8 @@ pub(in crate::domain::procedure) struct Mark {
     /// The entries of its last intent and of its good end: an order that no clock can turn.
     pub intended: Option<u64>,
     pub proved: Option<u64>,
+    /// The latest time that its journal had when it was last intended.
+    pub floor: Option<jiff::Timestamp>,
 }
 
 /// What must be done about a failed step, or one in doubt, before anything else.

@@ -66,4 +66,9 @@ impl Run {
     pub(in crate::domain::procedure) fn intended_at(&self, step: usize) -> Option<u64> {
         self.book.marks.get(step).and_then(|m| m.intended).filter(|_| self.carried_out(step))
     }
+
+    /// The latest time that the journal had when a step was last intended.
+    pub(in crate::domain::procedure) fn floor_of(&self, step: usize) -> Option<jiff::Timestamp> {
+        self.book.marks.get(step).and_then(|m| m.floor)
+    }
 }
