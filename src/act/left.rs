@@ -1,6 +1,6 @@
 //! What the runs of a state directory left behind, read from their plans and journals.
 
-use super::journal::read;
+use super::journal::{MAX_LINE, read};
 use super::runner::scribe;
 use super::{control, rundir};
 use crate::domain::id::RunId;
@@ -9,12 +9,17 @@ use crate::domain::procedure::facts::InterlockRule;
 use crate::domain::procedure::plan::Owe;
 use jiff::Timestamp;
 use rundir::{MAX_DOCUMENT, RunDir, StateDir};
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Plans and journals read at one look, at most, in bytes.
-const MAX_BYTES: u64 = 1 << 30;
+pub const MAX_BYTES: u64 = 1 << 30;
+
+/// Read of the end of a journal, in bytes: as much as its longest line.
+const MAX_END: u64 = MAX_LINE as u64;
 
 /// What runs left behind, and why more of it is not known, a line for each reason.
 #[derive(Debug, Default)]
@@ -142,6 +147,26 @@ pub fn unread(dir: &RunDir) -> Deeds {
 /// When a file was last written.
 pub fn written(path: &Path) -> Option<Timestamp> {
     fs::symlink_metadata(path).ok()?.modified().ok()?.try_into().ok()
+}
+
+/// Bytes of a run's plan and journal.
+pub fn size_of(dir: &RunDir) -> u64 {
+    size(&dir.plan()) + size(&dir.journal())
+}
+
+/// Whether the last line of a run's journal is that of its end; for a list, where nothing depends
+/// on it: the checksums are not looked at.
+pub fn has_ended(dir: &RunDir) -> bool {
+    let tail = || -> std::io::Result<Vec<u8>> {
+        let file = rundir::open(&dir.journal(), OFlags::RDONLY, None)?;
+        let len = file.metadata()?.len();
+        let mut tail = vec![0; usize::try_from(len.min(MAX_END)).unwrap_or_default()];
+        file.read_exact_at(&mut tail, len.saturating_sub(MAX_END))?;
+        Ok(tail)
+    };
+    let Ok(tail) = tail() else { return false };
+    let last = tail.strip_suffix(b"\n").and_then(|t| t.rsplit(|b| *b == b'\n').next());
+    last.is_some_and(|l| memchr::memmem::find(l, b"\"is\":\"ended\"").is_some())
 }
 
 fn size(path: &Path) -> u64 {
