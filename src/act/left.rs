@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rundir::{MAX_DOCUMENT, RunDir, StateDir};
 use rustix::fs::OFlags;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -138,6 +139,20 @@ pub fn deeds(dir: &RunDir) -> Result<Option<Deeds>, String> {
     run.map(|run| Some(Deeds::of(&run)))
 }
 
+/// Other runs whose journals have entries that are dated later than `now`: the clock went back
+/// since they were written. With the number of the last of them.
+pub fn dated_later(state: &StateDir, own: &RunId, now: Timestamp) -> BTreeMap<RunId, u64> {
+    let Ok((ids, _)) = state.run_ids() else { return BTreeMap::new() };
+    let last = |id: &RunId| {
+        let dir = state.run(id.as_str()).ok()?;
+        // A journal is never older than its last entry, so that nearly none has to be read.
+        written(&dir.journal()).filter(|at| *at > now || id > own)?;
+        let read = read::read(&dir.journal()).ok()?;
+        read.entries.iter().rev().find(|e| e.at > now).map(|e| e.n)
+    };
+    ids.iter().filter(|id| *id != own).filter_map(|id| Some((id.clone(), last(id)?))).collect()
+}
+
 /// All that a run whose journal cannot be read may have left.
 pub fn unread(dir: &RunDir) -> Deeds {
     let last = [dir.plan(), dir.journal()].iter().filter_map(|p| written(p)).max().unwrap_or_default();
@@ -145,7 +160,7 @@ pub fn unread(dir: &RunDir) -> Deeds {
 }
 
 /// When a file was last written.
-pub fn written(path: &Path) -> Option<Timestamp> {
+fn written(path: &Path) -> Option<Timestamp> {
     fs::symlink_metadata(path).ok()?.modified().ok()?.try_into().ok()
 }
 

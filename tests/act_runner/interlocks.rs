@@ -2,10 +2,13 @@
 
 use crate::bench::{Bench, plan, step, undo};
 use quarterdeck::act::control;
+use quarterdeck::clock::{Clock, Now, SystemClock};
 use quarterdeck::domain::id::ProcedureId;
 use quarterdeck::domain::procedure::event::{Event, Mode, Outcome};
 use quarterdeck::domain::procedure::level::Effect;
 use quarterdeck::domain::procedure::plan::{Plan, Step};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A plan of a procedure of the bench's stack.
 fn of(procedure: &str, steps: Vec<Step>) -> Plan {
@@ -101,4 +104,37 @@ fn what_a_run_raised_itself_does_not_hold_it_up_but_what_another_raised_as_well_
     b.until_gone(&id);
     assert!(why(&b, &id).1.starts_with("nothing was rolled back: needs interlock `closed`"));
     assert!(!b.entries(&id).iter().any(|e| matches!(e.event, Event::RollbackIntended { .. })));
+}
+
+/// A clock that is wrong by as much.
+struct Wrong(SystemClock, Duration);
+
+impl Clock for Wrong {
+    fn now(&self) -> Now {
+        let now = self.0.now();
+        Now { wall: now.wall + self.1, ..now }
+    }
+}
+
+#[test]
+fn a_proof_that_was_dated_ahead_lifts_nothing_that_came_after_it() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let ahead = |hours: u32| Arc::new(Wrong(SystemClock::new(), HOUR * hours));
+    let mut b = Bench::with_clock(ahead(10));
+    let (early, outcome) = b.run_here(&prove());
+    assert_eq!(outcome, Outcome::Verified);
+    b.clock = Arc::new(SystemClock::new());
+    let (shut, _) = b.run_here(&shut());
+    let preceded = b.entries(&shut).into_iter().find_map(|e| match e.event {
+        Event::Preceded { runs } => Some(runs),
+        _ => None,
+    });
+    assert!(preceded.is_some_and(|runs| runs.keys().any(|run| run.as_str() == early)));
+    assert_eq!(b.run_here(&gated(&b)).1, Outcome::Refused);
+    // Nor once the time that it bears has come.
+    b.clock = ahead(11);
+    assert_eq!(b.run_here(&gated(&b)).1, Outcome::Refused);
+    assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
+    assert_eq!(b.run_here(&gated(&b)).1, Outcome::Failed);
+    assert_eq!(b.lines("trace"), 1);
 }

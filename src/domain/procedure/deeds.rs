@@ -80,7 +80,7 @@ impl Deeds {
             settled,
             unread: false,
             anything: false,
-            before: BTreeMap::new(),
+            before: run.preceded_by().clone(),
         }
     }
 
@@ -103,22 +103,8 @@ impl Deeds {
         }
     }
 
-    /// With the runs that came before it although their entries, up to a number, are dated later.
-    #[must_use]
-    pub fn after(mut self, before: BTreeMap<RunId, u64>) -> Deeds {
-        self.before = before;
-        self
-    }
-
     /// Whether a deed of another run came after one of this.
     pub(super) fn is_answered_by(&self, mine: &Deed, other: &Deeds, theirs: &Deed) -> bool {
         theirs.order >= mine.order && self.before.get(&other.run).is_none_or(|n| theirs.n > *n)
-    }
-
-    /// Whether it leaves nothing that a later run could ask about.
-    pub fn is_empty(&self) -> bool {
-        !self.anything
-            && [&self.intended, &self.verified, &self.settled].iter().all(|all| all.is_empty())
-            && self.owed.is_empty()
     }
 }

@@ -1,6 +1,8 @@
 //! What the machine remembers of a run beyond what is shown of it.
 
+use crate::domain::id::RunId;
 use crate::domain::procedure::event::{Hold, Outcome, Truth};
+use std::collections::BTreeMap;
 
 /// What the machine remembers of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +17,8 @@ pub(in crate::domain::procedure) struct Book {
     pub aborted: bool,
     /// The latest time of any entry so far: a clock may have gone back since.
     pub latest: jiff::Timestamp,
+    /// Runs that came before this one up to an entry, whatever their dates say.
+    pub before: BTreeMap<RunId, u64>,
 }
 
 /// What the machine remembers of one step.
