@@ -8,6 +8,8 @@ mod bench;
 mod crash;
 #[path = "act_runner/disk.rs"]
 mod disk;
+#[path = "act_runner/interlocks.rs"]
+mod interlocks;
 #[path = "act_runner/people.rs"]
 mod people;
 #[path = "act_runner/process.rs"]

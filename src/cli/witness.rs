@@ -70,6 +70,9 @@ impl AuditWitness {
                 (None, What::Finished { run, step, attempt: 1, how: how(&result) })
             }
             Event::Ended { outcome, why } => (None, What::Ended { run, outcome, why }),
+            Event::Preceded { runs } => {
+                says(format!("the clock went back: {} earlier runs are dated later", runs.len()))
+            }
             Event::Preconditions { failed, .. } if failed.is_empty() => {
                 says("the preconditions hold".to_owned())
             }

@@ -215,9 +215,52 @@ pub fn person() -> Person {
     Person { uid: rustix::process::getuid().as_raw(), login: "ann".into(), from: None }
 }
 
+/// Nothing of `gated` may be done once `shut` has begun to close, until `prove` was seen.
+const INTERLOCK: &str = r#"
+[[procedures]]
+id = "shut"
+name = "Shut"
+about = "closes"
+[[procedures.steps]]
+id = "close"
+name = "Close"
+uses = "exec"
+with = { argv = ["true"] }
+effect = "change"
+verify = { probes = ["p"] }
+[[procedures]]
+id = "prove"
+name = "Prove"
+about = "proves"
+[[procedures.steps]]
+id = "seen"
+name = "Seen"
+uses = "exec"
+with = { argv = ["true"] }
+effect = "read"
+[[procedures]]
+id = "gated"
+name = "Gated"
+about = "opens"
+[[procedures.steps]]
+id = "open"
+name = "Open"
+uses = "exec"
+with = { argv = ["true"] }
+effect = "change"
+verify = { probes = ["p"] }
+[[interlocks]]
+id = "closed"
+says = "it is closed"
+raised_by = ["shut.close"]
+blocks = ["gated"]
+until = { says = "it was proved", verified = ["prove.seen"] }
+"#;
+
 fn stack() -> Arc<Stack> {
     let text = "[stack]\nname = 'yard'\n[[hosts]]\nid = 'here'\n[[layers]]\nid = 'l'\n\
         [[probes]]\nid = 'p'\nlayer = 'l'\nkind = 'memory'\nconditions = ['[LATENCY] < 1s']\n";
+    let text = text.to_owned() + INTERLOCK;
     let source = Arc::new(Source { name: "yard.toml".into(), text: text.into() });
     Arc::new(load_texts(&source, None, &|_| None).unwrap_or_else(|p| panic!("{p}")).stack)
 }

@@ -1,16 +1,20 @@
 //! The view of all runs: reads what their journals gained since the last look, and nothing else.
 
+mod old;
 mod tail;
 
 use super::{is_over, word_on};
 use crate::act::journal::JournalError;
 use crate::act::journal::read::Follow;
+use crate::act::left;
 use crate::act::rundir::{RunDir, StateDir};
 use crate::act::runner::scribe::{fold, has_runner};
 use crate::domain::id::RunId;
+use crate::domain::procedure::deeds::{Deeds, UNREAD};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
 use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Waiting};
 use crate::domain::procedure::run::Run;
+use old::Old;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -23,7 +27,7 @@ use std::time::Duration;
 pub const EVERY: Duration = Duration::from_millis(250);
 /// Runs that ended are looked at for a resume that rarely: every so many looks.
 const REST: u32 = 8;
-/// Runs that are kept in memory at most, for what is owed and what stands; older ones are counted.
+/// Runs that are kept in full at most, with those that are open; of older ones what they left.
 pub const MAX_KEPT: usize = MAX_LISTED;
 /// Broken journals that are told, at most.
 const MAX_BROKEN: usize = 50;
@@ -35,6 +39,7 @@ pub struct Watcher {
     stack: Option<String>,
     rules: Vec<InterlockRule>,
     known: BTreeMap<RunId, Known>,
+    old: Old,
     older: usize,
     /// How the directory of runs was when it was listed.
     listed: Option<Stamp>,
@@ -58,6 +63,10 @@ struct Known {
     follow: Follow,
     run: Option<Arc<Run>>,
     broken: Option<String>,
+    /// What it did, or may have done where its journal cannot be read; and of which stack it is,
+    /// as far as that is known.
+    deeds: Option<Deeds>,
+    stack: Option<String>,
     journal: Option<Stamp>,
     alive: bool,
     tail: Vec<String>,
@@ -72,6 +81,7 @@ impl Watcher {
             stack: stack.map(str::to_owned),
             rules,
             known: BTreeMap::new(),
+            old: Old::default(),
             older: 0,
             listed: None,
             looks: 0,
@@ -105,6 +115,12 @@ impl Watcher {
                 changed |= known.look();
             }
         }
+        if rest && self.old.look(&left_of(self.stack.as_deref(), &self.rules)) {
+            // One of them may be open again.
+            self.listed = None;
+            self.list();
+            changed = true;
+        }
         changed |= self.ledger.waiting != waiting;
         if !changed {
             return None;
@@ -121,12 +137,15 @@ impl Watcher {
         }
         let Ok((ids, older)) = self.state.run_ids() else { return false };
         self.listed = stamp;
-        self.older = older + ids.len().saturating_sub(MAX_KEPT);
-        let ids = ids.get(..ids.len().min(MAX_KEPT)).unwrap_or_default();
+        let (ids, old) = ids.split_at(ids.len().min(MAX_KEPT));
+        self.old.list(&self.state, old, older, &left_of(self.stack.as_deref(), &self.rules));
+        let open = self.old.open();
+        self.older = older + old.len() - open.len();
+        let ids: Vec<RunId> = ids.iter().cloned().chain(open).collect();
         let before = self.known.len();
         self.known.retain(|id, _| ids.contains(id));
         let mut changed = self.known.len() != before;
-        for id in ids {
+        for id in &ids {
             if !self.known.contains_key(id)
                 && let Ok(dir) = self.state.run(id.as_str())
             {
@@ -147,7 +166,7 @@ impl Watcher {
             .filter_map(|k| Some((k, k.run.as_ref()?)))
             .filter(|(_, run)| mine(run))
             .collect();
-        (ledger.owed, ledger.interlocks) = Facts::of(runs.iter().map(|(_, r)| r.as_ref()), &self.rules);
+        (ledger.owed, ledger.interlocks) = Facts::of_deeds(self.deeds(), &self.rules);
         for (known, run) in runs {
             ledger.runs.push(run.line(known.alive));
             if run.ended.is_none() || self.chosen.as_ref() == Some(&run.id) {
@@ -164,12 +183,38 @@ impl Watcher {
             .filter_map(|(id, k)| Some((id.to_string(), k.broken.clone()?)))
             .take(MAX_BROKEN)
             .collect();
+        if self.old.beyond > 0 {
+            ledger.broken.push(("older runs".to_owned(), left::too_many(&self.state, self.old.beyond)));
+        }
         ledger
+    }
+
+    /// What all runs of the stack did; one of which not even the plan can be read may be of it.
+    fn deeds(&self) -> impl Iterator<Item = &Deeds> {
+        let mine = |k: &&Known| match (&k.stack, &self.stack) {
+            (Some(its), Some(mine)) => its == mine,
+            _ => true,
+        };
+        let kept = |id: &RunId| self.known.contains_key(id);
+        self.known.values().filter(mine).filter_map(|k| k.deeds.as_ref()).chain(self.old.deeds(kept))
     }
 
     /// Whether a run stands in nobody's way.
     pub fn is_over(&self, run: &RunId) -> bool {
         is_over(&self.state, run)
+    }
+}
+
+/// How what an older run left is read.
+fn left_of<'a>(
+    stack: Option<&'a str>,
+    rules: &'a [InterlockRule],
+) -> impl Fn(&RunDir) -> Option<Deeds> + use<'a> {
+    move |dir| {
+        if !left::may_matter(dir, stack, rules) {
+            return None;
+        }
+        left::deeds(dir).unwrap_or_else(|_| Some(left::unread(dir)))
     }
 }
 
@@ -186,6 +231,8 @@ impl Known {
             follow: Follow::new(),
             run: None,
             broken: None,
+            deeds: None,
+            stack: None,
             journal: None,
             alive: false,
             tail: Vec::new(),
@@ -226,12 +273,25 @@ impl Known {
             }
             Err(why) => self.broken = Some(self.in_words(&why)),
         }
+        self.reckon();
+    }
+
+    /// What it did, by what was read of it just now.
+    fn reckon(&mut self) {
+        (self.stack, self.deeds) = match (&self.broken, &self.run) {
+            (None, Some(run)) => (Some(run.plan.stack.clone()), Some(Deeds::of(run))),
+            (None, None) => (None, None),
+            (Some(_), _) => {
+                let stack = super::plan_of(&self.dir).ok().map(|plan| plan.stack);
+                (stack, Some(left::unread(&self.dir)))
+            }
+        };
     }
 
     fn in_words(&self, why: &JournalError) -> String {
         match word_on(&self.dir) {
-            Some(word) => format!("{why}; {word}"),
-            None => why.to_string(),
+            Some(word) => format!("{why}; {word}; {UNREAD}"),
+            None => format!("{why}; {UNREAD}"),
         }
     }
 

@@ -1,17 +1,18 @@
 //! What forbids a procedure: interlocks that earlier runs raised, or that the world raises now.
 
-use super::{Eyes, seen};
-use crate::act::control;
+use super::seen;
+use crate::act::left::Left;
 use crate::act::rundir::StateDir;
-use crate::domain::id::ProcedureId;
+use crate::act::sight::Sight;
+use crate::domain::id::{ProcedureId, RunId};
+use crate::domain::procedure::deeds::UNREAD;
+use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::facts::{InterlockRule, Standing, standing};
+use crate::domain::procedure::plan::Step;
 use crate::domain::procedure::proposal::Refusal;
 use crate::domain::procedure::run::Run;
-use crate::stack::procedure::expand::Expanded;
 use crate::stack::procedure::spec::Interlock;
-
-/// Runs whose journals are read, at most; the newest.
-const MAX_READ: usize = 500;
+use crate::stack::spec::Stack;
 
 /// What the domain must know of an interlock.
 pub fn rule(interlock: &Interlock) -> InterlockRule {
@@ -28,49 +29,104 @@ pub fn rules(all: &[Interlock]) -> Vec<InterlockRule> {
     all.iter().map(rule).collect()
 }
 
-/// The interlocks that forbid a procedure, or one that it contains.
-pub async fn standing_in_the_way(eyes: &Eyes<'_>, expanded: &Expanded) -> Vec<Refusal> {
-    let blocking: Vec<&Interlock> = eyes
-        .stack
-        .procedures
-        .interlocks
-        .iter()
-        .filter(|i| i.blocks.iter().any(|p| is_blocked(i, expanded, p)))
-        .collect();
+/// A plan that an interlock may forbid.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    procedure: ProcedureId,
+    /// The origin of each step, and whether it is still to be carried out.
+    steps: Vec<(String, bool)>,
+    /// The run that carries it out already: what it raised itself does not hold it up.
+    run: Option<RunId>,
+}
+
+impl Subject {
+    /// A plan that nobody carries out yet.
+    pub fn planned(procedure: &ProcedureId, steps: &[Step]) -> Subject {
+        let steps = steps.iter().map(|s| (s.origin.clone(), true)).collect();
+        Subject { procedure: procedure.clone(), steps, run: None }
+    }
+
+    /// The plan of a run, as far as it has come. Where it is undone nothing is to come that could
+    /// lift an interlock on the way.
+    pub fn of(run: &Run) -> Subject {
+        let going_on = run.mode == Mode::Continue;
+        let to_come = |i: usize| going_on && run.steps.get(i).is_some_and(|s| !s.phase.is_good());
+        let steps = run.plan.steps.iter().enumerate();
+        Subject {
+            procedure: run.plan.procedure.clone(),
+            steps: steps.map(|(i, s)| (s.origin.clone(), to_come(i))).collect(),
+            run: Some(run.id.clone()),
+        }
+    }
+
+    /// Whether an interlock that forbids `procedure` forbids the plan: it is of that procedure, or
+    /// has steps of it; but then not when what lifts the interlock comes before them in the same
+    /// plan.
+    fn is_of(&self, interlock: &Interlock, procedure: &ProcedureId) -> bool {
+        if self.procedure == *procedure {
+            return true;
+        }
+        let of =
+            |origin: &str| origin.strip_prefix(procedure.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let Some(first) = self.steps.iter().position(|(origin, _)| of(origin)) else { return false };
+        let until = &interlock.until;
+        let comes_before =
+            |v: &String| self.steps.iter().take(first).any(|(origin, to_come)| origin == v && *to_come);
+        let lifts =
+            !until.verified.is_empty() && until.holds.is_none() && until.verified.iter().all(comes_before);
+        !lifts
+    }
+}
+
+/// The interlocks that forbid a plan, or a procedure that it contains. Reads what all runs left,
+/// in a thread of its own; the looks at conditions are bounded.
+pub async fn standing_in_the_way(
+    stack: &Stack,
+    state: &StateDir,
+    sight: &dyn Sight,
+    subject: &Subject,
+) -> Vec<Refusal> {
+    let all = stack.procedures.interlocks.iter();
+    let blocking: Vec<&Interlock> = all.filter(|i| i.blocks.iter().any(|p| subject.is_of(i, p))).collect();
     if blocking.is_empty() {
         return Vec::new();
     }
-    let (runs, mut out) = runs_of(eyes.state, &eyes.stack.name);
     let rules: Vec<InterlockRule> = blocking.iter().map(|i| rule(i)).collect();
-    let standing = standing(runs.iter(), &rules);
+    let (state, name, except) = (state.clone(), stack.name.clone(), subject.run.clone());
+    let read = tokio::task::spawn_blocking(move || {
+        let left = Left::read(&state, &name, &rules);
+        (standing(left.deeds.iter(), &rules, except.as_ref()), left.unknown)
+    });
+    let unknown = |says: String| Refusal::Impossible { says };
+    let Ok((standing, left)) = read.await else {
+        return vec![unknown(
+            "what earlier runs left behind is not known: reading it ended early".to_owned(),
+        )];
+    };
+    let mut out: Vec<Refusal> = left.into_iter().map(unknown).collect();
     for interlock in blocking {
         let raised = standing.iter().find(|s| s.id == interlock.id);
-        out.extend(one(eyes, interlock, raised).await);
+        out.extend(one(sight, interlock, raised).await);
     }
     out
 }
 
-/// Whether an interlock that forbids `procedure` forbids the plan: it is of that procedure, or has
-/// steps of it; but then not when what lifts the interlock comes before them in the same plan.
-fn is_blocked(interlock: &Interlock, expanded: &Expanded, procedure: &ProcedureId) -> bool {
-    if expanded.procedure == *procedure {
-        return true;
+/// What a plan needs, because this stands in its way; it completes "needs …".
+pub fn as_a_need(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Interlocked { id, says, until, since } => {
+            let since = since.map_or(String::new(), |s| format!(" since {s}"));
+            format!("interlock `{id}` lifted, which stands{since}: {says}; until {until}")
+        }
+        other => format!("what was left behind known: {}", other.says()),
     }
-    let of = |origin: &str| origin.strip_prefix(procedure.as_str()).is_some_and(|rest| rest.starts_with('.'));
-    let mut before = expanded.steps.iter().map(|s| s.origin.as_str()).enumerate();
-    let Some((first, _)) = before.find(|(_, origin)| of(origin)) else { return false };
-    let until = &interlock.until;
-    let comes_before = |v: &String| expanded.steps.iter().take(first).any(|s| s.origin == *v);
-    let lifts =
-        !until.verified.is_empty() && until.holds.is_none() && until.verified.iter().all(comes_before);
-    !lifts
 }
 
-async fn one(eyes: &Eyes<'_>, interlock: &Interlock, raised: Option<&Standing>) -> Option<Refusal> {
+async fn one(sight: &dyn Sight, interlock: &Interlock, raised: Option<&Standing>) -> Option<Refusal> {
     if let Some(standing) = raised {
         let open = !standing.missing.is_empty() || {
             match &interlock.until.holds {
-                Some(condition) => !seen(eyes, condition).await.holds,
+                Some(condition) => !seen(sight, condition).await.holds,
                 None => false,
             }
         };
@@ -79,45 +135,20 @@ async fn one(eyes: &Eyes<'_>, interlock: &Interlock, raised: Option<&Standing>) 
                 [] => interlock.until.says.clone(),
                 missing => format!("{} (not verified since: {})", interlock.until.says, missing.join(", ")),
             };
+            let unread = if standing.unread { format!("; {UNREAD}") } else { String::new() };
             return Some(Refusal::Interlocked {
                 id: interlock.id.clone(),
-                says: format!("{} (run {})", interlock.says, standing.run),
+                says: format!("{} (run {}{unread})", interlock.says, standing.run),
                 until,
                 since: Some(standing.since),
             });
         }
     }
-    let seen = seen(eyes, interlock.raised_while.as_ref()?).await;
+    let seen = seen(sight, interlock.raised_while.as_ref()?).await;
     seen.holds.then(|| Refusal::Interlocked {
         id: interlock.id.clone(),
         says: format!("{} ({})", interlock.says, seen.says),
         until: interlock.until.says.clone(),
         since: None,
     })
-}
-
-/// The newest runs of a stack, as their journals tell them; and those that cannot be read: what
-/// they left behind is not known.
-fn runs_of(state: &StateDir, stack: &str) -> (Vec<Run>, Vec<Refusal>) {
-    let (mut runs, mut unread) = (Vec::new(), Vec::new());
-    let ids = match state.run_ids() {
-        Ok((ids, _)) => ids,
-        Err(why) => {
-            unread.push(Refusal::Impossible {
-                says: format!("what earlier runs left behind is not known: failed to {why}"),
-            });
-            return (runs, unread);
-        }
-    };
-    for id in ids.iter().take(MAX_READ) {
-        match control::load(state, id.as_str()) {
-            Ok(loaded) if loaded.run.plan.stack == stack => runs.push(loaded.run),
-            Ok(_) => {}
-            Err(_) if control::is_over(state, id) => {}
-            Err(why) => unread.push(Refusal::Impossible {
-                says: format!("what run {id} left behind is not known: failed to {why}"),
-            }),
-        }
-    }
-    (runs, unread)
 }

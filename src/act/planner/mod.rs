@@ -70,8 +70,9 @@ pub async fn propose(
         sum.add(&step, found);
         steps.push(step);
     }
+    let subject = interlocks::Subject::planned(&expanded.procedure, &expanded.steps);
     let mut refusals = locked(eyes, &expanded);
-    refusals.extend(interlocks::standing_in_the_way(eyes, &expanded).await);
+    refusals.extend(interlocks::standing_in_the_way(eyes.stack, eyes.state, eyes.sight, &subject).await);
     refusals.extend(
         preconditions
             .iter()
@@ -225,15 +226,15 @@ impl Sum {
 }
 
 /// Looks at one condition; one that is not answered in time does not hold.
-async fn seen(eyes: &Eyes<'_>, condition: &Condition) -> Seen {
+async fn seen(sight: &dyn Sight, condition: &Condition) -> Seen {
     let late = || Seen { holds: false, says: format!("no answer within {} s", LOOK.as_secs()) };
-    tokio::time::timeout(LOOK, eyes.sight.check(condition)).await.unwrap_or_else(|_| late())
+    tokio::time::timeout(LOOK, sight.check(condition)).await.unwrap_or_else(|_| late())
 }
 
 async fn look_at_preconditions(eyes: &Eyes<'_>, all: &[Precondition]) -> Vec<(String, Seen)> {
     // Owned: a future over a reference into a list is not one that a task can own.
     stream::iter(all.to_vec())
-        .map(|p| async move { (p.says, seen(eyes, &p.what).await) })
+        .map(|p| async move { (p.says, seen(eyes.sight, &p.what).await) })
         .buffered(AT_ONCE)
         .collect()
         .await

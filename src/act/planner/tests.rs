@@ -230,4 +230,11 @@ fn what_a_lost_run_left_stands_in_the_way() {
     let unread = bench.propose("broken");
     let told = |r: &Refusal| matches!(r, Refusal::Impossible { says } if says.contains(dir.id().as_str()));
     assert!(unread.refusals.iter().any(told), "{:?}", unread.refusals);
+    // Nor is what was set aside.
+    let me = Person { uid: 1, login: "ann".to_owned(), from: None };
+    control::set_aside(&bench.state, dir.id().as_str(), &me, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let aside = bench.propose("broken");
+    let said: Vec<String> = aside.refusals.iter().map(Refusal::says).collect();
+    assert!(touched(&aside) && !aside.refusals.iter().any(told), "{said:?}");
+    assert!(said.iter().any(|s| s.contains("its journal cannot be read: all that")), "{said:?}");
 }

@@ -18,7 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Run directories looked at, at most; the newest ones.
-pub const MAX_RUNS: usize = 5_000;
+pub const MAX_RUNS: usize = 20_000;
 /// Tries to find a name for a run that nobody else took in the same millisecond.
 const MAX_NAMES: u32 = 1_000;
 

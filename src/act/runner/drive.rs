@@ -25,6 +25,8 @@ pub struct Runner {
     pub(super) log: Log,
     /// Nothing of the plan was looked at yet.
     pub(super) fresh: bool,
+    /// What stands in the way of undoing was looked at by this runner.
+    pub(super) looked_back: bool,
     pub(super) spent: Spent,
 }
 
@@ -35,7 +37,7 @@ pub struct Halt(pub String);
 impl Runner {
     pub fn new(scribe: Scribe, ground: Arc<Ground>, ears: Ears, log: Log, fresh: bool) -> Runner {
         let spent = Spent::since(ground.clock.now());
-        Runner { scribe, ground, ears, log, fresh, spent }
+        Runner { scribe, ground, ears, log, fresh, looked_back: false, spent }
     }
 
     /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.
@@ -60,6 +62,9 @@ impl Runner {
 
     async fn turn(&mut self) -> Result<(), Halt> {
         self.mind_the_deadline();
+        if self.must_look_before_undoing() {
+            return self.look_before_undoing().await;
+        }
         match self.scribe.run.next() {
             Next::CheckPreconditions => self.check_preconditions().await,
             Next::EnterHold { step, why, says } => self.hold(step, why, says).await,

@@ -1,7 +1,7 @@
 //! What a run stands on: its plan and the ways to act on the world, shared by all that it does.
 
 use super::World;
-use crate::act::rundir::RunDir;
+use crate::act::rundir::{RunDir, StateDir};
 use crate::act::sight::Sight;
 use crate::act::step::Setting;
 use crate::act::witness::Witness;
@@ -20,6 +20,8 @@ pub struct Ground {
     pub plan: Plan,
     pub run: RunId,
     pub dir: PathBuf,
+    /// Where what other runs left is read.
+    pub state: StateDir,
     pub stack: Arc<Stack>,
     pub ways: BTreeMap<HostId, Arc<Transport>>,
     pub access: Arc<Access>,
@@ -28,10 +30,10 @@ pub struct Ground {
 }
 
 impl Ground {
-    pub fn of(dir: &RunDir, plan: Plan, world: World) -> (Arc<Ground>, Box<dyn Witness>) {
+    pub fn of(state: &StateDir, dir: &RunDir, plan: Plan, world: World) -> (Arc<Ground>, Box<dyn Witness>) {
         let World { stack, ways, access, sight, clock, witness } = world;
-        let (run, dir) = (dir.id().clone(), dir.path().to_owned());
-        (Arc::new(Ground { plan, run, dir, stack, ways, access, sight, clock }), witness)
+        let (run, dir, state) = (dir.id().clone(), dir.path().to_owned(), state.clone());
+        (Arc::new(Ground { plan, run, dir, state, stack, ways, access, sight, clock }), witness)
     }
 
     pub fn step(&self, index: usize) -> Option<&Step> {

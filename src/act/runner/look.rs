@@ -4,9 +4,10 @@
 use super::drive::{Halt, Runner, absent};
 use super::ground::Ground;
 use super::verify::Came;
+use crate::act::planner::interlocks::{self, Subject};
 use crate::act::step::{self, Target};
 use crate::domain::procedure::check::Seen;
-use crate::domain::procedure::event::{Event, Outcome};
+use crate::domain::procedure::event::{Event, Mode, Outcome};
 use crate::domain::procedure::machine::Next;
 use crate::domain::procedure::run::Run;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +44,12 @@ impl Runner {
         let Some(found) = self.attend(preconditions(Arc::clone(&self.ground)), still).await else {
             return self.settle().await;
         };
-        let (mut failed, mut seen) = (Vec::new(), Vec::new());
+        // After its lock and its first line, so that of two runs one sees the other.
+        let locked = locked(Arc::clone(&self.ground), Subject::of(&self.scribe.run));
+        let Some(mut failed) = self.attend(locked, still).await else {
+            return self.settle().await;
+        };
+        let mut seen = Vec::new();
         for (what, found) in self.ground.plan.preconditions.iter().zip(found) {
             if !found.holds {
                 failed.push(format!("{} ({})", what.says, found.says));
@@ -51,6 +57,31 @@ impl Runner {
             seen.push(format!("{}: {}", what.says, found.says));
         }
         self.record(Event::Preconditions { failed, seen }).await
+    }
+
+    /// Whether this runner is to undo, and has not looked at what stands in the way of that.
+    pub(super) fn must_look_before_undoing(&self) -> bool {
+        let run = &self.scribe.run;
+        !self.looked_back
+            && run.mode == Mode::Rollback
+            && run.abort.is_none()
+            && !matches!(run.next(), Next::End { .. } | Next::Ended)
+    }
+
+    /// Undoing needs no preconditions, but what is locked stays as it is: what another run closed
+    /// must not be opened by the undoing of an earlier one.
+    pub(super) async fn look_before_undoing(&mut self) -> Result<(), Halt> {
+        let locked = locked(Arc::clone(&self.ground), Subject::of(&self.scribe.run));
+        let Some(locked) = self.attend(locked, |run| run.abort.is_none()).await else {
+            return self.settle().await;
+        };
+        self.looked_back = true;
+        if locked.is_empty() {
+            return Ok(());
+        }
+        let outcome = if self.scribe.run.in_doubt() { Outcome::InDoubt } else { Outcome::Failed };
+        let why = format!("nothing was rolled back: needs {}", locked.join("; "));
+        self.record(Event::Ended { outcome, why }).await
     }
 
     /// Passes a step over when it is proved that it is not needed.
@@ -69,6 +100,13 @@ impl Runner {
         self.record(Event::Skipped { step: step.id.clone(), because }).await?;
         Ok(true)
     }
+}
+
+/// What the interlocks that stand in the way need, one line each.
+async fn locked(ground: Arc<Ground>, subject: Subject) -> Vec<String> {
+    let sight = ground.sight.as_ref();
+    let refusals = interlocks::standing_in_the_way(&ground.stack, &ground.state, sight, &subject).await;
+    refusals.iter().map(interlocks::as_a_need).collect()
 }
 
 /// All preconditions, looked at together; in their order.

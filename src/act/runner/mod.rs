@@ -26,7 +26,7 @@ use super::policy::ApprovedPlan;
 use super::rundir::{RunDir, StateDir};
 use super::sight::Sight;
 use super::witness::Witness;
-use super::{control, identity};
+use super::{control, identity, left};
 use crate::clock::Clock;
 use crate::domain::id::HostId;
 use crate::domain::procedure::event::{Event, Mode, Outcome, Person};
@@ -37,7 +37,7 @@ use attend::Ears;
 use drive::Runner;
 use ground::Ground;
 use log::Log;
-use scribe::Scribe;
+use scribe::{Scribe, Unrecorded};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -45,6 +45,9 @@ use std::time::Duration;
 
 /// How long the end of an effect is tried to be written before the runner gives up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs named in one line of a journal.
+const AT_ONCE: usize = 500;
 
 /// Everything beside its plan that a runner works with.
 pub struct World {
@@ -120,12 +123,13 @@ fn admit(
     };
     let lock = lock::take(state, &plan.stack, &plan.lock, &owner, |run| control::is_over(state, run))
         .map_err(|denied| denied.to_string())?;
-    let (ground, witness) = Ground::of(dir, plan.clone(), world);
+    let (ground, witness) = Ground::of(state, dir, plan.clone(), world);
     let clock = Arc::clone(&ground.clock);
     let scribe = match resumed {
         None => begin(dir, approved, clock, witness),
         Some(mode) => resume(dir, approved, mode, by, clock, witness),
     };
+    let scribe = scribe.and_then(|scribe| precede(state, scribe));
     let scribe = match scribe {
         Ok(scribe) => scribe,
         Err(why) => {
@@ -141,6 +145,20 @@ fn admit(
         Ears::deaf()
     });
     Ok((Runner::new(scribe, ground, ears, log.clone(), resumed.is_none()), lock))
+}
+
+/// Writes down which runs came before although they are dated later.
+fn precede(state: &StateDir, mut scribe: Scribe) -> Result<Scribe, String> {
+    let own = scribe.run.id.clone();
+    let later: Vec<_> = left::dated_later(state, &own, scribe.run.last.1).into_iter().collect();
+    for some in later.chunks(AT_ONCE) {
+        let runs = some.iter().cloned().collect();
+        // What could not be written yet is written before anything that is to follow it.
+        if let Err(why @ Unrecorded::Illegal(_)) = scribe.record(Event::Preceded { runs }) {
+            return Err(format!("begin run {own}: {why}"));
+        }
+    }
+    Ok(scribe)
 }
 
 fn begin(

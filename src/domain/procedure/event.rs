@@ -5,6 +5,7 @@ use super::level::Level;
 use super::plan::PlanHash;
 use crate::domain::id::{RunId, StepId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One line of a journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +132,11 @@ pub enum Event {
         by: Person,
         runner: u32,
         mode: Mode,
+    },
+    /// Runs that were there when this runner began and whose entries, up to the number, are dated
+    /// later: the clock went back since. They came before all that follows here.
+    Preceded {
+        runs: BTreeMap<RunId, u64>,
     },
     /// Something worth keeping: a journal that was cut, a capture, a clock that went back.
     Note {

@@ -1,5 +1,6 @@
 //! What runs leave behind: debts that were not settled since, and interlocks that still stand.
 
+use super::deeds::{Deed, Deeds};
 use super::ledger::{Owed, Raised};
 use super::run::Run;
 use crate::domain::id::RunId;
@@ -27,6 +28,8 @@ pub struct Standing {
     /// `PROCEDURE.STEP`s that were not verified since. None left means that only the interlock's
     /// condition is in question.
     pub missing: Vec<String>,
+    /// The run's journal cannot be read, and it may not have raised it at all.
+    pub unread: bool,
 }
 
 /// What runs leave behind.
@@ -38,8 +41,17 @@ impl Facts {
         runs: impl Iterator<Item = &'a Run>,
         interlocks: &[InterlockRule],
     ) -> (Vec<Owed>, Vec<Raised>) {
+        let deeds: Vec<Deeds> = runs.map(Deeds::of).collect();
+        Facts::of_deeds(deeds.iter(), interlocks)
+    }
+
+    /// The same, by what the runs did.
+    pub fn of_deeds<'a>(
+        runs: impl Iterator<Item = &'a Deeds>,
+        interlocks: &[InterlockRule],
+    ) -> (Vec<Owed>, Vec<Raised>) {
         let runs = in_order(runs);
-        let raised = standing_of(&runs, interlocks)
+        let raised = standing_of(&runs, interlocks, None)
             .into_iter()
             .map(|s| Raised { id: s.id, run: s.run, since: s.since })
             .collect();
@@ -47,96 +59,76 @@ impl Facts {
     }
 }
 
-/// The interlocks that runs raised and that nothing is known to have lifted.
-pub fn standing<'a>(runs: impl Iterator<Item = &'a Run>, interlocks: &[InterlockRule]) -> Vec<Standing> {
-    standing_of(&in_order(runs), interlocks)
+/// The interlocks that runs raised and that nothing is known to have lifted; those that `except`
+/// raised are not told.
+pub fn standing<'a>(
+    runs: impl Iterator<Item = &'a Deeds>,
+    interlocks: &[InterlockRule],
+    except: Option<&RunId>,
+) -> Vec<Standing> {
+    standing_of(&in_order(runs), interlocks, except)
 }
 
-fn in_order<'a>(runs: impl Iterator<Item = &'a Run>) -> Vec<&'a Run> {
-    let mut runs: Vec<&Run> = runs.collect();
-    runs.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
+fn in_order<'a>(runs: impl Iterator<Item = &'a Deeds>) -> Vec<&'a Deeds> {
+    let mut runs: Vec<&Deeds> = runs.collect();
+    runs.sort_by(|a, b| (a.started, &a.run).cmp(&(b.started, &b.run)));
     runs
 }
 
 /// One debt by its id, from the oldest run that still owes it.
-fn owed(runs: &[&Run]) -> Vec<Owed> {
+fn owed(runs: &[&Deeds]) -> Vec<Owed> {
     let mut out: Vec<Owed> = Vec::new();
     for run in runs {
-        for owe in &run.owed {
-            let since = run
-                .plan
-                .steps
-                .iter()
-                .zip(&run.steps)
-                .filter(|(plan, _)| plan.owes.as_ref().is_some_and(|o| o.id == owe.id))
-                .filter_map(|(_, state)| state.since)
-                .max()
-                .unwrap_or(run.started);
-            let settled = runs.iter().filter(|r| r.id != run.id).any(|r| settles_after(r, &owe.id, since));
-            if !settled && out.iter().all(|o| o.owe.id != owe.id) {
-                out.push(Owed { owe: owe.clone(), run: run.id.clone(), since });
+        for (owe, deed) in &run.owed {
+            let settles = |other: &&Deeds| {
+                other.run != run.run
+                    && other.settled.iter().any(|s| s.what == owe.id && run.is_answered_by(deed, other, s))
+            };
+            if out.iter().all(|o| o.owe.id != owe.id) && !runs.iter().any(settles) {
+                out.push(Owed { owe: owe.clone(), run: run.run.clone(), since: deed.at });
             }
         }
     }
     out
 }
 
-/// Whether a run settled a debt after a moment, and the settling stands.
-fn settles_after(run: &Run, owe: &str, since: Timestamp) -> bool {
-    run.plan.steps.iter().enumerate().any(|(i, step)| {
-        step.settles.iter().any(|s| s == owe)
-            && run.proved_at(i).is_some()
-            && run.steps.get(i).and_then(|s| s.ended).is_some_and(|at| at >= since)
-    })
+fn standing_of(runs: &[&Deeds], interlocks: &[InterlockRule], except: Option<&RunId>) -> Vec<Standing> {
+    interlocks.iter().filter_map(|rule| standing_by(runs, rule, except)).collect()
 }
 
-fn standing_of(runs: &[&Run], interlocks: &[InterlockRule]) -> Vec<Standing> {
-    let mut out = Vec::new();
-    for rule in interlocks {
-        let Some((at, run, since)) = last_raised(runs, rule) else { continue };
-        let missing: Vec<String> = rule
-            .verified
-            .iter()
-            .filter(|step| !verified_since(runs, step, at, run, since))
-            .cloned()
-            .collect();
+/// The latest raising of an interlock that was not answered. Each run's is looked at: where clocks
+/// went back, the latest by its time need not be the last.
+fn standing_by(runs: &[&Deeds], rule: &InterlockRule, except: Option<&RunId>) -> Option<Standing> {
+    for run in runs.iter().rev().filter(|r| Some(&r.run) != except) {
+        let Some(raised) = last_raised(run, rule) else { continue };
+        let missing: Vec<String> =
+            rule.verified.iter().filter(|step| !verified_since(runs, step, run, &raised)).cloned().collect();
         if missing.is_empty() && !rule.verified.is_empty() && !rule.holds_too {
             continue;
         }
-        out.push(Standing { id: rule.id.clone(), run: run.id.clone(), since, missing });
+        let (id, unread) = (rule.id.clone(), run.unread);
+        return Some(Standing { id, run: run.run.clone(), since: raised.at, missing, unread });
     }
-    out
+    None
 }
 
-/// The last intent that raised an interlock: its entry's number, its run and its time.
-fn last_raised<'a>(runs: &[&'a Run], rule: &InterlockRule) -> Option<(u64, &'a Run, Timestamp)> {
-    let mut last: Option<(u64, &Run, Timestamp)> = None;
-    for run in runs {
-        for (i, step) in run.plan.steps.iter().enumerate() {
-            let Some(n) = run.intended_at(i).filter(|_| rule.raised_by.contains(&step.origin)) else {
-                continue;
-            };
-            let since = run.steps.get(i).and_then(|s| s.since).unwrap_or(run.started);
-            // Runs are in order; within one, its entries are, whatever the clock did.
-            let later = last.is_none_or(|(m, r, t)| if r.id == run.id { n > m } else { since >= t });
-            if later {
-                last = Some((n, run, since));
-            }
-        }
+/// The last intent of a run that raised an interlock.
+fn last_raised(run: &Deeds, rule: &InterlockRule) -> Option<Deed> {
+    if run.anything && !rule.raised_by.is_empty() {
+        return Some(Deed { what: String::new(), n: 0, at: run.started, order: run.started });
     }
-    last
+    // Within one run its entries are in order, whatever the clock did.
+    run.intended.iter().filter(|d| rule.raised_by.contains(&d.what)).max_by_key(|d| d.n).cloned()
 }
 
-/// Whether a step was verified after entry `at` of `raiser`, which was written at `since`.
-fn verified_since(runs: &[&Run], origin: &str, at: u64, raiser: &Run, since: Timestamp) -> bool {
-    runs.iter().any(|run| {
-        run.plan.steps.iter().enumerate().any(|(i, step)| {
-            let Some(n) = run.verified_at(i).filter(|_| step.origin == origin) else { return false };
-            if run.id == raiser.id {
-                return n > at;
+/// Whether a step was verified after it was raised.
+fn verified_since(runs: &[&Deeds], origin: &str, raiser: &Deeds, raised: &Deed) -> bool {
+    runs.iter().rev().any(|run| {
+        run.verified.iter().filter(|proof| proof.what == origin).any(|proof| {
+            if run.run == raiser.run {
+                return proof.n > raised.n;
             }
-            // It must have begun after it, too: proof that was under way proves nothing new.
-            run.steps.get(i).and_then(|s| s.since).is_some_and(|begun| begun >= since)
+            raiser.is_answered_by(raised, run, proof)
         })
     })
 }

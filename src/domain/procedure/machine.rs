@@ -27,12 +27,16 @@ use super::event::{Entry, Event, Hold, Mode, Outcome};
 use super::ledger::{Line, RunState};
 use super::plan::{FORMAT, Plan, PlanHash};
 use super::run::{Phase, Run, StepState};
-use crate::domain::id::StepId;
+use crate::domain::id::{RunId, StepId};
 use book::Mark;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Notes kept in a run; older ones stay in its journal only.
 pub const MAX_NOTES: usize = 100;
+
+/// Runs that are known to have come before one although their dates are later.
+pub const MAX_BEFORE: usize = 40_000;
 
 /// Outputs listed for one step; older ones stay in the journal only.
 pub const MAX_OUTPUTS: usize = 50;
@@ -120,7 +124,8 @@ impl Run {
             )));
         }
         let steps = vec![StepState::new(); plan.steps.len()];
-        let book = Book { marks: vec![Mark::default(); plan.steps.len()], ..Book::default() };
+        let marks = vec![Mark::default(); plan.steps.len()];
+        let book = Book { marks, latest: first.at, ..Book::default() };
         Ok(Run {
             id: run.clone(),
             plan,
@@ -164,6 +169,13 @@ impl Run {
         }
         self.take(entry)?;
         self.last = (entry.n, entry.at);
+        self.book.latest = self.book.latest.max(entry.at);
+        if matches!(entry.event, Event::Intended { .. } | Event::HoldReleased { .. }) {
+            let latest = self.book.latest;
+            for mark in self.book.marks.iter_mut().filter(|m| m.intended == Some(entry.n)) {
+                mark.floor = Some(latest);
+            }
+        }
         Ok(())
     }
 
@@ -192,6 +204,7 @@ impl Run {
                 Ok(())
             }
             Event::Resumed { runner, mode, .. } => self.resume(*runner, *mode),
+            Event::Preceded { runs } => self.preceded(runs),
             Event::Note { says } => {
                 if self.notes.len() >= MAX_NOTES {
                     self.notes.remove(0);
@@ -201,6 +214,17 @@ impl Run {
             }
             Event::Ended { outcome, why } => self.end(*outcome, why, at),
         }
+    }
+
+    fn preceded(&mut self, runs: &BTreeMap<RunId, u64>) -> Result<(), Illegal> {
+        if self.book.before.len() + runs.len() > MAX_BEFORE {
+            return Err(Illegal(format!("more than {MAX_BEFORE} runs are dated later")));
+        }
+        for (run, n) in runs {
+            let known = self.book.before.entry(run.clone()).or_default();
+            *known = (*known).max(*n);
+        }
+        Ok(())
     }
 
     /// How it stands. Whether its runner lives, only who looks at the lock can say.

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod check;
+pub mod deeds;
 pub mod differ;
 pub mod event;
 pub mod facts;

@@ -2,13 +2,15 @@
 
 use super::*;
 use crate::act::journal::Journal;
+use crate::act::left::Left;
 use crate::domain::id::{HostId, ProcedureId, StepId};
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::Manual;
-use crate::domain::procedure::event::{Confirmed, Event, Hold, Outcome, Person};
+use crate::domain::procedure::event::{Choice, Confirmed, Event, Hold, Outcome, Person};
+use crate::domain::procedure::facts::standing;
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::level::{Effect, Level};
-use crate::domain::procedure::plan::{Certainty, FORMAT, OnFailure, OnTimeout, Plan, PlanHash, Step};
+use crate::domain::procedure::plan::{Certainty, FORMAT, OnFailure, OnTimeout, Owe, Plan, PlanHash, Step};
 use jiff::Timestamp;
 
 fn plan(stack: &str) -> Plan {
@@ -69,7 +71,10 @@ fn state() -> (tempfile::TempDir, StateDir) {
 }
 
 fn begun(state: &StateDir, stack: &str, second: i64) -> (RunDir, Journal) {
-    let plan = plan(stack);
+    begun_with(state, plan(stack), second)
+}
+
+fn begun_with(state: &StateDir, plan: Plan, second: i64) -> (RunDir, Journal) {
     let dir = state.create_run(at(second)).unwrap();
     dir.write_new("plan.json", &serde_json::to_vec(&plan).unwrap()).unwrap();
     let mut journal = Journal::create(&dir).unwrap();
@@ -185,4 +190,112 @@ fn a_tail_is_the_end_of_what_is_printed_and_safe() {
         }
     }
     assert!(tail::read(&dir.path().join("gone")).is_empty());
+}
+
+/// A procedure that closes and owes to open, and one that opens and proves it.
+fn closing(id: &str) -> Plan {
+    let owe = Owe { id: "way".to_owned(), says: "the way is closed".to_owned(), by: None };
+    let mut plan = plan("shop");
+    plan.steps[0].origin = format!("{id}.m");
+    match id {
+        "close" => plan.steps[0].owes = Some(owe),
+        _ => plan.steps[0].settles = vec!["way".to_owned()],
+    }
+    plan
+}
+
+fn rules() -> Vec<InterlockRule> {
+    let (raised_by, verified) = (vec!["close.m".to_owned()], vec!["open.m".to_owned()]);
+    vec![InterlockRule { id: "closed".to_owned(), raised_by, verified, holds_too: false }]
+}
+
+/// A run that did its only step, and ended.
+fn done(state: &StateDir, id: &str, second: i64) -> RunDir {
+    let (dir, mut journal) = begun_with(state, closing(id), second);
+    let by = Person { uid: 0, login: "ann".to_owned(), from: None };
+    let released = Event::HoldReleased { step: StepId::new("m"), by, choice: Choice::GoOn, note: None };
+    let ended = Event::Ended { outcome: Outcome::Verified, why: String::new() };
+    for event in hold().into_iter().chain([released, ended]) {
+        journal.append(event, at(second)).unwrap();
+    }
+    dir
+}
+
+/// Debts and interlocks, by the dashboard's look and by the planner's.
+fn left_behind(state: &StateDir) -> (Vec<String>, Vec<String>) {
+    let mut watcher = Watcher::new(state.clone(), Some("shop"), rules());
+    watcher.look(&[]);
+    let ledger = watcher.ledger();
+    let left = Left::read(state, "shop", &rules());
+    let planned: Vec<String> =
+        standing(left.deeds.iter(), &rules(), None).into_iter().map(|s| s.id).collect();
+    let shown: Vec<String> = ledger.interlocks.iter().map(|r| r.id.clone()).collect();
+    assert_eq!(shown, planned);
+    (ledger.owed.iter().map(|o| o.owe.says.clone()).collect(), shown)
+}
+
+/// Far enough ahead of when files are written here.
+const LATER: i64 = 2_000_000_000;
+
+#[test]
+fn a_run_whose_journal_cannot_be_read_may_have_left_all_that_its_plan_could() {
+    let (_dir, state) = state();
+    let dir = done(&state, "close", 1);
+    done(&state, "open", 2);
+    assert_eq!(left_behind(&state), (vec![], vec![]));
+    let mut bytes = fs::read(dir.journal()).unwrap();
+    bytes[100] ^= 1;
+    fs::write(dir.journal(), &bytes).unwrap();
+    let owed = vec![format!("the way is closed ({UNREAD})")];
+    assert_eq!(left_behind(&state), (owed.clone(), vec!["closed".to_owned()]));
+    let me = Person { uid: 0, login: "ann".to_owned(), from: None };
+    super::super::set_aside(&state, dir.id().as_str(), &me, at(3)).unwrap();
+    assert_eq!(left_behind(&state), (owed, vec!["closed".to_owned()]), "setting aside settles nothing");
+    let mut watcher = Watcher::new(state.clone(), Some("shop"), rules());
+    let broken = watcher.look(&[]).unwrap().broken.clone();
+    assert!(broken[0].1.contains("set aside by ann") && broken[0].1.ends_with(UNREAD), "{broken:?}");
+    done(&state, "open", LATER);
+    assert_eq!(left_behind(&state), (vec![], vec![]), "a later run settles it");
+}
+
+#[test]
+fn what_cannot_be_read_at_all_may_have_done_anything() {
+    let (_dir, state) = state();
+    let dir = done(&state, "open", 1);
+    fs::write(dir.journal(), "x\n").unwrap();
+    assert_eq!(left_behind(&state), (vec![], vec![]));
+    fs::write(dir.plan(), "x").unwrap();
+    assert_eq!(left_behind(&state), (vec![], vec!["closed".to_owned()]));
+}
+
+#[test]
+fn nothing_is_forgotten_because_of_many_runs_after_it() {
+    let (_dir, state) = state();
+    let dir = done(&state, "close", 1);
+    let (lost, _) = begun(&state, "shop", 2);
+    for second in 0..i64::try_from(MAX_KEPT).unwrap() {
+        // As the runs of a day: begun, and nothing in it that concerns others.
+        let (_, mut journal) = begun(&state, "shop", 10 + second);
+        let ended = Event::Ended { outcome: Outcome::Failed, why: String::new() };
+        journal.append(ended, at(10 + second)).unwrap();
+    }
+    let (owed, stands) = left_behind(&state);
+    assert_eq!((owed.len(), stands), (1, vec!["closed".to_owned()]));
+    let mut watcher = Watcher::new(state.clone(), Some("shop"), rules());
+    let ledger = watcher.look(&[]).unwrap();
+    assert_eq!((ledger.owed[0].run.clone(), ledger.older), (dir.id().clone(), 1));
+    assert!(ledger.open.iter().any(|r| r.id == *lost.id()), "one that has not ended is shown");
+    done(&state, "open", 10_000);
+    assert_eq!(left_behind(&state), (vec![], vec![]));
+}
+
+#[test]
+fn more_than_can_be_read_is_told() {
+    let (_dir, state) = state();
+    let mut old = Old::default();
+    old.list(&state, &[], 7, &|_| None);
+    assert_eq!(old.beyond, 7);
+    assert!(
+        left::too_many(&state, 7).starts_with("there are more runs than can be read, and what the oldest 7")
+    );
 }

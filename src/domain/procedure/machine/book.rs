@@ -1,6 +1,8 @@
 //! What the machine remembers of a run beyond what is shown of it.
 
+use crate::domain::id::RunId;
 use crate::domain::procedure::event::{Hold, Outcome, Truth};
+use std::collections::BTreeMap;
 
 /// What the machine remembers of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +15,10 @@ pub(in crate::domain::procedure) struct Book {
     pub stopped: Option<(Outcome, String)>,
     /// An abort was requested, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
+    /// The latest time of any entry so far: a clock may have gone back since.
+    pub latest: jiff::Timestamp,
+    /// Runs that came before this one up to an entry, whatever their dates say.
+    pub before: BTreeMap<RunId, u64>,
 }
 
 /// What the machine remembers of one step.
@@ -35,6 +41,8 @@ pub(in crate::domain::procedure) struct Mark {
     /// The entries of its last intent and of its good end: an order that no clock can turn.
     pub intended: Option<u64>,
     pub proved: Option<u64>,
+    /// The latest time that its journal had when it was last intended.
+    pub floor: Option<jiff::Timestamp>,
 }
 
 /// What must be done about a failed step, or one in doubt, before anything else.

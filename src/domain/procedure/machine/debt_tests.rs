@@ -2,7 +2,8 @@
 
 use super::Next;
 use super::worlds::{
-    World, asked, at_step, check, failed, finished, intended, owe, plan, resumed, rollback, step, two, with,
+    World, asked, at, at_step, check, failed, finished, intended, owe, plan, resumed, rollback, step, two,
+    with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
@@ -100,6 +101,44 @@ fn an_interlock_stands_until_its_proof_came_after_it() {
     assert!(!stands(&[&both.run], rule(false)));
     passed.must(Event::Skipped { step: StepId::new("prove"), because: String::new() }).well();
     assert!(stands(&[&passed.run], rule(false)));
+}
+
+#[test]
+fn a_clock_that_goes_back_makes_no_proof_later_than_it_was() {
+    let rule = InterlockRule {
+        id: "contained".to_owned(),
+        raised_by: vec!["p.close".to_owned()],
+        verified: vec!["p.prove".to_owned()],
+        holds_too: false,
+    };
+    let stands = |runs: [&Run; 2]| !Facts::of(runs.into_iter(), std::slice::from_ref(&rule)).1.is_empty();
+    let prove = |second| {
+        let mut w = World::of("r2", second, plan(vec![step("prove")]));
+        w.well();
+        w.run
+    };
+    let mut close = World::of("r1", 0, plan(vec![step("close")])).well_until(at_step(0)).run.clone();
+    let put = |run: &mut Run, second, event| {
+        run.apply(&Entry { n: run.last.0 + 1, at: at(second), event }).unwrap();
+    };
+    let mut told = close.clone();
+    // Set back in the middle of the run that raises it.
+    put(&mut close, 500, Event::Note { says: "late".to_owned() });
+    put(&mut close, 50, intended("close", 1));
+    assert!(stands([&close, &prove(100)]));
+    assert!(!stands([&close, &prove(600)]));
+    // Set back before its runner began, which saw entries that are dated later.
+    let early = prove(600);
+    let runs = [(early.id.clone(), early.last.0)].into();
+    put(&mut told, 50, Event::Preceded { runs });
+    put(&mut told, 51, intended("close", 1));
+    assert!(stands([&told, &early]));
+    let runs = [(early.id.clone(), 1)].into();
+    put(&mut told, 52, Event::Preceded { runs });
+    assert!(stands([&told, &early]), "the last that was seen of it counts");
+    let mut anew = World::of("r3", 600, plan(vec![step("prove")]));
+    anew.well();
+    assert!(!stands([&told, &anew.run]));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a run owes, by what it did, proved and undid.
 
+use crate::domain::id::RunId;
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::plan::Owe;
 use crate::domain::procedure::run::{Phase, Run};
@@ -65,5 +66,15 @@ impl Run {
     /// The number of the entry of a step's last intent, unless it is known not to have happened.
     pub(in crate::domain::procedure) fn intended_at(&self, step: usize) -> Option<u64> {
         self.book.marks.get(step).and_then(|m| m.intended).filter(|_| self.carried_out(step))
+    }
+
+    /// The latest time that the journal had when a step was last intended.
+    pub(in crate::domain::procedure) fn floor_of(&self, step: usize) -> Option<jiff::Timestamp> {
+        self.book.marks.get(step).and_then(|m| m.floor)
+    }
+
+    /// Runs that came before this one up to an entry, whatever their dates say.
+    pub(in crate::domain::procedure) fn preceded_by(&self) -> &std::collections::BTreeMap<RunId, u64> {
+        &self.book.before
     }
 }

@@ -1,0 +1,140 @@
+//! What one run raised stands in the way of others: when they begin, go on, or are undone.
+
+use crate::bench::{Bench, plan, step, undo};
+use quarterdeck::act::control;
+use quarterdeck::clock::{Clock, Now, SystemClock};
+use quarterdeck::domain::id::ProcedureId;
+use quarterdeck::domain::procedure::event::{Event, Mode, Outcome};
+use quarterdeck::domain::procedure::level::Effect;
+use quarterdeck::domain::procedure::plan::{Plan, Step};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A plan of a procedure of the bench's stack.
+fn of(procedure: &str, steps: Vec<Step>) -> Plan {
+    let steps = steps
+        .into_iter()
+        .map(|s| Step { origin: s.origin.replace("trace.", &format!("{procedure}.")), ..s })
+        .collect();
+    Plan { procedure: ProcedureId::new(procedure), ..plan(steps) }
+}
+
+fn shut() -> Plan {
+    of("shut", vec![step("close", "exit 1")])
+}
+
+fn prove() -> Plan {
+    of("prove", vec![Step { effect: Effect::Read, ..step("seen", "true") }])
+}
+
+/// Opens, and fails at its second step for as long as there is no file `go`.
+fn gated(b: &Bench) -> Plan {
+    let trace = b.file("trace");
+    let open = Step {
+        rollback: Some(undo(&format!("echo undone >> {trace}"))),
+        ..step("open", &format!("echo open >> {trace}"))
+    };
+    let line = format!("test -e {} && echo then >> {trace}", b.file("go"));
+    let then = Step { idempotent: true, ..step("then", &line) };
+    of("gated", vec![open, then])
+}
+
+fn why(b: &Bench, id: &str) -> (Outcome, String) {
+    let ended = b.load(id).run.ended.unwrap();
+    (ended.outcome, ended.why)
+}
+
+#[test]
+fn a_run_that_another_locked_out_begins_nothing_and_is_refused() {
+    let b = Bench::new();
+    let (shut, _) = b.run_here(&shut());
+    // Approved before, as by a prompt that was open meanwhile.
+    let (id, outcome) = b.run_here(&gated(&b));
+    assert_eq!((outcome, outcome.exit_code()), (Outcome::Refused, 2));
+    let (_, said) = why(&b, &id);
+    let words = format!("(run {shut}); until it was proved (not verified since: prove.seen)");
+    assert!(said.contains("needs interlock `closed` lifted, which stands since "), "{said}");
+    assert!(said.contains(&words), "{said}");
+    assert_eq!(b.lines("trace"), 0);
+    // So is what only contains a step of it.
+    let inside = Step { origin: "gated.open".into(), ..step("x", "true") };
+    assert_eq!(b.run_here(&plan(vec![inside])).1, Outcome::Refused);
+    assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
+    assert_eq!(b.run_here(&gated(&b)).1, Outcome::Failed);
+    assert_eq!(b.lines("trace"), 1);
+}
+
+#[test]
+fn a_resume_is_locked_out_both_ways_and_stays_possible() {
+    for mode in [Mode::Continue, Mode::Rollback] {
+        let b = Bench::new();
+        let (id, outcome) = b.run_here(&gated(&b));
+        assert_eq!((outcome, b.lines("trace")), (Outcome::Failed, 1));
+        b.run_here(&shut());
+        std::fs::write(b.file("go"), "").unwrap();
+        control::resume(&b.state, &id, mode, &b.launch(None)).unwrap();
+        b.until_gone(&id);
+        let (outcome, said) = why(&b, &id);
+        assert_eq!((outcome, b.lines("trace")), (Outcome::Failed, 1), "{mode:?}: {said}");
+        assert!(said.contains("interlock `closed`"), "{mode:?}: {said}");
+        assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
+        control::resume(&b.state, &id, mode, &b.launch(None)).unwrap();
+        let done = if mode == Mode::Continue { Outcome::Verified } else { Outcome::RolledBack };
+        assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, done, "{mode:?}");
+        assert_eq!(b.lines("trace"), 2, "{mode:?}");
+    }
+}
+
+#[test]
+fn what_a_run_raised_itself_does_not_hold_it_up_but_what_another_raised_as_well_does() {
+    let b = Bench::new();
+    let raised = |b: &Bench| {
+        let mut plan = gated(b);
+        plan.steps[0].origin = "shut.close".into();
+        plan
+    };
+    let (id, _) = b.run_here(&raised(&b));
+    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::RolledBack);
+
+    let b = Bench::new();
+    let (id, _) = b.run_here(&raised(&b));
+    b.run_here(&shut());
+    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    b.until_gone(&id);
+    assert!(why(&b, &id).1.starts_with("nothing was rolled back: needs interlock `closed`"));
+    assert!(!b.entries(&id).iter().any(|e| matches!(e.event, Event::RollbackIntended { .. })));
+}
+
+/// A clock that is wrong by as much.
+struct Wrong(SystemClock, Duration);
+
+impl Clock for Wrong {
+    fn now(&self) -> Now {
+        let now = self.0.now();
+        Now { wall: now.wall + self.1, ..now }
+    }
+}
+
+#[test]
+fn a_proof_that_was_dated_ahead_lifts_nothing_that_came_after_it() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let ahead = |hours: u32| Arc::new(Wrong(SystemClock::new(), HOUR * hours));
+    let mut b = Bench::with_clock(ahead(10));
+    let (early, outcome) = b.run_here(&prove());
+    assert_eq!(outcome, Outcome::Verified);
+    b.clock = Arc::new(SystemClock::new());
+    let (shut, _) = b.run_here(&shut());
+    let preceded = b.entries(&shut).into_iter().find_map(|e| match e.event {
+        Event::Preceded { runs } => Some(runs),
+        _ => None,
+    });
+    assert!(preceded.is_some_and(|runs| runs.keys().any(|run| run.as_str() == early)));
+    assert_eq!(b.run_here(&gated(&b)).1, Outcome::Refused);
+    // Nor once the time that it bears has come.
+    b.clock = ahead(11);
+    assert_eq!(b.run_here(&gated(&b)).1, Outcome::Refused);
+    assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
+    assert_eq!(b.run_here(&gated(&b)).1, Outcome::Failed);
+    assert_eq!(b.lines("trace"), 1);
+}
