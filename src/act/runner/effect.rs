@@ -9,7 +9,7 @@ use crate::domain::procedure::event::{Effected, Event, Truth};
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::machine::Next;
 use crate::domain::procedure::plan::{OnTimeout, Step};
-use crate::domain::procedure::run::Run;
+use crate::domain::procedure::run::{Phase, Run};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -29,7 +29,8 @@ impl Runner {
         let ground = Arc::clone(&self.ground);
         let Some(step) = ground.step(index) else { return Err(absent(index)) };
         let attempt = self.scribe.run.steps[index].attempts.saturating_add(1);
-        let setting = ground.setting(step, attempt);
+        let by_word = self.scribe.is_said_again(&step.id);
+        let setting = ground.setting(step, attempt).map(|setting| Setting { by_word, ..setting });
         let (before, impossible) = match &setting {
             Ok(setting) => {
                 let look = async { step::target(&step.action, setting).await };
@@ -71,9 +72,14 @@ impl Runner {
             return Err(Halt(format!("step `{}` has no rollback", step.id)));
         };
         let still = move |run: &Run| matches!(run.next(), Next::RollBack { step } if step == index);
-        let setting = ground
-            .setting(step, self.scribe.run.steps[index].attempts)
-            .map(|setting| Setting { timeout: undo.timeout, ..setting });
+        let state = &self.scribe.run.steps[index];
+        // What a lost runner began may still run, and must not while it is undone.
+        let attempt = if state.phase == Phase::InDoubt { state.attempts.max(2) } else { state.attempts };
+        let setting = ground.setting(step, attempt).map(|setting| Setting {
+            timeout: undo.timeout,
+            by_word: true,
+            ..setting
+        });
         let before = match &setting {
             Ok(setting) => {
                 let look = async { step::target(&undo.action, setting).await };
