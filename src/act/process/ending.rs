@@ -129,6 +129,10 @@ impl Ending {
 /// It is not known what runs.
 pub async fn end_strays(s: &Setting<'_>) -> Result<(Vec<String>, Vec<Stray>), String> {
     let mut ending = Ending::default();
+    let found = survey::all(s, None).await?;
+    if !found.is_empty() {
+        ending.done.push(format!("told to end: {}", survey::names(&found)));
+    }
     let left = ending.end_all(s, None, false).await?;
     Ok((ending.done, left))
 }
