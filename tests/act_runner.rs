@@ -14,6 +14,8 @@ mod interlocks;
 mod people;
 #[path = "act_runner/process.rs"]
 mod process;
+#[path = "act_runner/remains.rs"]
+mod remains;
 #[path = "act_runner/steps.rs"]
 mod steps;
 

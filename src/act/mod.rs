@@ -12,6 +12,7 @@ pub mod planner;
 pub mod policy;
 pub mod process;
 pub mod redact;
+pub mod remains;
 pub mod rundir;
 pub mod runner;
 pub mod sight;

@@ -11,6 +11,7 @@ use crate::act::control::{self, Launch};
 use crate::act::identity;
 use crate::act::planner;
 use crate::act::policy::{self, Given, PREFLIGHT};
+use crate::act::remains::Remains;
 use crate::domain::id::{ProcedureId, RunId};
 use crate::domain::procedure::differ::differ;
 use crate::domain::procedure::event::{Mode, Second};
@@ -18,6 +19,7 @@ use crate::domain::procedure::level::Level;
 use crate::domain::procedure::plan::PlanHash;
 use crate::domain::procedure::proposal::Proposal;
 use crate::domain::procedure::request::{Reply, Request};
+use crate::domain::procedure::run::Run;
 use crate::record::audit::What;
 use crate::tui::app::{Effect, Event};
 use std::collections::BTreeMap;
@@ -273,16 +275,29 @@ impl Desk {
     /// Asks the runner; a run that has lost its own is given up here.
     fn ask_runner(&self, run: &RunId, request: &Request) -> Result<Reply, String> {
         let state = &self.acting.state;
-        if let Request::Abort { .. } = request {
+        if let Request::Abort { now } = *request {
             let loaded = control::load(state, run.as_str())?;
             if !loaded.alive {
+                let remains = self.remains(&loaded.run, now)?;
                 let witness = Box::new(AuditWitness::new(acting::log_of(state), loaded.run.plan));
                 let clock = Arc::clone(&self.acting.clock);
-                control::abort_lost(state, run.as_str(), identity::me(), clock, witness)?;
+                control::abort_lost(state, run.as_str(), identity::me(), clock, witness, &remains)?;
                 return Ok(Reply::Taken);
             }
         }
         control::send(state, run.as_str(), request)
+    }
+
+    /// What a lost run's steps still run: ended, or else nothing must.
+    fn remains(&self, run: &Run, end: bool) -> Result<Remains, String> {
+        let dir = self.acting.state.run(run.id.as_str())?;
+        let eyes = self.acting.eyes();
+        let here = tokio::runtime::Handle::current();
+        if end {
+            return Ok(here.block_on(Remains::end(run, &dir, &eyes)));
+        }
+        let remains = here.block_on(Remains::look(run, &dir, &eyes));
+        super::runs::refuse_while_any(run.id.as_str(), &remains).map(|()| remains)
     }
 
     async fn resume(self: Arc<Self>, run: RunId, mode: Mode) {

@@ -1,17 +1,20 @@
 //! `quarterdeck runs`: what runs there are, how they stand, and what a person asks of them.
 
+use super::acting::Acting;
 use super::args::Global;
 use super::args_act::{Output, Runs, RunsCommand};
 use super::witness::AuditWitness;
 use super::{End, Ended, acting, follow, print, run_json};
 use crate::act::control::{self, Loaded};
 use crate::act::identity;
-use crate::act::rundir::StateDir;
+use crate::act::remains::Remains;
+use crate::act::rundir::{RunDir, StateDir};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::procedure::event::{Choice, Mode};
 use crate::domain::procedure::ledger::{Ledger, Raised};
 use crate::domain::procedure::report;
 use crate::domain::procedure::request::{Reply, Request};
+use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
 use crate::record::audit::What;
 use std::fmt::Write as _;
@@ -33,7 +36,7 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
         }
         RunsCommand::Show { id } => show(&state, &find(&id)?, output),
         RunsCommand::Follow { id } => follow::to_the_end(&state, &find(&id)?, output).map(ExitCode::from),
-        RunsCommand::Abort { id, now } => abort(&state, &find(&id)?, now, output),
+        RunsCommand::Abort { id, now } => abort(global, &state, &find(&id)?, now, output),
         RunsCommand::Resume { id, rollback, detach } => {
             let id = find(&id)?;
             let mode = if rollback { Mode::Rollback } else { Mode::Continue };
@@ -118,7 +121,7 @@ fn say(output: Output, id: &str, what: &str) -> Ended {
     })
 }
 
-fn abort(state: &StateDir, id: &str, now: bool, output: Output) -> Ended {
+fn abort(global: &Global, state: &StateDir, id: &str, now: bool, output: Output) -> Ended {
     let loaded = match control::load(state, id) {
         Ok(loaded) => loaded,
         Err(why) if now => return set_aside(state, id, &why, output),
@@ -135,10 +138,52 @@ fn abort(state: &StateDir, id: &str, now: bool, output: Output) -> Ended {
         let what = if now { "the step that runs is ended" } else { "the step that runs is the last one" };
         return say(output, id, what);
     }
+    give_up(global, state, &loaded, now, output)
+}
+
+/// Gives up a run that has lost its runner. What its steps still run is ended, or it stays as it is.
+fn give_up(global: &Global, state: &StateDir, loaded: &Loaded, now: bool, output: Output) -> Ended {
+    let id = loaded.run.id.as_str();
+    let dir = state.run(id).map_err(End::Failed)?;
+    let remains = match Acting::load(global) {
+        Ok(acting) => super::block_on(remains(&loaded.run, &dir, &acting, now))?,
+        Err(end) => Remains::unknown(&loaded.run, &one_line(&end.in_one_line(), 300)),
+    };
+    if !now {
+        refuse_while_any(id, &remains).map_err(End::Refused)?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let witness = Box::new(AuditWitness::new(acting::log_of(state), loaded.run.plan.clone()));
-    let outcome = control::abort_lost(state, id, identity::me(), clock, witness).map_err(End::Failed)?;
-    say(output, id, &format!("given up: {}", report::outcome(outcome)))
+    let by = identity::me();
+    let outcome = control::abort_lost(state, id, by, clock, witness, &remains).map_err(End::Failed)?;
+    let mut what = format!("given up: {}", report::outcome(outcome));
+    for word in remains.words() {
+        let _ = write!(what, "; {}", one_line(&word, 300));
+    }
+    say(output, id, &what)?;
+    Ok(if remains.are_gone() { ExitCode::SUCCESS } else { ExitCode::from(outcome.exit_code()) })
+}
+
+/// What still runs of a run that is to be given up; ended, when that was asked for.
+async fn remains(run: &Run, dir: &RunDir, acting: &Acting, now: bool) -> Remains {
+    if now {
+        Remains::end(run, dir, &acting.eyes()).await
+    } else {
+        Remains::look(run, dir, &acting.eyes()).await
+    }
+}
+
+/// Why a run must not be given up as long as its steps act, and what to do about it.
+pub(super) fn refuse_while_any(id: &str, remains: &Remains) -> Result<(), String> {
+    if remains.are_gone() {
+        return Ok(());
+    }
+    let words: Vec<String> = remains.words().iter().map(|w| one_line(w, 300)).collect();
+    Err(format!(
+        "abort run {id}: {}; its lock would be free while it acts; look with `ps` on that host; \
+         `quarterdeck runs abort {id} --now` ends what is found and gives the run up in any case",
+        words.join("; ")
+    ))
 }
 
 /// A run whose journal cannot be read must not hold others up for ever.

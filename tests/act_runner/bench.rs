@@ -2,11 +2,13 @@
 //! look at those files, and runners as processes of their own.
 
 use quarterdeck::act::control::{self, Launch, Loaded};
+use quarterdeck::act::planner::Eyes;
 use quarterdeck::act::policy;
+use quarterdeck::act::remains::Remains;
 use quarterdeck::act::rundir::{RunDir, StateDir};
 use quarterdeck::act::runner::{self, World};
 use quarterdeck::act::sight::{Looking, Sight};
-use quarterdeck::act::witness::{Noted, Witness};
+use quarterdeck::act::witness::{Nobody, Noted, Witness};
 use quarterdeck::clock::{Clock, SystemClock};
 use quarterdeck::domain::health::Health;
 use quarterdeck::domain::id::{HostId, ProbeId, ProcedureId, StepId};
@@ -154,6 +156,29 @@ impl Bench {
         let world = world(Arc::clone(&self.clock), Box::new(Deadly(None)));
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         (id, rt.block_on(runner::run(&self.state, dir, approved, world)))
+    }
+
+    /// What a lost run's steps still run; ended, when that is wanted.
+    pub fn remains(&self, id: &str, end: bool) -> Remains {
+        let world = world(Arc::clone(&self.clock), Box::new(Nobody));
+        let eyes = Eyes {
+            stack: &world.stack,
+            stack_hash: "",
+            ways: &world.ways,
+            access: &world.access,
+            sight: &*world.sight,
+            clock: &*world.clock,
+            state: &self.state,
+        };
+        let (run, dir) = (self.load(id).run, self.state.run(id).unwrap());
+        let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        rt.block_on(async {
+            if end { Remains::end(&run, &dir, &eyes).await } else { Remains::look(&run, &dir, &eyes).await }
+        })
+    }
+
+    pub fn give_up(&self, id: &str, remains: &Remains) -> Result<Outcome, String> {
+        control::abort_lost(&self.state, id, person(), Arc::clone(&self.clock), Box::new(Nobody), remains)
     }
 
     pub fn load(&self, id: &str) -> Loaded {

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, check, manual, person, plan, step, undo};
 use quarterdeck::act::control::{self, Watcher};
-use quarterdeck::act::witness::Nobody;
+use quarterdeck::act::remains::Remains;
 use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
 use quarterdeck::domain::procedure::plan::Step;
@@ -129,10 +129,9 @@ fn a_dead_runners_lock_refuses_others_until_its_run_is_resumed_or_aborted() {
     let (owner, alive) = control::lock_of(&b.state, "yard", "stack").unwrap();
     assert_eq!((owner.run.as_str(), alive), (id.as_str(), false));
 
-    let outcome =
-        control::abort_lost(&b.state, &id, person(), Arc::clone(&b.clock), Box::new(Nobody)).unwrap();
+    let outcome = b.give_up(&id, &Remains::default()).unwrap();
     assert_eq!(outcome, b.load(&id).run.ended.unwrap().outcome);
-    assert!(control::abort_lost(&b.state, &id, person(), Arc::clone(&b.clock), Box::new(Nobody)).is_err());
+    assert!(b.give_up(&id, &Remains::default()).is_err());
     assert_eq!(control::lock_of(&b.state, "yard", "stack"), None);
     let next = b.start(&held, None).unwrap();
     b.until(&next, "it is held", |l| l.run.hold.is_some());

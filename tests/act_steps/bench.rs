@@ -42,6 +42,7 @@ pub struct Bench {
     pub dir: tempfile::TempDir,
     pub sudo: bool,
     pub attempt: u32,
+    pub by_word: bool,
     pub step: StepId,
     pub stack: Stack,
     pub timeout: Duration,
@@ -77,6 +78,7 @@ impl Bench {
             access,
             sudo: false,
             attempt: 1,
+            by_word: false,
             step: StepId::new("s"),
             stack: host::stack(host),
             // Its own: processes are told apart by it.
@@ -95,6 +97,7 @@ impl Bench {
             run: &self.run,
             step: &self.step,
             attempt: self.attempt,
+            by_word: self.by_word,
             host: &self.host,
             transport: &self.transport,
             sudo: self.sudo,

@@ -1,13 +1,14 @@
 //! Programs that steps run, here and over ssh: what they say, how they end, what they leave.
 
 use crate::bench::Bench;
-use crate::host::{real, running, wait_for};
+use crate::host::{real, running, tool, wait_for};
 use crate::sshd::{Sshd, signal};
 use quarterdeck::act::output::hex;
+use quarterdeck::act::process;
 use quarterdeck::act::step::{Left, Stop};
 use quarterdeck::domain::procedure::action::Action;
-use quarterdeck::domain::procedure::action::kinds::{Exec, Shell};
-use quarterdeck::domain::procedure::event::{Captured, Effected};
+use quarterdeck::domain::procedure::action::kinds::{Exec, File, Shell};
+use quarterdeck::domain::procedure::event::{Captured, Effected, Truth};
 use sha2::{Digest, Sha256};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -261,6 +262,77 @@ fn an_earlier_attempt_that_still_runs_forbids_another() {
         signal("-KILL", pid);
         gone(pid);
         assert!(bench.ask(&action, "").says.starts_with("nothing of it runs"));
+    });
+}
+
+/// A sudo that refuses to look, and processes that only root could tell: then it is held open, and
+/// not begun a second time but by the word of a person.
+#[test]
+fn what_sudo_does_not_let_one_see_is_not_known() {
+    let tools = tempfile::tempdir().unwrap();
+    // As another user sees it, who looks at root's: nothing, and not as root.
+    tool(tools.path(), "id", "echo 1000");
+    tool(
+        tools.path(),
+        "sudo",
+        "shift 2; case $1 in sh) echo 'sudo: a password is required' >&2; exit 1;; esac; exec \"$@\"",
+    );
+    let mut bench = Bench::local(&[tools.path()]);
+    bench.sudo = true;
+    let action = exec(&["echo", "done"]);
+    assert_eq!(done(&bench.perform(&action)), "exit status 0", "the first time nobody asks");
+    let answer = bench.ask(&action, "");
+    assert_eq!(answer.truth, Truth::Unknown);
+    assert!(answer.says.contains("whether it still runs is not known: "), "{}", answer.says);
+    assert!(answer.says.contains("with sudo: sudo: a password is required"), "{}", answer.says);
+    bench.attempt = 2;
+    let left = bench.perform(&action);
+    assert!(failed(&left).starts_with("it is not known whether an earlier attempt"), "{left:?}");
+    bench.by_word = true;
+    done(&bench.perform(&action));
+}
+
+/// Of what still runs nobody can say that it does not happen.
+#[test]
+fn what_is_as_it_was_may_still_change_while_a_program_of_it_runs() {
+    let bench = Bench::local(&[]);
+    let pid: u32 = output(&bench, &bench.perform(&script("sleep 86398 & echo $!"))).trim().parse().unwrap();
+    let path = bench.dir.path().join("x").display().to_string();
+    let file = Action::File(File { path, content: Some("x".into()), mode: None, owner: None, backup: false });
+    let before = bench.target(&file).state;
+    let answer = bench.ask(&file, &before);
+    assert_eq!(answer.truth, Truth::Unknown);
+    assert!(answer.says.starts_with(&format!("it still runs: 1 process ({pid} sleep)")), "{}", answer.says);
+    signal("-KILL", pid);
+    gone(pid);
+    assert_eq!(bench.ask(&file, &before).truth, Truth::DidNot);
+}
+
+/// What sudo runs has lost the mark, and is found through the sudo that started it.
+#[test]
+fn what_runs_under_sudo_is_found_again() {
+    if !real(&[("sudo", "sudo")]) {
+        return;
+    }
+    let mut bench = Bench::local(&[]);
+    bench.sudo = true;
+    let ready = bench.dir.path().join("ready");
+    let action = script(&format!("echo $$ >{0}.new; mv {0}.new {0}; sleep 86397", ready.display()));
+    let s = bench.setting();
+    let stop = Stop::new();
+    bench.rt.block_on(async {
+        let begun = async {
+            while !ready.exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            let pid = read_pid(&ready);
+            let found = process::strays(&s).await.unwrap();
+            assert!(found.iter().any(|p| p.pid == pid), "{pid} {found:?}");
+            let (_, left) = process::end_strays(&s).await.unwrap();
+            assert_eq!(left, []);
+            assert!(!alive(pid));
+        };
+        tokio::join!(quarterdeck::act::step::perform(&action, &s, &stop), begun)
     });
 }
 

@@ -12,6 +12,7 @@ pub use spawn::{Launch, resume, start};
 pub use watch::Watcher;
 
 use super::journal::read::{self, Torn};
+use super::remains::Remains;
 use super::rundir::{RunDir, StateDir};
 use super::runner::scribe::{self, Scribe, has_runner};
 use super::witness::Witness;
@@ -81,7 +82,8 @@ pub fn is_over(state: &StateDir, id: &RunId) -> bool {
 }
 
 /// Gives up a run whose runner is gone: writes its end into its journal. An effect that was
-/// intended stays in doubt. The lock it left is free afterwards.
+/// intended stays in doubt. The lock it left is free afterwards: `remains` is what was found to run
+/// still, which whoever calls has looked for.
 ///
 /// # Errors
 /// It has a runner, has ended already, or its journal cannot be written. A damaged journal is an
@@ -92,6 +94,7 @@ pub fn abort_lost(
     by: Person,
     clock: Arc<dyn Clock>,
     witness: Box<dyn Witness>,
+    remains: &Remains,
 ) -> Result<Outcome, String> {
     let dir = state.run(id)?;
     let plan = plan_of(&dir)?;
@@ -100,7 +103,13 @@ pub fn abort_lost(
         return Err(format!("abort run {id}: it has ended"));
     }
     scribe.record(Event::AbortRequested { by, now: true }).map_err(|e| e.to_string())?;
-    let (outcome, why) = scribe.run.given_up();
+    let (mut outcome, mut why) = scribe.run.given_up();
+    for word in remains.words() {
+        why = format!("{why}; {word}");
+    }
+    if !remains.are_gone() && outcome == Outcome::Aborted {
+        outcome = Outcome::InDoubt;
+    }
     scribe.record(Event::Ended { outcome, why }).map_err(|e| e.to_string())?;
     Ok(outcome)
 }

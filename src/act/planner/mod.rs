@@ -145,6 +145,7 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         run: &run,
         step: &step.id,
         attempt: 0,
+        by_word: false,
         host: &step.host,
         transport,
         sudo: step.sudo,

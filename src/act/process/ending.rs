@@ -60,37 +60,54 @@ impl Ending {
 
     /// What the program has started and still runs. When it was told to stop, that is ended too.
     pub(super) async fn clear_up(&mut self, s: &Setting<'_>, group: Option<u32>, stop: &Stop) -> Vec<Stray> {
-        let mut left = survey::left(s, group).await;
         if !self.begun() || !stop.is_stopped() {
-            return left;
+            return survey::left(s, group).await.unwrap_or_default();
         }
+        match self.end_all(s, group, self.killed).await {
+            Ok(left) => left,
+            Err(why) => {
+                self.done.push(format!("what it had started is not known: {why}"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Ends all that a step has started: TERM, and KILL after the grace, or, when that is over, at
+    /// once. Gives what still runs then.
+    async fn end_all(
+        &mut self,
+        s: &Setting<'_>,
+        group: Option<u32>,
+        late: bool,
+    ) -> Result<Vec<Stray>, String> {
+        let mut left = survey::all(s, group).await?;
         for look in 0..LOOKS {
             if left.is_empty() {
-                return left;
+                return Ok(left);
             }
             if look == 0 {
                 // What is in the group has heard it already; what has left the group has not.
                 self.each(s, &left, "TERM").await;
             }
-            if self.killed {
-                break; // its grace is over
+            if late {
+                break;
             }
             tokio::time::sleep(AGAIN).await;
-            left = survey::left(s, group).await;
+            left = survey::all(s, group).await?;
         }
         if left.is_empty() {
-            return left;
+            return Ok(left);
         }
         self.done.push(format!("killed what it had started: {}", survey::names(&left)));
         self.each(s, &left, "KILL").await;
         for _ in 0..LOOKS / 2 {
             tokio::time::sleep(AGAIN / 5).await;
-            left = survey::left(s, group).await;
+            left = survey::all(s, group).await?;
             if left.is_empty() {
                 break;
             }
         }
-        left
+        Ok(left)
     }
 
     async fn each(&mut self, s: &Setting<'_>, all: &[Stray], name: &str) {
@@ -103,6 +120,21 @@ impl Ending {
             }
         }
     }
+}
+
+/// Ends all that a lost runner's step has started and still runs. Gives what was done, and what runs
+/// all the same.
+///
+/// # Errors
+/// It is not known what runs.
+pub async fn end_strays(s: &Setting<'_>) -> Result<(Vec<String>, Vec<Stray>), String> {
+    let mut ending = Ending::default();
+    let found = survey::all(s, None).await?;
+    if !found.is_empty() {
+        ending.done.push(format!("told to end: {}", survey::names(&found)));
+    }
+    let left = ending.end_all(s, None, false).await?;
+    Ok((ending.done, left))
 }
 
 /// Sends a signal to a process, or with `-` before it to a group, with the privileges that the step

@@ -4,6 +4,7 @@
 mod ending;
 mod survey;
 
+pub use ending::end_strays;
 pub use survey::{Stray, names, strays};
 
 use super::output::{Kept, Lines, Sink};
@@ -88,9 +89,13 @@ pub async fn run(program: Program, s: &Setting<'_>, output: Output, stop: &Stop)
     };
     // Once a step may have been begun before, by a runner that died, it must not run twice at once.
     if s.attempt > 1 {
-        let strays = strays(s).await;
-        if !strays.is_empty() {
-            return Err(format!("an earlier attempt at it still runs: {}", names(&strays)));
+        match strays(s).await {
+            Ok(strays) if strays.is_empty() => {}
+            Ok(strays) => return Err(format!("an earlier attempt at it still runs: {}", names(&strays))),
+            Err(_) if s.by_word => {}
+            Err(why) => {
+                return Err(format!("it is not known whether an earlier attempt at it still runs: {why}"));
+            }
         }
     }
     let start = start_of(program, s, merged);

@@ -2,20 +2,23 @@
 
 use super::drive::{Halt, Runner, absent};
 use super::scribe::Unrecorded;
+use crate::act::process;
 use crate::act::step::{self, Left, Setting};
 use crate::act::stop::Stop;
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::{Effected, Event, Truth};
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::machine::Next;
-use crate::domain::procedure::plan::{OnTimeout, Step};
-use crate::domain::procedure::run::Run;
+use crate::domain::procedure::plan::{OnFailure, OnTimeout, Step};
+use crate::domain::procedure::run::{Phase, Run};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long something that was told to end may take, with its KILL, before it is left to itself.
 const END_GRACE: Duration = Duration::from_secs(20);
+/// Between two looks at whether an earlier attempt still runs.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How long is looked at what an aborted step left.
 const LAST_LOOK: Duration = Duration::from_secs(15);
 
@@ -29,7 +32,8 @@ impl Runner {
         let ground = Arc::clone(&self.ground);
         let Some(step) = ground.step(index) else { return Err(absent(index)) };
         let attempt = self.scribe.run.steps[index].attempts.saturating_add(1);
-        let setting = ground.setting(step, attempt);
+        let by_word = self.scribe.is_said_again(&step.id);
+        let setting = ground.setting(step, attempt).map(|setting| Setting { by_word, ..setting });
         let (before, impossible) = match &setting {
             Ok(setting) => {
                 let look = async { step::target(&step.action, setting).await };
@@ -38,6 +42,15 @@ impl Runner {
             }
             Err(why) => (String::new(), Some(why.clone())),
         };
+        if let Ok(setting) = &setting
+            && attempt > 1
+            && impossible.is_none()
+        {
+            self.alone(step, setting, still).await?;
+            if !still(&self.scribe.run) {
+                return Ok(());
+            }
+        }
         self.intend(Event::Intended { step: step.id.clone(), attempt, before: before.clone() })?;
         let left = match (setting, impossible) {
             (Ok(setting), None) => {
@@ -53,6 +66,53 @@ impl Runner {
             self.last_look(step, attempt).await?;
         }
         Ok(())
+    }
+
+    /// Waits until nothing of an earlier attempt runs any more: a step must not run twice at once,
+    /// and a run whose step still acts must not end and let others begin.
+    async fn alone(
+        &mut self,
+        step: &Step,
+        setting: &Setting<'_>,
+        still: impl Fn(&Run) -> bool + Copy,
+    ) -> Result<(), Halt> {
+        if !step::starts_programs(&step.action) {
+            return Ok(());
+        }
+        let mut told = false;
+        loop {
+            // Also when an abort came: it must be known whether the run may end.
+            let why = match self.attend(process::strays(setting), |_| true).await {
+                Some(Ok(strays)) if strays.is_empty() => return Ok(()),
+                Some(Ok(strays)) => {
+                    format!("an earlier attempt at it still runs: {}", process::names(&strays))
+                }
+                // A person decides, or has: it fails to begin, and is held.
+                Some(Err(_)) if setting.by_word || step.on_failure == OnFailure::Hold => return Ok(()),
+                Some(Err(why)) => {
+                    let why = format!("it is not known whether an earlier attempt at it still runs: {why}");
+                    return Err(self.left_to_people(step, &why).await);
+                }
+                None => return Ok(()),
+            };
+            if !still(&self.scribe.run) {
+                return Err(self.left_to_people(step, &why).await);
+            }
+            if !std::mem::replace(&mut told, true) {
+                let says = format!("step `{}` waits to be begun again: {why}", step.id);
+                self.record(Event::Note { says }).await?;
+            }
+            self.attend(tokio::time::sleep(AGAIN), still).await;
+        }
+    }
+
+    /// The run does not end with a step that perhaps acts: it reads as lost, and keeps its lock.
+    async fn left_to_people(&mut self, step: &Step, why: &str) -> Halt {
+        let says = format!("step `{}` was not begun again: {why}", step.id);
+        match self.record(Event::Note { says: says.clone() }).await {
+            Ok(()) => Halt(says),
+            Err(halt) => halt,
+        }
     }
 
     /// Has an intent on disk, or nothing happens: there is no second try.
@@ -71,9 +131,14 @@ impl Runner {
             return Err(Halt(format!("step `{}` has no rollback", step.id)));
         };
         let still = move |run: &Run| matches!(run.next(), Next::RollBack { step } if step == index);
-        let setting = ground
-            .setting(step, self.scribe.run.steps[index].attempts)
-            .map(|setting| Setting { timeout: undo.timeout, ..setting });
+        let state = &self.scribe.run.steps[index];
+        // What a lost runner began may still run, and must not while it is undone.
+        let attempt = if state.phase == Phase::InDoubt { state.attempts.max(2) } else { state.attempts };
+        let setting = ground.setting(step, attempt).map(|setting| Setting {
+            timeout: undo.timeout,
+            by_word: true,
+            ..setting
+        });
         let before = match &setting {
             Ok(setting) => {
                 let look = async { step::target(&undo.action, setting).await };

@@ -52,6 +52,7 @@ impl Ground {
             run: &self.run,
             step: &step.id,
             attempt,
+            by_word: false,
             host: &step.host,
             transport,
             sudo: step.sudo,

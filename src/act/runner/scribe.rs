@@ -6,7 +6,7 @@ use crate::act::rundir::RunDir;
 use crate::act::witness::{self, Witness};
 use crate::clock::Clock;
 use crate::domain::id::StepId;
-use crate::domain::procedure::event::{Entry, Event};
+use crate::domain::procedure::event::{Choice, Entry, Event};
 use crate::domain::procedure::machine::{Illegal, Next};
 use crate::domain::procedure::plan::Plan;
 use crate::domain::procedure::run::Run;
@@ -46,6 +46,8 @@ pub struct Scribe {
     unwritten: VecDeque<Entry>,
     /// The target's state before each rollback.
     before_rollback: BTreeMap<StepId, String>,
+    /// The step that a person said to do once more, until that is intended.
+    again: Option<StepId>,
     /// The audit failed, and that was noted.
     unwitnessed: bool,
 }
@@ -74,6 +76,7 @@ impl Scribe {
             witness,
             unwritten: VecDeque::new(),
             before_rollback: BTreeMap::new(),
+            again: None,
             unwitnessed: false,
         };
         scribe.tell(&first);
@@ -108,6 +111,7 @@ impl Scribe {
             witness,
             unwritten: VecDeque::new(),
             before_rollback,
+            again: None,
             unwitnessed: false,
         };
         if let Some(torn) = &read.torn {
@@ -156,8 +160,13 @@ impl Scribe {
     fn take(&mut self, event: Event, at: jiff::Timestamp) -> Result<(), Unrecorded> {
         let entry = Entry { n: self.run.last.0 + 1, at, event };
         self.run.apply(&entry).map_err(Unrecorded::Illegal)?;
-        if let Event::RollbackIntended { step, before } = &entry.event {
-            self.before_rollback.insert(step.clone(), before.clone());
+        match &entry.event {
+            Event::RollbackIntended { step, before } => {
+                self.before_rollback.insert(step.clone(), before.clone());
+            }
+            Event::HoldReleased { step, choice: Choice::Again, .. } => self.again = Some(step.clone()),
+            Event::Intended { .. } => self.again = None,
+            _ => {}
         }
         self.unwritten.push_back(entry);
         Ok(())
@@ -185,6 +194,11 @@ impl Scribe {
     /// The target's state before a rollback was intended.
     pub fn before_rollback(&self, step: &StepId) -> &str {
         self.before_rollback.get(step).map_or("", String::as_str)
+    }
+
+    /// Whether a person who saw how a step stands said to do it once more.
+    pub fn is_said_again(&self, step: &StepId) -> bool {
+        self.again.as_ref() == Some(step)
     }
 
     /// Whether the audit could not be told of something.

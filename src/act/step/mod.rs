@@ -45,6 +45,8 @@ pub struct Setting<'a> {
     pub run: &'a RunId,
     pub step: &'a StepId,
     pub attempt: u32,
+    /// A person who was told what is not known said to do it once more.
+    pub by_word: bool,
     pub host: &'a HostId,
     pub transport: &'a Transport,
     pub sudo: bool,
@@ -255,8 +257,35 @@ pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
             Action::Shell(a) => shell::ask(a, before, s).await,
         }
     };
+    let look = async {
+        let answer = look.await;
+        let may_run = answer.truth == Truth::DidNot && starts_programs(action);
+        if may_run { program::unless_it_runs(answer, s).await } else { answer }
+    };
     match tokio::time::timeout(LOOK, Box::pin(look)).await {
         Ok(answer) => answer,
         Err(_) => Answer::unknown(format!("{} did not answer within {} s", s.host, LOOK.as_secs())),
+    }
+}
+
+/// Whether what a step does is done by programs of its own, which may outlive its runner.
+pub fn starts_programs(action: &Action) -> bool {
+    match action {
+        Action::Systemd(_)
+        | Action::Compose(_)
+        | Action::Firewall(_)
+        | Action::File(_)
+        | Action::Nginx(_)
+        | Action::Capture(_)
+        | Action::Signal(_)
+        | Action::Exec(_)
+        | Action::Shell(_) => true,
+        Action::Http(_)
+        | Action::UnixJson(_)
+        | Action::Redis(_)
+        | Action::Postgres(_)
+        | Action::Wait(_)
+        | Action::Alertmanager(_)
+        | Action::Manual(_) => false,
     }
 }

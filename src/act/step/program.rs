@@ -95,9 +95,21 @@ pub fn last_line(output: &Output) -> Option<String> {
 
 /// What a program had done when its runner was lost, only it knows; but it may still run.
 pub async fn ask(s: &Setting<'_>) -> Answer {
-    let strays = process::strays(s).await;
-    if strays.is_empty() {
-        return Answer::unknown("nothing of it runs any more; how far it came is not known");
+    match process::strays(s).await {
+        Ok(strays) if strays.is_empty() => {
+            Answer::unknown("nothing of it runs any more; how far it came is not known")
+        }
+        Ok(strays) => Answer::unknown(format!("it still runs: {}", process::names(&strays))),
+        Err(why) => Answer::unknown(format!("whether it still runs is not known: {why}")),
     }
-    Answer::unknown(format!("it still runs: {}", process::names(&strays)))
+}
+
+/// What is said not to have happened may still be about to, as long as a program of it runs.
+pub async fn unless_it_runs(answer: Answer, s: &Setting<'_>) -> Answer {
+    let says = &answer.says;
+    match process::strays(s).await {
+        Ok(strays) if strays.is_empty() => answer,
+        Ok(strays) => Answer::unknown(format!("it still runs: {}; {says}", process::names(&strays))),
+        Err(why) => Answer::unknown(format!("{says}; whether it still runs is not known: {why}")),
+    }
 }

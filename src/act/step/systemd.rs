@@ -163,31 +163,33 @@ fn judge(a: &Systemd, before: &str, unit: &Unit) -> Answer {
     if let Some(job) = unit.job() {
         return Answer::unknown(format!("systemd is still at its job {job}; {} is {now}", a.unit));
     }
-    let active = matches!(unit.get("ActiveState"), "active" | "reloading");
-    // An old systemd has no invocations, but it has times.
-    let (then_entered, entered) = (then("entered"), unit.get("ActiveEnterTimestampMonotonic"));
+    let state = unit.get("ActiveState");
+    let (runs, rests) = (matches!(state, "active" | "reloading"), matches!(state, "inactive" | "failed"));
+    // An old systemd has no invocations, but it has times. A unit that was unloaded after it stopped
+    // has lost both, which proves nothing.
+    let entered = unit.get("ActiveEnterTimestampMonotonic");
     let invoked_anew = match unit.get("InvocationID") {
-        "" => !entered.is_empty() && then_entered != entered,
+        "" => then("invocation") == "-" && !matches!(entered, "" | "0" | "-") && then("entered") != entered,
         invocation => then("invocation") != invocation,
     };
     let says = |what: &str| format!("{} is {now}: {what}", a.unit);
     match a.verb {
         _ if then("load").is_empty() => Answer::unknown(says("how it was before is not known")),
-        SystemdVerb::Start if active => Answer::happened(says("it runs")),
+        SystemdVerb::Start if runs => Answer::happened(says("it runs")),
         SystemdVerb::Start | SystemdVerb::Restart if invoked_anew => {
             Answer::happened(says("it was started since"))
         }
-        SystemdVerb::Start => Answer::did_not(says("it was not started since")),
-        SystemdVerb::Restart if active => Answer::did_not(says("it is the same invocation as before")),
-        SystemdVerb::Restart if then("active") == unit.get("ActiveState") => {
-            Answer::did_not(says("as it was before"))
-        }
-        // Between its two halves: it was stopped and is not started.
-        SystemdVerb::Restart => Answer::did_not(says("it was stopped and not started again")),
-        SystemdVerb::Stop if !active => Answer::happened(says("it does not run")),
-        SystemdVerb::Stop => Answer::did_not(says("it runs")),
-        SystemdVerb::Kill if !active || invoked_anew => Answer::happened(says("what ran before is gone")),
+        SystemdVerb::Stop if rests => Answer::happened(says("it does not run")),
+        SystemdVerb::Kill if rests || invoked_anew => Answer::happened(says("what ran before is gone")),
         SystemdVerb::Kill | SystemdVerb::Reload => Answer::unknown(says("it does not tell")),
+        // Only a unit to which nothing at all happened says that this did not happen either: a
+        // restart that was cut off between its halves has taken the service down.
+        _ if unit.state() == before => Answer::did_not(says("as it was before")),
+        SystemdVerb::Start => Answer::unknown(says("it is not as it was, and does not run")),
+        SystemdVerb::Restart => Answer::unknown(says(
+            "it is not as it was, and was not started again: perhaps only half of it happened",
+        )),
+        SystemdVerb::Stop => Answer::unknown(says("it is not as it was, and has not stopped")),
     }
 }
 
@@ -215,7 +217,13 @@ mod tests {
         let table = [
             (Restart, ("active", "a"), ("active", "b", ""), Happened),
             (Restart, ("active", "a"), ("active", "a", ""), DidNot),
-            (Restart, ("active", "a"), ("inactive", "a", ""), DidNot),
+            // Half of it happened.
+            (Restart, ("active", "a"), ("inactive", "a", ""), Unknown),
+            (Restart, ("active", "a"), ("deactivating", "a", ""), Unknown),
+            (Restart, ("active", "a"), ("failed", "a", ""), Unknown),
+            // Stopped and unloaded: no invocation and no time is no new start.
+            (Restart, ("active", "a"), ("inactive", "@0", ""), Unknown),
+            (Restart, ("failed", "a"), ("failed", "a", ""), DidNot),
             (Restart, ("active", "a"), ("deactivating", "a", "7"), Unknown),
             (Restart, ("failed", "a"), ("failed", "b", ""), Happened),
             (Restart, ("active", "@1"), ("active", "@2", ""), Happened),
@@ -223,10 +231,15 @@ mod tests {
             (Start, ("inactive", "a"), ("active", "b", ""), Happened),
             (Start, ("inactive", "a"), ("failed", "b", ""), Happened),
             (Start, ("inactive", "a"), ("inactive", "a", ""), DidNot),
+            (Start, ("inactive", "a"), ("activating", "a", ""), Unknown),
+            (Start, ("failed", "a"), ("inactive", "a", ""), Unknown),
             (Stop, ("active", "a"), ("inactive", "a", ""), Happened),
             (Stop, ("active", "a"), ("active", "a", ""), DidNot),
+            (Stop, ("active", "a"), ("deactivating", "a", ""), Unknown),
+            (Stop, ("active", "a"), ("active", "b", ""), Unknown),
             (Kill, ("active", "a"), ("active", "a", ""), Unknown),
             (Kill, ("active", "a"), ("failed", "a", ""), Happened),
+            (Kill, ("active", "a"), ("deactivating", "a", ""), Unknown),
             (Reload, ("active", "a"), ("active", "a", ""), Unknown),
         ];
         for (verb, then, now, want) in table {

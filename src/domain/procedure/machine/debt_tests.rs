@@ -2,12 +2,12 @@
 
 use super::Next;
 use super::worlds::{
-    World, asked, at, at_step, check, failed, finished, intended, owe, plan, resumed, rollback, step, two,
-    with,
+    World, asked, at, at_step, check, failed, finished, intended, outcome, owe, plan, resumed, rollback,
+    step, two, with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
-use crate::domain::procedure::event::{Effected, Entry, Event, Mode, Truth};
+use crate::domain::procedure::event::{Effected, Entry, Event, Mode, Outcome, Truth};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::Run;
@@ -51,6 +51,20 @@ fn debts_are_owed_from_the_intent_until_they_are_settled_or_undone() {
     lost.well_until(at_step(0)).must(intended("close", 1)).must(resumed(Mode::Continue));
     lost.well_until(|n| *n == Next::Ask { step: 0 }).must(asked("close", Truth::DidNot));
     assert!(owed(&lost).is_empty());
+}
+
+/// Rolling back what perhaps happened, and cannot be undone, forgives nothing.
+#[test]
+fn a_debt_stands_as_long_as_it_is_not_known_that_nothing_happened() {
+    for (truth, debts, want) in
+        [(Truth::Unknown, 1, Outcome::InDoubt), (Truth::DidNot, 0, Outcome::RolledBack)]
+    {
+        let mut w = World::new(plan(vec![with("restart", |s| s.owes = Some(owe("clients")))]));
+        w.well_until(at_step(0)).must(intended("restart", 1)).must(resumed(Mode::Rollback));
+        w.well_until(|n| *n == Next::Ask { step: 0 }).must(asked("restart", truth)).well();
+        assert_eq!((w.run.owed.len(), outcome(&w)), (debts, want), "{truth:?}");
+        assert_eq!(Facts::of([&w.run].into_iter(), &[]).0.len(), debts, "{truth:?}");
+    }
 }
 
 #[test]

@@ -44,6 +44,12 @@ impl Run {
         Ok(())
     }
 
+    /// Whether a step was intended, and is to be done once more or no more, without an end of its own.
+    fn left_in_the_middle(&self) -> bool {
+        let middle = |p: &Phase| matches!(p, Phase::Waiting | Phase::WillNotRun(_));
+        self.steps.iter().any(|s| s.attempts > 0 && middle(&s.phase))
+    }
+
     /// What a run may not be said to be.
     fn may_end(&self, outcome: Outcome) -> Result<(), Illegal> {
         let due = match self.next() {
@@ -58,7 +64,8 @@ impl Run {
             // Only when all is done.
             Outcome::Verified | Outcome::RolledBack => false,
             Outcome::Refused => !begun && !self.in_doubt() && self.mode == Mode::Continue,
-            Outcome::InDoubt => self.in_doubt(),
+            // One that was to be done once more was in doubt before, and perhaps still runs.
+            Outcome::InDoubt => self.in_doubt() || self.abort.is_some() && self.left_in_the_middle(),
             Outcome::Aborted => self.abort.is_some() && !self.in_doubt(),
             Outcome::Failed => due != Some(Outcome::Verified) && !self.in_doubt(),
         };

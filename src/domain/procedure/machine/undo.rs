@@ -14,6 +14,11 @@ impl Run {
         self.book.marks.iter().position(|m| m.back == Back::Running)
     }
 
+    /// Whether a rollback was begun, and how it ended is not known.
+    pub fn is_rollback_open(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.back != Back::No)
+    }
+
     /// The step whose rollback a lost runner had begun.
     pub(super) fn rollback_in_doubt(&self) -> Option<(usize, Option<Truth>)> {
         self.book.marks.iter().enumerate().find_map(|(i, m)| match m.back {

@@ -1,0 +1,89 @@
+//! Steps that act on although their runner is gone: others must not begin beside them unseen.
+
+use crate::bench::{Bench, plan, step};
+use quarterdeck::act::control;
+use quarterdeck::act::remains::Remains;
+use quarterdeck::domain::procedure::event::{Mode, Outcome};
+use quarterdeck::domain::procedure::ledger::RunState;
+use quarterdeck::domain::procedure::plan::Step;
+use quarterdeck::domain::procedure::request::Request;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Loses its runner the first time, and sleeps on; a second time leaves a trace.
+fn survivor(b: &Bench) -> Step {
+    let (pid, again) = (b.file("pid"), b.file("again"));
+    let line = format!(
+        "if [ -e {pid} ]; then echo x >> {again}; exit 0; fi; echo $$ > {pid}; kill -9 $PPID; exec sleep 86371"
+    );
+    Step { idempotent: true, ..step("once", &line) }
+}
+
+fn alive(pid: Pid) -> bool {
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).is_ok_and(|s| !s.contains(") Z "))
+}
+
+fn lost(b: &Bench) -> (String, Pid) {
+    let id = b.start(&plan(vec![survivor(b)]), None).unwrap();
+    b.until_gone(&id);
+    let pid = std::fs::read_to_string(b.file("pid")).unwrap();
+    (id, Pid::from_raw(pid.trim().parse().unwrap()).unwrap())
+}
+
+#[test]
+fn what_still_runs_is_named_and_ended_before_a_run_is_given_up() {
+    let b = Bench::new();
+    let (id, pid) = lost(&b);
+    let found = b.remains(&id, false);
+    let named = format!("STILL RUNS: 1 process ({} sleep)", pid.as_raw_nonzero());
+    assert!(!found.are_gone());
+    assert!(found.words().join("; ").ends_with(&named), "{:?}", found.words());
+    assert!(alive(pid));
+    // What nobody can look at is not gone either.
+    assert!(!Remains::unknown(&b.load(&id).run, "no stack").are_gone());
+
+    let ended = b.remains(&id, true);
+    assert!(ended.are_gone(), "{ended:?}");
+    assert!(!alive(pid));
+    assert_eq!(b.give_up(&id, &ended).unwrap(), Outcome::InDoubt);
+    let why = b.load(&id).run.ended.unwrap().why;
+    assert!(why.contains("told to end: 1 process"), "{why}");
+}
+
+#[test]
+fn what_could_not_be_ended_is_told_in_the_runs_last_line() {
+    let b = Bench::new();
+    let (id, pid) = lost(&b);
+    assert_eq!(b.give_up(&id, &b.remains(&id, false)).unwrap(), Outcome::InDoubt);
+    assert!(b.load(&id).run.ended.unwrap().why.contains("STILL RUNS"));
+    kill_process(pid, Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_second_attempt_waits_for_the_first_to_be_gone() {
+    let b = Bench::new();
+    let (id, pid) = lost(&b);
+    control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
+    b.until(&id, "it says that it waits", |l| {
+        l.run.notes.iter().any(|(_, says)| says.contains("waits to be begun again: an earlier attempt"))
+    });
+    assert_eq!(b.lines("again"), 0);
+    kill_process(pid, Signal::KILL).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
+    assert_eq!(b.lines("again"), 1);
+}
+
+#[test]
+fn aborted_while_it_waits_a_run_does_not_end_beside_its_own_step() {
+    let b = Bench::new();
+    let (id, pid) = lost(&b);
+    control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
+    b.until(&id, "it waits", |l| !l.run.notes.is_empty());
+    b.ask(&id, &Request::Abort { now: false }).unwrap();
+    let loaded = b.until_gone(&id);
+    assert_eq!(loaded.run.state(loaded.alive), RunState::Lost);
+    assert!(control::lock_of(&b.state, "yard", "stack").is_some());
+    let ended = b.remains(&id, true);
+    assert!(ended.are_gone() && !alive(pid), "{ended:?}");
+    assert_eq!(b.give_up(&id, &ended).unwrap(), Outcome::Aborted);
+    assert_eq!((control::lock_of(&b.state, "yard", "stack"), b.lines("again")), (None, 0));
+}
