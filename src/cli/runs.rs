@@ -8,7 +8,7 @@ use crate::act::control::{self, Loaded};
 use crate::act::identity;
 use crate::act::rundir::StateDir;
 use crate::clock::{Clock, SystemClock};
-use crate::domain::procedure::event::{Choice, Mode};
+use crate::domain::procedure::event::{Choice, Hold, Mode};
 use crate::domain::procedure::ledger::{Ledger, Raised};
 use crate::domain::procedure::report;
 use crate::domain::procedure::request::{Reply, Request};
@@ -43,8 +43,8 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
             }
             follow::to_the_end(&state, &id, output).map(ExitCode::from)
         }
-        RunsCommand::ReleaseHold { id, choice, note } => {
-            release(&state, &find(&id)?, choice.into(), note, output)
+        RunsCommand::ReleaseHold { id, hold, choice, note } => {
+            release(&state, &find(&id)?, hold, choice.map(Choice::from), note, output)
         }
     }
 }
@@ -151,7 +151,14 @@ fn set_aside(state: &StateDir, id: &str, why: &str, output: Output) -> Ended {
     say(output, id, "set aside: nothing is known of what it did")
 }
 
-fn release(state: &StateDir, id: &str, choice: Choice, note: Option<String>, output: Output) -> Ended {
+fn release(
+    state: &StateDir,
+    id: &str,
+    meant: Option<u64>,
+    choice: Option<Choice>,
+    note: Option<String>,
+    output: Output,
+) -> Ended {
     let loaded = control::load(state, id).map_err(End::Failed)?;
     let refused = |why: &str| Err(End::Refused(format!("release the hold of run {id}: {why}")));
     let Some(hold) = &loaded.run.hold else {
@@ -160,12 +167,24 @@ fn release(state: &StateDir, id: &str, choice: Choice, note: Option<String>, out
     if !loaded.alive {
         return refused("its runner is gone; resume or abort it");
     }
-    if !hold.choices.contains(&choice) {
-        let all: Vec<&str> = hold.choices.iter().map(|c| super::progress::choice(*c)).collect();
-        return refused(&format!("it can be answered with {}", all.join(", ")));
+    if let Some(Err(why)) = meant.map(|n| loaded.run.may_answer(Some(n))) {
+        return refused(&why.to_string());
     }
-    send(state, id, &Request::Release { step: hold.step.to_string(), choice, note })?;
-    say(output, id, &format!("{}: {}", hold.step, super::progress::choice(choice)))
+    let all = || hold.choices.iter().map(|c| report::choice(*c)).collect::<Vec<_>>().join(", ");
+    let choice = match choice {
+        Some(choice) => choice,
+        // What is well goes on when it is told to; what is not well is not passed in passing.
+        None if matches!(hold.why, Hold::Planned | Hold::Manual) => Choice::GoOn,
+        None => {
+            let word = report::hold_word(hold.why);
+            return refused(&format!("step {}: {word}; say --choice: {}", hold.step, all()));
+        }
+    };
+    if !hold.choices.contains(&choice) {
+        return refused(&format!("it can be answered with {}", all()));
+    }
+    send(state, id, &Request::Release { step: hold.step.to_string(), hold: Some(hold.n), choice, note })?;
+    say(output, id, &format!("{}: {}", hold.step, report::choice(choice)))
 }
 
 fn send(state: &StateDir, id: &str, request: &Request) -> Result<(), End> {
@@ -183,7 +202,10 @@ fn was_taken(state: &StateDir, id: &str, request: &Request) -> bool {
     match request {
         Request::Ping => false,
         Request::Abort { now } => run.abort.as_ref().is_some_and(|a| a.now || !now),
-        Request::Release { step, .. } => run.hold.as_ref().is_none_or(|h| h.step.as_str() != step),
+        Request::Release { hold, .. } => {
+            let me = identity::me();
+            hold.and_then(|n| run.answered_by(n)).is_some_and(|by| by.uid == me.uid)
+        }
     }
 }
 

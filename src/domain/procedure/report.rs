@@ -1,8 +1,8 @@
 //! A run in words: for `runs show`, and for the end of `run`.
 
-use super::event::{Hold, Mode, Outcome, Second};
+use super::event::{Choice, Hold, Mode, Outcome, Second};
 use super::ledger::RunState;
-use super::run::{Phase, Run, StepState};
+use super::run::{Held, Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::long_age;
 use jiff::Timestamp;
@@ -157,7 +157,7 @@ fn end(run: &Run, runner_alive: bool) -> Vec<String> {
                     hold_word(hold.why),
                     hold.says
                 ));
-                out.push(format!("answer with: quarterdeck runs release-hold {}", run.id));
+                out.push(format!("answer with: {}", answer(run.id.as_str(), hold)));
             }
         }
         RunState::Lost => {
@@ -206,6 +206,21 @@ pub fn hold_word(why: Hold) -> &'static str {
         Hold::Failed => "it failed",
         Hold::Manual => "to be done by hand",
         Hold::InDoubt => "in doubt",
+    }
+}
+
+/// The command that answers a hold, with what it can be answered with.
+pub fn answer(run: &str, hold: &Held) -> String {
+    let choices: Vec<&str> = hold.choices.iter().map(|c| choice(*c)).collect();
+    format!("quarterdeck runs release-hold {run} --hold {} --choice {}", hold.n, choices.join("|"))
+}
+
+/// A choice as the command line has it.
+pub fn choice(choice: Choice) -> &'static str {
+    match choice {
+        Choice::GoOn => "go-on",
+        Choice::Again => "again",
+        Choice::Stop => "stop",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the machine remembers of a run beyond what is shown of it.
 
-use crate::domain::procedure::event::{Hold, Outcome, Truth};
+use crate::domain::procedure::event::{Hold, Outcome, Person, Truth};
 
 /// What the machine remembers of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -11,6 +11,8 @@ pub(in crate::domain::procedure) struct Book {
     pub marks: Vec<Mark>,
     /// What a person's "stop" at a hold makes of the run.
     pub stopped: Option<(Outcome, String)>,
+    /// The hold that was answered last, by the number of its entry, and by whom.
+    pub answered: Option<(u64, Person)>,
     /// An abort was requested, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
 }

@@ -22,6 +22,7 @@ impl Run {
         step: &StepId,
         why: Hold,
         says: &str,
+        n: u64,
         at: Timestamp,
     ) -> Result<(), Illegal> {
         let i = self.found(step)?;
@@ -32,6 +33,7 @@ impl Run {
             }
         }
         self.hold = Some(Held {
+            n,
             step: step.clone(),
             why,
             says: says.to_owned(),
@@ -60,13 +62,14 @@ impl Run {
         if !held.choices.contains(&choice) {
             return Err(Illegal(format!("this hold at step `{step}` has no such answer")));
         }
-        let why = held.why;
+        let (why, opened) = (held.why, held.n);
         let note = note.map(str::trim).filter(|n| !n.is_empty());
         let must_note = matches!(&self.plan.steps[i].action, Action::Manual(m) if m.note);
         if why == Hold::Manual && choice == Choice::GoOn && must_note && note.is_none() {
             return Err(Illegal(format!("step `{step}` needs a note of what was seen")));
         }
         self.hold = None;
+        self.book.answered = Some((opened, by.clone()));
         let word = match note {
             Some(note) => format!("{}: {note}", by.login),
             None => by.login.clone(),
@@ -83,6 +86,35 @@ impl Run {
             Choice::Stop => self.stop(i, why, by, &word, at),
         }
         Ok(())
+    }
+
+    /// Whether an answer that was meant for a certain hold may be given now. Two people may look at
+    /// one hold, and the second must not answer the next one, which nobody has seen.
+    ///
+    /// # Errors
+    /// That hold is not open; says who answered it, as far as that is known.
+    pub fn may_answer(&self, hold: Option<u64>) -> Result<(), Illegal> {
+        let Some(meant) = hold else {
+            return Err(Illegal("the answer does not say which hold it is meant for".to_owned()));
+        };
+        if self.hold.as_ref().is_some_and(|h| h.n == meant) {
+            return Ok(());
+        }
+        Err(Illegal(match (self.answered_by(meant), &self.hold) {
+            (Some(by), _) => format!("that was answered already by {}", by.login),
+            (None, Some(open)) => {
+                format!(
+                    "hold {meant} is no longer open; it waits at step `{}` now, hold {}",
+                    open.step, open.n
+                )
+            }
+            (None, None) => format!("hold {meant} is not open"),
+        }))
+    }
+
+    /// Who answered a hold, when it is the one that was answered last.
+    pub fn answered_by(&self, hold: u64) -> Option<&Person> {
+        self.book.answered.as_ref().filter(|(n, _)| *n == hold).map(|(_, by)| by)
     }
 
     fn go_on(&mut self, i: usize, why: Hold, word: &str, n: u64, at: Timestamp) {
