@@ -76,7 +76,10 @@ impl Progress {
                 told.clone_from(&state.phase);
             }
             if *told != state.phase {
-                let (word, says) = report::phase(&state.phase);
+                let (mut word, says) = report::phase(&state.phase);
+                if run.hold.as_ref().is_some_and(|h| h.step == plan.id) {
+                    word = "WAITS";
+                }
                 let says = says.map(|s| format!(": {s}")).unwrap_or_default();
                 let what = match (&state.phase, &*told) {
                     (Phase::Running, _) => format!("{}: {}", plan.id, plan.name),
@@ -111,7 +114,7 @@ impl Progress {
         self.hold = now;
         let Some(hold) = &run.hold else { return };
         let word = report::hold_word(hold.why);
-        out.push(format!("WAITS for a person at {} ({word}): {}", hold.step, hold.says));
+        out.push(format!("WAITS for you at {} ({word}): {}", hold.step, hold.says));
         out.push(format!("  answer with: {}", report::answer(run.id.as_str(), hold)));
     }
 

@@ -152,7 +152,7 @@ fn state(state: RunState) -> (&'static str, Option<Outcome>) {
 pub fn state_word(of: RunState) -> &'static str {
     match of {
         RunState::Running => "running",
-        RunState::Held => "WAITS",
+        RunState::Held => "waits for you",
         RunState::Lost => "LOST",
         RunState::Ended(outcome) => report::outcome(outcome),
     }

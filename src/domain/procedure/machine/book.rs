@@ -27,7 +27,7 @@ pub(in crate::domain::procedure) struct Mark {
     /// What it failed by was its verification, so that its effect did happen.
     pub unverified: bool,
     /// It failed, timed out or was in doubt, and a person went on regardless.
-    pub by_word: bool,
+    pub word: Option<Word>,
     /// The system says that its only intent did not come to be.
     pub did_not: bool,
     /// What the system said when it was asked, of this doubt.
@@ -37,6 +37,16 @@ pub(in crate::domain::procedure) struct Mark {
     /// The entries of its last intent and of its good end: an order that no clock can turn.
     pub intended: Option<u64>,
     pub proved: Option<u64>,
+}
+
+/// A person's word for a step that did not come to a good end by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::domain::procedure) struct Word {
+    /// What was wrong with it, and who took it as done.
+    pub says: String,
+    /// It stands against what was seen: the step failed, or its time was over. Of a step in doubt
+    /// nothing was known, and who says that it happened has looked.
+    pub against: bool,
 }
 
 /// What must be done about a failed step, or one in doubt, before anything else.

@@ -6,8 +6,9 @@ use super::worlds::{
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
-use crate::domain::procedure::event::{Effected, Entry, Event, Mode, Truth};
+use crate::domain::procedure::event::{Effected, Entry, Event, Mode, Outcome, Truth};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
+use crate::domain::procedure::plan::OnFailure;
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::Run;
 use std::time::Duration;
@@ -65,6 +66,35 @@ fn another_run_settles_a_debt_when_it_came_later() {
     for (second, debts) in [(-100, 1), (100, 0)] {
         let other = open("r2", second);
         assert_eq!(Facts::of([&other, &close.run].into_iter(), &[]).0.len(), debts, "{second}");
+    }
+}
+
+/// A failure that the procedure lets pass is not made good by that, and what is owed is said where
+/// the run is said to be verified.
+#[test]
+fn a_verified_run_says_what_it_passed_over_and_what_it_owes() {
+    let back = |owes: bool| {
+        plan(vec![
+            with("restart", |s| s.owes = owes.then(|| owe("clients"))),
+            with("back", |s| {
+                s.on_failure = OnFailure::Continue;
+                s.settles = vec!["clients".to_owned()];
+            }),
+        ])
+    };
+    for owes in [true, false] {
+        let mut w = World::new(back(owes));
+        w.well_until(at_step(1)).must(intended("back", 1)).must(finished("back", 1, failed())).well();
+        assert_eq!(w.run.owed.len(), usize::from(owes));
+        let end = w.run.ended.as_ref().unwrap();
+        assert_eq!(end.outcome, Outcome::Verified);
+        let owed = if owes { "; STILL OWED: clients is open" } else { "" };
+        let want = format!(
+            "1 verified, 1 failed and passed over{owed}; step `back` failed and was passed over: broke"
+        );
+        assert_eq!(end.why, want);
+        let line = report::summary(&w.run, false).into_iter().find(|l| l.starts_with("VERIFIED")).unwrap();
+        assert!(line.contains(&want), "{line}");
     }
 }
 

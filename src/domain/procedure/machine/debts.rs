@@ -53,7 +53,7 @@ impl Run {
     /// Proof that a step was not needed does not count, nor does a person's word for its end.
     pub(in crate::domain::procedure) fn verified_at(&self, step: usize) -> Option<u64> {
         let read = self.plan.steps.get(step).is_some_and(|s| s.effect == Effect::Read);
-        let by_word = self.book.marks.get(step).is_some_and(|m| m.by_word);
+        let by_word = self.book.marks.get(step).is_some_and(|m| m.word.is_some());
         let proved = self.steps.get(step).is_some_and(|s| match s.phase {
             Phase::Verified(_) => true,
             Phase::Done(_) => read && !by_word,
