@@ -83,10 +83,11 @@ fn owed(runs: &[&Run]) -> Vec<Owed> {
 
 /// Whether a run settled a debt after a moment, and the settling stands.
 fn settles_after(run: &Run, owe: &str, since: Timestamp) -> bool {
-    run.plan.steps.iter().enumerate().any(|(i, step)| {
-        step.settles.iter().any(|s| s == owe)
-            && run.proved_at(i).is_some()
-            && run.steps.get(i).and_then(|s| s.ended).is_some_and(|at| at >= since)
+    run.settlers(owe).iter().any(|together| {
+        together.iter().all(|i| {
+            run.proved_at(*i).is_some()
+                && run.steps.get(*i).and_then(|s| s.ended).is_some_and(|at| at >= since)
+        })
     })
 }
 
