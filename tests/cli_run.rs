@@ -170,7 +170,16 @@ fn a_killed_runner_leaves_a_run_in_doubt_that_can_be_resumed() {
     assert_eq!((&hold["step"], &hold["why"]), (&"wait".into(), &"in-doubt".into()));
     let wrong = yard.say(&["runs", "release-hold", &id, "--choice", "gone"]).expect(2);
     assert!(wrong.err.contains("go-on"), "{}", wrong.err);
-    yard.say(&["runs", "release-hold", &id, "--note", "I saw the file"]).expect(0);
+    let bare = yard.say(&["runs", "release-hold", &id, "--note", "I saw the file"]).expect(2);
+    assert!(bare.err.contains("say --choice: go-on, again, stop"), "{}", bare.err);
+    let n = hold["n"].as_u64().unwrap();
+    let (this, other) = (n.to_string(), (n + 1).to_string());
+    let answer = |hold: &str| {
+        let go_on = ["--choice", "go-on", "--note", "I saw the file"];
+        yard.say(&[&["runs", "release-hold", id.as_str(), "--hold", hold][..], &go_on].concat())
+    };
+    assert!(answer(&other).expect(2).err.contains("no longer open"));
+    answer(&this).expect(0);
     yard.say(&["runs", "follow", &id]).expect(0);
     assert_eq!((yard.lines("begun"), yard.lines("two")), (1, 1), "nothing was done twice");
     assert!(yard.say(&["audit", "show"]).out.contains("I saw the file"));

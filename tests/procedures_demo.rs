@@ -192,6 +192,28 @@ fn while_evidence_is_owed_nothing_restarts() {
     assert!(kept.contains("sha256"), "{kept}");
 }
 
+/// Each piece counts: one that was gone on without leaves the evidence owed, and what it blocks blocked.
+#[test]
+fn evidence_that_lacks_a_piece_is_owed() {
+    let ship = Ship::new(&["log-service-down"]);
+    ship.run("preserve", &[], &["--detach"]).expect(0);
+    loop {
+        let run = ship.until("a hold or the end", |run| run["state"] == "held" || run["state"] == "ended");
+        if run["state"] == "ended" {
+            break;
+        }
+        assert_eq!(run["hold"]["why"], "failed", "{run:#}");
+        let n = run["hold"]["n"].to_string();
+        ship.say(&["runs", "release-hold", "last", "--hold", &n, "--choice", "go-on"]).expect(0);
+        ship.until("the answer", |run| run["hold"]["n"].to_string() != n);
+    }
+    let shown = ship.say(&["runs", "show", "last"]).expect(1).out;
+    assert!(shown.contains("taken as done by"), "{shown}");
+    assert_eq!(ship.step("export")["phase"], "failed-and-passed", "{shown}");
+    assert_eq!(ship.owed(), ["evidence"]);
+    assert!(ship.plan("restart", &[]).out.contains("evidence is owed"));
+}
+
 #[test]
 fn evidence_is_kept_and_hashed_and_frees_what_it_had_blocked() {
     let ship = Ship::new(&[]);

@@ -88,8 +88,12 @@ pub enum RunsCommand {
     ReleaseHold {
         #[arg(value_name = "ID")]
         id: String,
-        #[arg(long, value_enum, default_value = "go-on")]
-        choice: HoldChoice,
+        /// Answer only this hold, by its number in `runs show`
+        #[arg(long, value_name = "N")]
+        hold: Option<u64>,
+        /// Needed where a step failed, ran out of its time, or is in doubt; else go-on
+        #[arg(long, value_enum)]
+        choice: Option<HoldChoice>,
         /// What you did or saw; recorded for good
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,

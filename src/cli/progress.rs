@@ -1,6 +1,6 @@
 //! A run as it goes on, in lines: what is new since it was last looked at.
 
-use crate::domain::procedure::event::{Choice, Mode};
+use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::{Phase, Run};
 use crate::domain::text::one_line;
@@ -17,7 +17,7 @@ pub struct Progress {
     started: bool,
     mode: Option<Mode>,
     preconditions: bool,
-    hold: Option<String>,
+    hold: Option<u64>,
     abort: Option<bool>,
     rolled_back: Vec<bool>,
     notes: usize,
@@ -76,7 +76,10 @@ impl Progress {
                 told.clone_from(&state.phase);
             }
             if *told != state.phase {
-                let (word, says) = report::phase(&state.phase);
+                let (mut word, says) = report::phase(&state.phase);
+                if run.hold.as_ref().is_some_and(|h| h.step == plan.id) {
+                    word = "WAITS";
+                }
                 let says = says.map(|s| format!(": {s}")).unwrap_or_default();
                 let what = match (&state.phase, &*told) {
                     (Phase::Running, _) => format!("{}: {}", plan.id, plan.name),
@@ -104,17 +107,15 @@ impl Progress {
     }
 
     fn hold(&mut self, run: &Run, out: &mut Vec<String>) {
-        let now = run.hold.as_ref().map(|h| format!("{} {}", h.step, h.since));
+        let now = run.hold.as_ref().map(|h| h.n);
         if self.hold == now {
             return;
         }
         self.hold = now;
         let Some(hold) = &run.hold else { return };
         let word = report::hold_word(hold.why);
-        out.push(format!("WAITS for a person at {} ({word}): {}", hold.step, hold.says));
-        let choices: Vec<&str> = hold.choices.iter().map(|c| choice(*c)).collect();
-        let id = &run.id;
-        out.push(format!("  answer with: quarterdeck runs release-hold {id} --choice {}", choices.join("|")));
+        out.push(format!("WAITS for you at {} ({word}): {}", hold.step, hold.says));
+        out.push(format!("  answer with: {}", report::answer(run.id.as_str(), hold)));
     }
 
     fn notes(&mut self, run: &Run, out: &mut Vec<String>) {
@@ -132,13 +133,4 @@ impl Progress {
 fn one_line_kept(line: &str) -> String {
     let indent: String = line.chars().take_while(|c| *c == ' ').collect();
     indent + &one_line(line, MAX_LINE)
-}
-
-/// A choice as the command line has it.
-pub fn choice(choice: Choice) -> &'static str {
-    match choice {
-        Choice::GoOn => "go-on",
-        Choice::Again => "again",
-        Choice::Stop => "stop",
-    }
 }

@@ -1,6 +1,5 @@
 //! Runs as JSON: for `runs`, and for the end of `run`.
 
-use super::progress::choice;
 use crate::domain::procedure::event::{Captured, Hold, Mode, Outcome, Person, Second};
 use crate::domain::procedure::ledger::{Ledger, Line, Raised, RunState};
 use crate::domain::procedure::report;
@@ -46,6 +45,7 @@ struct RunReport<'a> {
 
 #[derive(Serialize)]
 struct HoldReport<'a> {
+    n: u64,
     step: &'a str,
     why: Hold,
     says: &'a str,
@@ -152,7 +152,7 @@ fn state(state: RunState) -> (&'static str, Option<Outcome>) {
 pub fn state_word(of: RunState) -> &'static str {
     match of {
         RunState::Running => "running",
-        RunState::Held => "WAITS",
+        RunState::Held => "waits for you",
         RunState::Lost => "LOST",
         RunState::Ended(outcome) => report::outcome(outcome),
     }
@@ -193,11 +193,12 @@ pub fn run(run: &Run, alive: bool, torn: Option<&str>) -> String {
         runner: run.runner,
         mode: run.mode,
         hold: run.hold.as_ref().map(|h| HoldReport {
+            n: h.n,
             step: h.step.as_str(),
             why: h.why,
             says: &h.says,
             since: h.since.to_string(),
-            choices: h.choices.iter().map(|c| choice(*c)).collect(),
+            choices: h.choices.iter().map(|c| report::choice(*c)).collect(),
         }),
         abort: run.abort.as_ref().map(|a| AbortReport { by: &a.by, now: a.now, at: a.at.to_string() }),
         steps: run.plan.steps.iter().zip(&run.steps).map(|(plan, state)| step(plan, state)).collect(),

@@ -10,13 +10,14 @@ use crate::act::identity;
 use crate::act::remains::Remains;
 use crate::act::rundir::{RunDir, StateDir};
 use crate::clock::{Clock, SystemClock};
-use crate::domain::procedure::event::{Choice, Mode};
+use crate::domain::procedure::event::{Choice, Hold, Mode};
 use crate::domain::procedure::ledger::{Ledger, Raised};
 use crate::domain::procedure::report;
 use crate::domain::procedure::request::{Reply, Request};
 use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
 use crate::record::audit::What;
+use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
         RunsCommand::List => {
             let (ledger, raised) = (acting::ledger(&state), acting::interlocks(global, &state));
             print(&match output {
-                Output::Text => list(&ledger, raised.as_deref()),
+                Output::Text => list(&ledger, raised.as_deref(), SystemClock::new().now().wall),
                 Output::Json => run_json::ledger(&ledger, raised.as_deref()),
             })
         }
@@ -46,25 +47,29 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
             }
             follow::to_the_end(&state, &id, output).map(ExitCode::from)
         }
-        RunsCommand::ReleaseHold { id, choice, note } => {
-            release(&state, &find(&id)?, choice.into(), note, output)
+        RunsCommand::ReleaseHold { id, hold, choice, note } => {
+            release(&state, &find(&id)?, hold, choice.map(Choice::from), note, output)
         }
     }
 }
 
-fn list(ledger: &Ledger, interlocks: Option<&[Raised]>) -> String {
+fn list(ledger: &Ledger, interlocks: Option<&[Raised]>, now: Timestamp) -> String {
     let mut out = String::new();
     for line in &ledger.runs {
         let (done, all) = line.steps;
+        let owed: Vec<String> =
+            ledger.owed.iter().filter(|o| o.run == line.id).map(|o| one_line(&o.owe.id, 40)).collect();
+        let owed = if owed.is_empty() { String::new() } else { format!("  STILL OWED: {}", owed.join(", ")) };
         let _ = writeln!(
             out,
-            "{}  {:<11} {} {done}/{all}  {} ({}) by {}",
+            "{}  {:<13} {} {done}/{all}  {} ({}) by {}, {}{owed}",
             line.id,
             run_json::state_word(line.state),
             line.level,
             one_line(&line.name, 60),
             line.procedure,
-            one_line(&line.by, 40)
+            one_line(&line.by, 40),
+            report::since(line.ended.unwrap_or(line.started), now),
         );
     }
     if ledger.runs.is_empty() {
@@ -79,7 +84,7 @@ fn list(ledger: &Ledger, interlocks: Option<&[Raised]>) -> String {
         let _ = writeln!(
             out,
             "OWED since {}: {} (run {}){by}",
-            owed.since,
+            report::since(owed.since, now),
             one_line(&owed.owe.says, 200),
             owed.run
         );
@@ -88,7 +93,8 @@ fn list(ledger: &Ledger, interlocks: Option<&[Raised]>) -> String {
         out.push_str("which interlocks stand is not known: no stack can be loaded\n");
     }
     for raised in interlocks.unwrap_or_default() {
-        let _ = writeln!(out, "INTERLOCK {} since {} (run {})", raised.id, raised.since, raised.run);
+        let since = report::since(raised.since, now);
+        let _ = writeln!(out, "INTERLOCK {} since {since} (run {})", raised.id, raised.run);
     }
     for (run, why) in &ledger.broken {
         let _ = writeln!(out, "UNREADABLE {}: {}", one_line(run, 60), one_line(why, 300));
@@ -196,7 +202,14 @@ fn set_aside(state: &StateDir, id: &str, why: &str, output: Output) -> Ended {
     say(output, id, "set aside: nothing is known of what it did")
 }
 
-fn release(state: &StateDir, id: &str, choice: Choice, note: Option<String>, output: Output) -> Ended {
+fn release(
+    state: &StateDir,
+    id: &str,
+    meant: Option<u64>,
+    choice: Option<Choice>,
+    note: Option<String>,
+    output: Output,
+) -> Ended {
     let loaded = control::load(state, id).map_err(End::Failed)?;
     let refused = |why: &str| Err(End::Refused(format!("release the hold of run {id}: {why}")));
     let Some(hold) = &loaded.run.hold else {
@@ -205,12 +218,24 @@ fn release(state: &StateDir, id: &str, choice: Choice, note: Option<String>, out
     if !loaded.alive {
         return refused("its runner is gone; resume or abort it");
     }
-    if !hold.choices.contains(&choice) {
-        let all: Vec<&str> = hold.choices.iter().map(|c| super::progress::choice(*c)).collect();
-        return refused(&format!("it can be answered with {}", all.join(", ")));
+    if let Some(Err(why)) = meant.map(|n| loaded.run.may_answer(Some(n))) {
+        return refused(&why.to_string());
     }
-    send(state, id, &Request::Release { step: hold.step.to_string(), choice, note })?;
-    say(output, id, &format!("{}: {}", hold.step, super::progress::choice(choice)))
+    let all = || hold.choices.iter().map(|c| report::choice(*c)).collect::<Vec<_>>().join(", ");
+    let choice = match choice {
+        Some(choice) => choice,
+        // What is well goes on when it is told to; what is not well is not passed in passing.
+        None if matches!(hold.why, Hold::Planned | Hold::Manual) => Choice::GoOn,
+        None => {
+            let word = report::hold_word(hold.why);
+            return refused(&format!("step {}: {word}; say --choice: {}", hold.step, all()));
+        }
+    };
+    if !hold.choices.contains(&choice) {
+        return refused(&format!("it can be answered with {}", all()));
+    }
+    send(state, id, &Request::Release { step: hold.step.to_string(), hold: Some(hold.n), choice, note })?;
+    say(output, id, &format!("{}: {}", hold.step, report::choice(choice)))
 }
 
 fn send(state: &StateDir, id: &str, request: &Request) -> Result<(), End> {
@@ -228,11 +253,57 @@ fn was_taken(state: &StateDir, id: &str, request: &Request) -> bool {
     match request {
         Request::Ping => false,
         Request::Abort { now } => run.abort.as_ref().is_some_and(|a| a.now || !now),
-        Request::Release { step, .. } => run.hold.as_ref().is_none_or(|h| h.step.as_str() != step),
+        Request::Release { hold, .. } => {
+            let me = identity::me();
+            hold.and_then(|n| run.answered_by(n)).is_some_and(|by| by.uid == me.uid)
+        }
     }
 }
 
 fn resume(global: &Global, state: &StateDir, id: &str, mode: Mode) -> Result<(), End> {
     let launch = acting::launch(global)?;
     control::resume(state, id, mode, &launch).map_err(End::Refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{ProcedureId, RunId};
+    use crate::domain::procedure::event::Outcome;
+    use crate::domain::procedure::ledger::{Line, Owed, RunState};
+    use crate::domain::procedure::level::Level;
+    use crate::domain::procedure::plan::Owe;
+
+    /// Somebody at night reads how old a thing is, not nanoseconds; and beside "verified" what the
+    /// run still owes.
+    #[test]
+    fn the_list_tells_ages_and_what_is_still_owed() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (since, ended) = (at("2026-03-14T16:05:40.512508335Z"), at("2026-03-14T16:06:00.1Z"));
+        let line = |id: &str, state| Line {
+            id: RunId::new(id),
+            procedure: ProcedureId::new("restart"),
+            name: "Controlled restart".to_owned(),
+            level: Level::L2,
+            by: "ann".to_owned(),
+            started: since,
+            state,
+            ended: matches!(state, RunState::Ended(_)).then_some(ended),
+            steps: (3, 4),
+        };
+        let owe = Owe { id: "clients".to_owned(), says: "clients are away".to_owned(), by: None };
+        let ledger = Ledger {
+            runs: vec![line("r2", RunState::Held), line("r1", RunState::Ended(Outcome::Verified))],
+            owed: vec![Owed { owe, run: RunId::new("r1"), since }],
+            ..Ledger::default()
+        };
+        let raised = [Raised { id: "lost".to_owned(), run: RunId::new("r1"), since }];
+        let want = "\
+r2  waits for you L2 3/4  Controlled restart (restart) by ann, 2026-03-14T16:05:40Z (1h ago)
+r1  verified      L2 3/4  Controlled restart (restart) by ann, 2026-03-14T16:06:00Z (59m 40s ago)  STILL OWED: clients
+OWED since 2026-03-14T16:05:40Z (1h ago): clients are away (run r1)
+INTERLOCK lost since 2026-03-14T16:05:40Z (1h ago) (run r1)
+";
+        assert_eq!(list(&ledger, Some(&raised), at("2026-03-14T17:05:40.6Z")), want);
+    }
 }

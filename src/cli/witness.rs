@@ -49,7 +49,7 @@ impl AuditWitness {
                 (Some(by), What::Requested { run, request: Request::Abort { now } })
             }
             Event::HoldReleased { step, by, choice, note } => {
-                let request = Request::Release { step: step.to_string(), choice, note };
+                let request = Request::Release { step: step.to_string(), hold: None, choice, note };
                 (Some(by), What::Requested { run, request })
             }
             Event::Intended { step, attempt, .. } => {

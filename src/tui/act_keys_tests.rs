@@ -61,9 +61,14 @@ fn a_stack_without_such_a_procedure_says_so() {
 
 #[test]
 fn questions_about_runs_and_their_answers() {
-    let release = |run: &str, step: &str, choice, note: Option<&str>| Effect::Request {
-        run: RunId::new(run),
-        request: Request::Release { step: step.into(), choice, note: note.map(str::to_owned) },
+    let release = |run: &str, step: &str, choice, note: Option<&str>| {
+        let open = ledger_of(run.trim_start_matches("20260314-")).open;
+        let hold = open.iter().find(|r| r.id.as_str() == run).and_then(|r| r.hold.as_ref()).map(|h| h.n);
+        let note = note.map(str::to_owned);
+        Effect::Request {
+            run: RunId::new(run),
+            request: Request::Release { step: step.into(), hold, choice, note },
+        }
     };
     let abort = |run: &str, now| Effect::Request { run: RunId::new(run), request: Request::Abort { now } };
     let resume = |run: &str, mode| Effect::Resume { run: RunId::new(run), mode };

@@ -45,7 +45,8 @@ fn see_through(b: &Bench, id: &str) {
             Hold::InDoubt if b.lines(held.step.as_str()) == 0 => Choice::Again,
             _ => Choice::GoOn,
         };
-        let request = Request::Release { step: held.step.to_string(), choice, note: None };
+        let request =
+            Request::Release { step: held.step.to_string(), hold: Some(held.n), choice, note: None };
         match b.ask(id, &request) {
             // Two looks may see the same hold; and the runner may have died meanwhile.
             Ok(Reply::Taken | Reply::Refused { .. }) | Err(_) => {}
@@ -130,7 +131,8 @@ fn killed_between_the_effect_and_its_line_it_is_in_doubt_and_a_person_decides() 
         control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
         let held = b.until(&id, "it asks a person", |l| l.run.hold.is_some()).run.hold.unwrap();
         assert_eq!(held.why, Hold::InDoubt);
-        b.ask(&id, &Request::Release { step: "once".into(), choice, note: None }).unwrap();
+        b.ask(&id, &Request::Release { step: "once".into(), hold: Some(held.n), choice, note: None })
+            .unwrap();
         let run = b.until_gone(&id).run;
         let outcome = if choice == Choice::GoOn { Outcome::Verified } else { Outcome::InDoubt };
         assert_eq!(run.ended.as_ref().map(|e| e.outcome), Some(outcome), "{run:#?}");

@@ -11,8 +11,8 @@ use quarterdeck::domain::procedure::run::Phase;
 use std::sync::Arc;
 use std::time::Duration;
 
-fn release(step: &str, choice: Choice) -> Request {
-    Request::Release { step: step.into(), choice, note: Some("seen \x1b[2J it".into()) }
+fn release(step: &str, hold: u64, choice: Choice) -> Request {
+    Request::Release { step: step.into(), hold: Some(hold), choice, note: Some("seen \x1b[2J it".into()) }
 }
 
 #[test]
@@ -23,24 +23,56 @@ fn a_hold_waits_for_a_person_and_takes_only_its_own_answers() {
     let id = b.start(&plan(vec![held, manual("m")]), None).unwrap();
     let loaded = b.until(&id, "it is held", |l| l.run.hold.is_some());
     assert_eq!(loaded.run.state(loaded.alive), RunState::Held);
+    let first = loaded.run.hold.unwrap().n;
     assert_eq!(b.ask(&id, &Request::Ping).unwrap(), Reply::Taken);
     for (request, why) in [
-        (release("m", Choice::GoOn), "does not wait at step `m`"),
-        (release("a", Choice::Again), "no such answer"),
+        (release("m", first, Choice::GoOn), "does not wait at step `m`"),
+        (release("a", first, Choice::Again), "no such answer"),
     ] {
         assert!(matches!(b.ask(&id, &request).unwrap(), Reply::Refused { why: w } if w.contains(why)));
     }
     assert_eq!(b.lines("trace"), 0);
-    assert_eq!(b.ask(&id, &release("a", Choice::GoOn)).unwrap(), Reply::Taken);
-    b.until(&id, "the next hold", |l| l.run.hold.as_ref().is_some_and(|h| h.why == Hold::Manual));
+    assert_eq!(b.ask(&id, &release("a", first, Choice::GoOn)).unwrap(), Reply::Taken);
+    let next = b.until(&id, "the next hold", |l| l.run.hold.as_ref().is_some_and(|h| h.why == Hold::Manual));
     assert_eq!(b.lines("trace"), 1);
-    b.ask(&id, &release("m", Choice::GoOn)).unwrap();
+    b.ask(&id, &release("m", next.run.hold.unwrap().n, Choice::GoOn)).unwrap();
     let loaded = b.until_gone(&id);
     assert_eq!(loaded.run.ended.unwrap().outcome, Outcome::Verified);
     let released: Vec<Event> = b.entries(&id).into_iter().map(|e| e.event).collect();
     assert!(released.iter().any(|e| matches!(e, Event::HoldReleased { by, note: Some(note), .. }
         if by.uid == person().uid && note == "seen ·[2J it")));
     assert!(b.ask(&id, &Request::Ping).unwrap_err().contains("there is none"));
+}
+
+/// A manual step has two holds when it also has one before it: whoever saw the first has not seen
+/// the second.
+#[test]
+fn an_answer_to_one_hold_never_answers_the_next() {
+    let b = Bench::new();
+    let two = Step { hold: Some("look first".into()), ..manual("two") };
+    let id = b.start(&plan(vec![two]), None).unwrap();
+    let seen = b.until(&id, "it is held", |l| l.run.hold.is_some()).run.hold.unwrap().n;
+    let replies = std::thread::scope(|all| {
+        let ask = || b.ask(&id, &release("two", seen, Choice::GoOn)).unwrap();
+        let both = [all.spawn(ask), all.spawn(ask)];
+        both.map(|one| one.join().unwrap())
+    });
+    let refused: Vec<&String> = replies
+        .iter()
+        .filter_map(|r| match r {
+            Reply::Refused { why } => Some(why),
+            Reply::Taken => None,
+        })
+        .collect();
+    assert_eq!(refused.len(), 1, "{replies:?}");
+    assert!(refused[0].contains("answered already by "), "{refused:?}");
+    let held =
+        b.until(&id, "the manual step", |l| l.run.hold.as_ref().is_some_and(|h| h.why == Hold::Manual));
+    let bare = Request::Release { step: "two".into(), hold: None, choice: Choice::GoOn, note: None };
+    assert!(matches!(b.ask(&id, &bare).unwrap(), Reply::Refused { why } if why.contains("which hold")));
+    let next = held.run.hold.unwrap().n;
+    assert_eq!(b.ask(&id, &release("two", next, Choice::GoOn)).unwrap(), Reply::Taken);
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
 }
 
 #[test]

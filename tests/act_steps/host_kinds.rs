@@ -231,7 +231,7 @@ fn a_new_file_is_undone_by_its_removal_and_a_removed_one_comes_back() {
 }
 
 fn capture(name: &str, from: CaptureFrom, max: u64, whole: bool) -> Action {
-    Action::Capture(Capture { name: name.into(), from, max, whole })
+    Action::Capture(Capture { name: name.into(), from, max, whole, may_be_empty: false })
 }
 
 fn command(argv: &[&str]) -> CaptureFrom {
@@ -260,6 +260,19 @@ fn evidence_is_whole_or_says_that_it_is_not() {
         let left = bench.perform(&capture("whole", zeros, 1000, true));
         assert!(failed(&left).starts_with("it is longer than"));
         assert_eq!(left.output.unwrap().file, "evidence/whole.part");
+
+        // A file without a byte is no evidence, unless the procedure says that it may be.
+        let none = |may_be_empty| {
+            let from = command(&["true"]);
+            Action::Capture(Capture { name: "none".into(), from, max: 9, whole: true, may_be_empty })
+        };
+        assert_eq!(failed(&bench.perform(&none(false))), "it is empty: there was nothing to keep");
+        assert!(!bench.dir.path().join("evidence/none").exists());
+        assert_eq!(
+            done(&bench.perform(&none(true))),
+            "evidence/none-2, 0B",
+            "what failed keeps its own file"
+        );
 
         let left =
             bench.perform(&capture("bad", command(&["sh", "-c", "echo x; echo why >&2; exit 4"]), 9, false));
@@ -296,7 +309,8 @@ fn the_real_journalctl_takes_what_it_is_told() {
     }
     let bench = Bench::local(&[]);
     let from = CaptureFrom::Journal { units: vec!["no-such.service".into()], since: Duration::from_secs(60) };
-    done(&bench.perform(&capture("j", from, 1000, true)));
+    let none = Capture { name: "j".into(), from, max: 1000, whole: true, may_be_empty: true };
+    done(&bench.perform(&Action::Capture(none)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::web::{Ask, Ca, answer, talk, tls, web};
 use quarterdeck::act::step::Stop;
 use quarterdeck::domain::id::SecretId;
 use quarterdeck::domain::procedure::action::Action;
-use quarterdeck::domain::procedure::action::kinds::Http;
+use quarterdeck::domain::procedure::action::kinds::{Capture, CaptureFrom, Http};
 use quarterdeck::domain::procedure::event::Truth;
 use quarterdeck::stack::kind::common::Tls;
 use quarterdeck::stack::spec::{Login, SecretSource, TokenFrom, TransportSpec};
@@ -242,4 +242,38 @@ fn a_named_session_proves_that_an_old_token_is_refused() {
     done(&bench.perform(&me(Some("before"), &["[STATUS] == 401"])));
     later.step = quarterdeck::domain::id::StepId::new("s");
     done(&later.perform(&me(Some("before"), &[])));
+}
+
+/// An answer that is kept as evidence is judged as any other: what is not what was expected is none.
+#[test]
+fn a_captured_answer_is_judged_and_its_preview_says_by_what() {
+    let to = web(|ask| match ask.line.as_str() {
+        "GET /good" => answer("200 OK", &[], r#"{"type":"snapshot","sessions":[]}"#),
+        "GET /none" => answer("200 OK", &[], ""),
+        "GET /gone" => answer("410 Gone", &[], "moved out"),
+        _ => answer("200 OK", &[], r#"{"type":"error"}"#),
+    });
+    let bench = Bench::local(&[]);
+    let capture = |path: &str, expect: &[&str]| {
+        let from = CaptureFrom::Http(Box::new(get(&format!("http://{to}{path}"), expect)));
+        let name = "sessions.json".to_owned();
+        Action::Capture(Capture { name, from, max: 1000, whole: true, may_be_empty: false })
+    };
+    let snapshot = ["[STATUS] == 200", "[BODY].type == snapshot"];
+    for (path, expect, why) in [
+        ("/wrong", &snapshot[..], "expected type == snapshot, got error"),
+        ("/gone", &[], "expected status in 200..299, got 410"),
+        ("/none", &[], "it is empty"),
+    ] {
+        let left = bench.perform(&capture(path, expect));
+        assert!(failed(&left).contains(why), "{path}: {left:?}");
+        assert!(!bench.dir.path().join("evidence/sessions.json").exists(), "{path}");
+    }
+    let good = capture("/good", &snapshot);
+    assert!(done(&bench.perform(&good)).ends_with(", 33B"));
+    // What the server says of an error may be what is wanted.
+    assert!(done(&bench.perform(&capture("/gone", &["[STATUS] == 410"]))).ends_with(", 9B"));
+    let shown = good.describe(false).join("\n");
+    assert!(shown.contains("expects [STATUS] == 200 and [BODY].type == snapshot"), "{shown}");
+    assert!(shown.contains("an empty one fails"), "{shown}");
 }

@@ -168,7 +168,7 @@ fn a_drain_closes_waits_for_the_sessions_and_reopens() {
     let says = held["hold"]["says"].as_str().unwrap();
     assert!(says.contains("<= 0: it does not hold; 2 now"), "{says}");
     let listed = deck.say(&["runs"]).expect(0).text();
-    assert!(listed.contains(" WAITS ") && listed.contains("OWED since "), "{listed}");
+    assert!(listed.contains(" waits for you ") && listed.contains("OWED since "), "{listed}");
     yard.must("redis-cli DEL sessions");
     deck.say(&["runs", "release-hold", "last", "--choice", "again", "--note", "they left"]).expect(0);
     deck.say(&["runs", "follow", "last"]).expect(0);

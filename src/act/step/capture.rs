@@ -8,7 +8,6 @@ use crate::act::process::{self, Output, Program};
 use crate::domain::procedure::action::describe::local::{journal_export, since};
 use crate::domain::procedure::action::kinds::{Capture, CaptureFrom, Http};
 use crate::domain::procedure::event::{Captured, Effected};
-use crate::domain::text;
 use crate::domain::units;
 use crate::transport::fetch::Way;
 use std::path::Path;
@@ -61,6 +60,10 @@ pub async fn perform(a: &Capture, s: &Setting<'_>, stop: &Stop) -> Left {
     let cut = captured.dropped > 0;
     if cut && a.whole && matches!(left.result, Effected::Done { .. }) {
         left.result = Effected::Failed { why: format!("it is longer than {}", units::bytes(a.max as f64)) };
+    }
+    // A file without a byte proves nothing: the program ran somewhere else, or saw nothing.
+    if captured.bytes == 0 && !a.may_be_empty && matches!(left.result, Effected::Done { .. }) {
+        left.result = Effected::Failed { why: "it is empty: there was nothing to keep".to_owned() };
     }
     if let Effected::Done { says } = &mut left.result {
         match take_name(s.dir, captured) {
@@ -121,8 +124,13 @@ async fn of_program(argv: Vec<String>, sink: Sink, s: &Setting<'_>, stop: &Stop)
 }
 
 async fn of_http(request: &Http, max: u64, mut sink: Sink, s: &Setting<'_>, stop: &Stop) -> Left {
+    let expect = match http::expected(request) {
+        Ok(expect) => expect,
+        Err(why) => return Left::failed(format!("nothing was sent: {why}")),
+    };
     let way = Way::new(s.transport, s.access, s.clock, s.host);
     let max = usize::try_from(max.min(MAX_ANSWER)).unwrap_or(usize::MAX);
+    let start = s.clock.now();
     let got = tokio::select! {
         got = http::answer(request, s, &way, max) => got,
         () = stop.stopped() => return Left::killed("it was told to stop before the answer was there"),
@@ -131,17 +139,12 @@ async fn of_http(request: &Http, max: u64, mut sink: Sink, s: &Setting<'_>, stop
         Ok(got) => got,
         Err(why) => return Left::failed(why),
     };
-    let status = got.reply.status;
+    let judged = http::judge(&expect, &got, s.clock.now().since(start));
     sink.push(&got.reply.body);
     let kept = sink.finish().await;
-    let result = match kept.trouble {
-        Some(why) => Effected::Failed { why },
-        None if status.is_success() => Effected::Done { says: String::new() },
-        None => {
-            let line =
-                kept.lines.first().map(|l| format!(": {}", text::one_line(l, 120))).unwrap_or_default();
-            Effected::Failed { why: format!("the server answered {status}{line}") }
-        }
+    let result = match (kept.trouble, judged) {
+        (Some(why), _) | (None, Err(why)) => Effected::Failed { why },
+        (None, Ok(_)) => Effected::Done { says: String::new() },
     };
     Left { result, output: Some(kept.captured) }
 }

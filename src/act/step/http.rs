@@ -20,6 +20,7 @@ use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The longest body of an answer, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
@@ -32,7 +33,7 @@ pub async fn target(a: &Http, s: &Setting<'_>) -> Target {
     if a.insecure {
         target.warnings.push("the server's certificate is not checked (insecure)".to_owned());
     }
-    if let Err(why) = Expect::parse(&a.expect, Some(WELL), FACTS) {
+    if let Err(why) = expected(a) {
         return target.but_impossible(why);
     }
     if let Some(id) = a.login.as_ref().filter(|id| !s.stack.logins.iter().any(|l| l.id == **id)) {
@@ -176,7 +177,7 @@ fn open_once(way: &Way<'_>, s: &Setting<'_>, id: &str, name: &str) -> Result<(),
 
 /// Sends the request and holds the answer against what is expected.
 pub async fn perform(a: &Http, s: &Setting<'_>, stop: &Stop) -> Left {
-    let expect = match Expect::parse(&a.expect, Some(WELL), FACTS) {
+    let expect = match expected(a) {
         Ok(expect) => expect,
         Err(why) => return Left::failed(format!("nothing was sent: {why}")),
     };
@@ -191,14 +192,33 @@ pub async fn perform(a: &Http, s: &Setting<'_>, stop: &Stop) -> Left {
         Ok(got) => got,
         Err(why) => return Left::failed(why),
     };
+    match judge(&expect, &got, s.clock.now().since(start)) {
+        Ok(brief) => Left::done(format!("answered {brief}")),
+        Err(why) => Left::failed(why),
+    }
+}
+
+/// What a request expects of its answer: a status of 2xx where it says nothing.
+///
+/// # Errors
+/// One of them is no condition on an answer; completes "failed: …".
+pub fn expected(a: &Http) -> Result<Expect, String> {
+    Expect::parse(&a.expect, Some(WELL), FACTS)
+}
+
+/// Holds an answer that took so long against what is expected; gives it in brief.
+///
+/// # Errors
+/// What does not hold, and what the server answered.
+pub fn judge(expect: &Expect, got: &Got, took: Duration) -> Result<String, String> {
     let body = got.body();
     let mut found =
         facts::of(&got.reply, &body, &|text: String| got.clean(&text), &|name: &str| expect.wants(name));
-    found.number("LATENCY", s.clock.now().since(start).as_secs_f64(), Unit::Seconds);
+    found.number("LATENCY", took.as_secs_f64(), Unit::Seconds);
     let brief = facts::summary(&got.reply, &body);
     match expect.judge(&found) {
-        Ok(()) => Left::done(format!("answered {brief}")),
-        Err(why) => Left::failed(format!("{why}; it answered {brief}{}", quoted(&got.reply, &body))),
+        Ok(()) => Ok(brief),
+        Err(why) => Err(format!("{why}; it answered {brief}{}", quoted(&got.reply, &body))),
     }
 }
 

@@ -4,7 +4,7 @@ use super::plan::{Owe, Plan};
 use super::run::Run;
 use crate::domain::id::RunId;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is said of a run whose journal cannot be read.
 pub const UNREAD: &str = "its journal cannot be read: all that it may have left is taken as left";
@@ -48,7 +48,7 @@ impl Deeds {
     /// journal has until then, so that a clock that went back in between makes it no earlier than
     /// it was; a proof counts from when its step began, for one that was under way proves nothing.
     pub fn of(run: &Run) -> Deeds {
-        let (mut intended, mut verified, mut owed, mut settled) = (vec![], vec![], vec![], vec![]);
+        let (mut intended, mut verified, mut owed) = (vec![], vec![], vec![]);
         for (i, (step, state)) in run.plan.steps.iter().zip(&run.steps).enumerate() {
             let since = state.since.unwrap_or(run.started);
             let floor = run.floor_of(i).unwrap_or(since).max(since);
@@ -62,14 +62,6 @@ impl Deeds {
             if let Some(owe) = step.owes.as_ref().filter(|o| run.owed.iter().any(|r| r.id == o.id)) {
                 owed.push((owe.clone(), deed(run.intended_at(i).unwrap_or_default(), since, floor)));
             }
-            if let (Some(n), Some(ended)) = (run.proved_at(i), state.ended) {
-                settled.extend(step.settles.iter().map(|s| Deed {
-                    what: s.clone(),
-                    n,
-                    at: ended,
-                    order: ended,
-                }));
-            }
         }
         Deeds {
             run: run.id.clone(),
@@ -77,7 +69,7 @@ impl Deeds {
             intended,
             verified,
             owed,
-            settled,
+            settled: settled(run),
             unread: false,
             anything: false,
             before: run.preceded_by().clone(),
@@ -107,4 +99,22 @@ impl Deeds {
     pub(super) fn is_answered_by(&self, mine: &Deed, other: &Deeds, theirs: &Deed) -> bool {
         theirs.order >= mine.order && self.before.get(&other.run).is_none_or(|n| theirs.n > *n)
     }
+}
+
+/// The debts that a run settled: each by all the steps that settle it together, and so from the
+/// earliest of them on.
+fn settled(run: &Run) -> Vec<Deed> {
+    let debts: BTreeSet<&String> = run.plan.steps.iter().flat_map(|s| &s.settles).collect();
+    let by = |debt: &str, together: &[usize]| {
+        let ends: Option<Vec<(u64, Timestamp)>> =
+            together.iter().map(|i| Some((run.proved_at(*i)?, run.steps.get(*i)?.ended?))).collect();
+        let ends = ends?;
+        let n = ends.iter().map(|(n, _)| *n).min()?;
+        let at = ends.iter().map(|(_, at)| *at).min()?;
+        Some(Deed { what: debt.to_owned(), n, at, order: at })
+    };
+    debts
+        .into_iter()
+        .flat_map(|debt| run.settlers(debt).into_iter().filter_map(move |together| by(debt, &together)))
+        .collect()
 }

@@ -185,7 +185,7 @@ impl Run {
             Event::Started { .. } => Err(Illegal("a run starts once".to_owned())),
             Event::Preconditions { failed, .. } => self.looked(failed),
             Event::Skipped { step, because } => self.skip(step, because, n, at),
-            Event::HoldEntered { step, why, says } => self.enter_hold(step, *why, says, at),
+            Event::HoldEntered { step, why, says } => self.enter_hold(step, *why, says, n, at),
             Event::HoldReleased { step, by, choice, note } => {
                 self.release_hold(step, by, *choice, note.as_deref(), n, at)
             }

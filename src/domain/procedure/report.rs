@@ -1,8 +1,8 @@
 //! A run in words: for `runs show`, and for the end of `run`.
 
-use super::event::{Hold, Mode, Outcome, Second};
+use super::event::{Choice, Hold, Mode, Outcome, Second};
 use super::ledger::RunState;
-use super::run::{Phase, Run, StepState};
+use super::run::{Held, Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::long_age;
 use jiff::Timestamp;
@@ -23,18 +23,18 @@ pub fn of(run: &Run, runner_alive: bool) -> Vec<String> {
             run.hash.short()
         ),
         format!("stack {}, environment {}", run.plan.title, run.plan.environment),
-        format!("by {}, {}", person(run), run.started),
+        format!("by {}, {}", person(run), second(run.started)),
     ];
     out.extend(confirmed(run));
     if run.mode == Mode::Rollback {
         out.push("is rolled back".to_owned());
     }
     out.push(String::new());
-    out.extend(steps(run));
+    out.extend(steps(run, runner_alive));
     out.push(String::new());
     out.extend(end(run, runner_alive));
     for (at, note) in &run.notes {
-        out.push(format!("note {at}: {note}"));
+        out.push(format!("note {}: {note}", second(*at)));
     }
     safe(&out)
 }
@@ -47,7 +47,7 @@ pub fn summary(run: &Run, runner_alive: bool) -> Vec<String> {
             state.phase,
             Phase::Failed(_) | Phase::InDoubt | Phase::Killed(_) | Phase::FailedAndPassed(_)
         ) {
-            out.push(step(run, i, state));
+            out.push(step(run, runner_alive, i, state));
         }
     }
     out.extend(end(run, runner_alive));
@@ -92,13 +92,17 @@ fn confirmed(run: &Run) -> Vec<String> {
     out
 }
 
-fn steps(run: &Run) -> Vec<String> {
-    run.steps.iter().enumerate().map(|(i, state)| step(run, i, state)).collect()
+fn steps(run: &Run, runner_alive: bool) -> Vec<String> {
+    run.steps.iter().enumerate().map(|(i, state)| step(run, runner_alive, i, state)).collect()
 }
 
-fn step(run: &Run, i: usize, state: &StepState) -> String {
+fn step(run: &Run, runner_alive: bool, i: usize, state: &StepState) -> String {
     let plan = &run.plan.steps[i];
-    let (word, says) = phase(&state.phase);
+    let (mut word, mut says) = phase(&state.phase);
+    // A person who is asked must see that, and not only what there is to ask about.
+    if let Some(hold) = run.hold.as_ref().filter(|h| runner_alive && h.step == plan.id) {
+        (word, says) = ("WAITS", Some(format!("for you ({})", hold_word(hold.why))));
+    }
     let mut line = vec![format!("{:>2}  {word:<11} {}: {}", i + 1, plan.id, plan.name)];
     line.extend(says);
     if let (Some(since), Some(ended)) = (state.since, state.ended) {
@@ -152,12 +156,12 @@ fn end(run: &Run, runner_alive: bool) -> Vec<String> {
         RunState::Held => {
             if let Some(hold) = &run.hold {
                 out.push(format!(
-                    "waits for a person at step {} ({}): {}",
+                    "waits for you at step {} ({}): {}",
                     hold.step,
                     hold_word(hold.why),
                     hold.says
                 ));
-                out.push(format!("answer with: quarterdeck runs release-hold {}", run.id));
+                out.push(format!("answer with: {}", answer(run.id.as_str(), hold)));
             }
         }
         RunState::Lost => {
@@ -206,6 +210,31 @@ pub fn hold_word(why: Hold) -> &'static str {
         Hold::Failed => "it failed",
         Hold::Manual => "to be done by hand",
         Hold::InDoubt => "in doubt",
+    }
+}
+
+/// A moment to the second, and how long ago it was: `2026-03-14T03:00:01Z (4m ago)`.
+pub fn since(at: Timestamp, now: Timestamp) -> String {
+    format!("{} ({} ago)", second(at), long_age(span(at, now)))
+}
+
+/// A moment to the second.
+fn second(at: Timestamp) -> impl std::fmt::Display {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ")
+}
+
+/// The command that answers a hold, with what it can be answered with.
+pub fn answer(run: &str, hold: &Held) -> String {
+    let choices: Vec<&str> = hold.choices.iter().map(|c| choice(*c)).collect();
+    format!("quarterdeck runs release-hold {run} --hold {} --choice {}", hold.n, choices.join("|"))
+}
+
+/// A choice as the command line has it.
+pub fn choice(choice: Choice) -> &'static str {
+    match choice {
+        Choice::GoOn => "go-on",
+        Choice::Again => "again",
+        Choice::Stop => "stop",
     }
 }
 

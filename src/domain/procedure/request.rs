@@ -11,8 +11,15 @@ pub enum Request {
     Ping,
     /// Finish the step that runs and stop; `now` also ends that step. A second plain abort is `now`.
     Abort { now: bool },
-    /// The answer to a hold.
-    Release { step: String, choice: Choice, note: Option<String> },
+    /// The answer to a hold. `hold` is the number of the journal entry that opened it, as the one
+    /// who answers saw it: what nobody has seen cannot be answered. Only old audits lack it.
+    Release {
+        step: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<u64>,
+        choice: Choice,
+        note: Option<String>,
+    },
 }
 
 /// What the runner answers.

@@ -43,6 +43,8 @@ pub struct Abort {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
+    /// The number of the journal entry that opened it: no two holds of a run share it.
+    pub n: u64,
     pub step: StepId,
     pub why: Hold,
     pub says: String,

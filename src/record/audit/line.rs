@@ -220,7 +220,7 @@ fn asked(request: &Request) -> String {
         Request::Ping => "asked whether it is there".to_owned(),
         Request::Abort { now: false } => "abort asked for".to_owned(),
         Request::Abort { now: true } => "abort asked for at once".to_owned(),
-        Request::Release { step, choice, note } => {
+        Request::Release { step, choice, note, .. } => {
             let choice = match choice {
                 Choice::GoOn => "go on",
                 Choice::Again => "again",

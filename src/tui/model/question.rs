@@ -48,7 +48,7 @@ pub struct Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     Abort { now: bool },
-    Release { step: String, choice: Choice },
+    Release { step: String, hold: u64, choice: Choice },
     Resume(Mode),
     ApproveOther { id: String, hash: PlanHash },
 }
@@ -140,7 +140,7 @@ impl Question {
                 (Choice::Stop, _) => "stop the run here",
             };
             let step = hold.step.as_str().to_owned();
-            question.answer(words, Answer::Release { step, choice: *choice });
+            question.answer(words, Answer::Release { step, hold: hold.n, choice: *choice });
         }
         let needed = step.is_some_and(|s| matches!(&s.action, Action::Manual(m) if m.note));
         question.note = Some(Note { input: Input::default(), needed });
@@ -253,8 +253,8 @@ impl Question {
         };
         Said::Asked(match answer {
             Answer::Abort { now } => Effect::Request { run, request: Request::Abort { now } },
-            Answer::Release { step, choice } => {
-                Effect::Request { run, request: Request::Release { step, choice, note } }
+            Answer::Release { step, hold, choice } => {
+                Effect::Request { run, request: Request::Release { step, hold: Some(hold), choice, note } }
             }
             Answer::Resume(mode) => Effect::Resume { run, mode },
             Answer::ApproveOther { id, hash } => Effect::ApproveOther { id, hash },

@@ -108,7 +108,7 @@ fn of_phase(run: &Run, step: &Step, is: &StepState, state: RunState, now: Now) -
         Phase::Done(says) => line(Tone::Good, "done", spent(), says),
         Phase::Skipped(because) => line(Tone::Good, "not needed", String::new(), because),
         Phase::Failed(why) => line(Tone::Bad, "failed", spent(), why),
-        Phase::FailedAndPassed(why) => line(Tone::Asks, "failed, let pass", spent(), why),
+        Phase::FailedAndPassed(why) => line(Tone::Asks, "failed, passed over", spent(), why),
         Phase::InDoubt => {
             line(Tone::Doubt, "in doubt", String::new(), "it was begun, and how it ended is not known")
         }

@@ -209,6 +209,9 @@ pub struct Capture {
     pub max: u64,
     /// A cut capture is a failure.
     pub whole: bool,
+    /// Nothing at all is evidence, too. Plans from before it was a question do not have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_empty: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

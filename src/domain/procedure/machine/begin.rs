@@ -70,7 +70,7 @@ impl Run {
         let mark = &mut self.book.marks[i];
         mark.did_not = false;
         mark.unverified = false;
-        mark.by_word = false;
+        mark.word = None;
         mark.asked = None;
         mark.proved = None;
         mark.intended = Some(n);
@@ -101,9 +101,14 @@ impl Run {
 
     /// A step came to a good end: debts are settled and the turn passes on.
     pub(super) fn good_end(&mut self, i: usize, phase: Phase, n: u64, at: Timestamp) {
-        self.steps[i].phase = phase;
-        self.steps[i].ended = Some(at);
         let mark = &mut self.book.marks[i];
+        // What was wrong, and who took it as done all the same, stays to be read.
+        self.steps[i].phase = match (phase, &mark.word) {
+            (Phase::Verified(seen), Some(word)) => Phase::Verified(format!("{}; then {seen}", word.says)),
+            (Phase::Done(_), Some(word)) => Phase::Done(word.says.clone()),
+            (phase, _) => phase,
+        };
+        self.steps[i].ended = Some(at);
         mark.over = true;
         mark.pending = Pending::Nothing;
         mark.proved = Some(n);

@@ -1,7 +1,7 @@
 //! What the machine remembers of a run beyond what is shown of it.
 
 use crate::domain::id::RunId;
-use crate::domain::procedure::event::{Hold, Outcome, Truth};
+use crate::domain::procedure::event::{Hold, Outcome, Person, Truth};
 use std::collections::BTreeMap;
 
 /// What the machine remembers of a run.
@@ -13,6 +13,8 @@ pub(in crate::domain::procedure) struct Book {
     pub marks: Vec<Mark>,
     /// What a person's "stop" at a hold makes of the run.
     pub stopped: Option<(Outcome, String)>,
+    /// The hold that was answered last, by the number of its entry, and by whom.
+    pub answered: Option<(u64, Person)>,
     /// An abort was requested, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
     /// The latest time of any entry so far: a clock may have gone back since.
@@ -31,7 +33,7 @@ pub(in crate::domain::procedure) struct Mark {
     /// What it failed by was its verification, so that its effect did happen.
     pub unverified: bool,
     /// It failed, timed out or was in doubt, and a person went on regardless.
-    pub by_word: bool,
+    pub word: Option<Word>,
     /// The system says that its only intent did not come to be.
     pub did_not: bool,
     /// What the system said when it was asked, of this doubt.
@@ -43,6 +45,16 @@ pub(in crate::domain::procedure) struct Mark {
     pub proved: Option<u64>,
     /// The latest time that its journal had when it was last intended.
     pub floor: Option<jiff::Timestamp>,
+}
+
+/// A person's word for a step that did not come to a good end by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::domain::procedure) struct Word {
+    /// What was wrong with it, and who took it as done.
+    pub says: String,
+    /// It stands against what was seen: the step failed, or its time was over. Of a step in doubt
+    /// nothing was known, and who says that it happened has looked.
+    pub against: bool,
 }
 
 /// What must be done about a failed step, or one in doubt, before anything else.

@@ -2,13 +2,14 @@
 
 use super::Next;
 use super::worlds::{
-    World, asked, at, at_step, check, failed, finished, intended, outcome, owe, plan, resumed, rollback,
-    step, two, with,
+    World, asked, at, at_step, check, failed, finished, intended, outcome, owe, plan, released, resumed,
+    rollback, step, two, with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
-use crate::domain::procedure::event::{Effected, Entry, Event, Mode, Outcome, Truth};
+use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Mode, Outcome, Truth};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
+use crate::domain::procedure::plan::OnFailure;
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::Run;
 use std::time::Duration;
@@ -81,6 +82,91 @@ fn another_run_settles_a_debt_when_it_came_later() {
         let other = open("r2", second);
         assert_eq!(Facts::of([&other, &close.run].into_iter(), &[]).0.len(), debts, "{second}");
     }
+}
+
+/// A failure that the procedure lets pass is not made good by that, and what is owed is said where
+/// the run is said to be verified.
+#[test]
+fn a_verified_run_says_what_it_passed_over_and_what_it_owes() {
+    let back = |owes: bool| {
+        plan(vec![
+            with("restart", |s| s.owes = owes.then(|| owe("clients"))),
+            with("back", |s| {
+                s.on_failure = OnFailure::Continue;
+                s.settles = vec!["clients".to_owned()];
+            }),
+        ])
+    };
+    for owes in [true, false] {
+        let mut w = World::new(back(owes));
+        w.well_until(at_step(1)).must(intended("back", 1)).must(finished("back", 1, failed())).well();
+        assert_eq!(w.run.owed.len(), usize::from(owes));
+        let end = w.run.ended.as_ref().unwrap();
+        assert_eq!(end.outcome, Outcome::Verified);
+        let owed = if owes { "; STILL OWED: clients is open" } else { "" };
+        let want = format!(
+            "1 verified, 1 failed and passed over{owed}; step `back` failed and was passed over: broke"
+        );
+        assert_eq!(end.why, want);
+        let line = report::summary(&w.run, false).into_iter().find(|l| l.starts_with("VERIFIED")).unwrap();
+        assert!(line.contains(&want), "{line}");
+    }
+}
+
+/// Evidence that lacks a piece is not complete, in whatever order its pieces came.
+#[test]
+fn what_several_steps_settle_is_settled_by_all_of_them() {
+    let piece = |id: &str| {
+        with(id, |s| {
+            s.settles = vec!["evidence".to_owned()];
+            s.verify = None;
+            s.on_failure = OnFailure::Hold;
+            if id == "a" {
+                s.owes = Some(owe("evidence"));
+            }
+        })
+    };
+    let pieces = || plan(vec![piece("a"), piece("b"), piece("c")]);
+    for bad in [None, Some(0), Some(1), Some(2)] {
+        let mut w = World::new(pieces());
+        if let Some(bad) = bad {
+            let id = ["a", "b", "c"][bad];
+            w.well_until(at_step(bad)).must(intended(id, 1)).must(finished(id, 1, failed())).well();
+            w.must(released(id, Choice::GoOn));
+        }
+        w.well();
+        assert_eq!(w.run.owed.is_empty(), bad.is_none(), "{bad:?}");
+        // A later run that has all of it settles it, one that lacks a piece does not.
+        let mut later = World::of("r2", 100, pieces());
+        later.well();
+        let mut torn = World::of("r3", 200, pieces());
+        torn.well_until(at_step(1));
+        assert!(Facts::of([&w.run, &later.run].into_iter(), &[]).0.is_empty());
+        let owed = Facts::of([&w.run, &torn.run].into_iter(), &[]).0;
+        assert_eq!(owed.len(), 1, "{bad:?}: {owed:?}");
+    }
+}
+
+/// "Take it as done" with a verification that looks elsewhere: the run may end well, but what a
+/// person says against what was seen settles nothing and lifts no interlock.
+#[test]
+fn a_word_against_a_failure_settles_nothing() {
+    let first = with("a", |s| {
+        s.owes = Some(owe("x"));
+        s.settles = vec!["x".to_owned()];
+        s.on_failure = OnFailure::Hold;
+    });
+    let mut w = World::new(plan(vec![first]));
+    w.well_until(at_step(0)).must(intended("a", 1)).must(finished("a", 1, failed())).well();
+    w.must(released("a", Choice::GoOn)).well();
+    assert_eq!((w.run.ended.as_ref().unwrap().outcome, w.run.owed.len()), (Outcome::Verified, 1));
+    let rule = InterlockRule {
+        id: "x".to_owned(),
+        raised_by: vec!["p.a".to_owned()],
+        verified: vec!["p.a".to_owned()],
+        holds_too: false,
+    };
+    assert_eq!(Facts::of([&w.run].into_iter(), &[rule]).1.len(), 1);
 }
 
 #[test]

@@ -47,6 +47,14 @@ fn a_person_decides_about_doubt() {
     let mut on = make();
     on.must(released("a", Choice::GoOn));
     assert_eq!(on.run.next(), Next::Verify { step: 0 });
+    on.well();
+    assert_eq!(
+        on.phase(0),
+        &Phase::Verified("was in doubt; taken as done by bob: seen; then seen".to_owned())
+    );
+    assert_eq!(outcome(&on), Outcome::Verified);
+    let why = &on.run.ended.as_ref().unwrap().why;
+    assert!(why.ends_with("1 of them taken as done by a person's word: a"), "{why}");
     let mut again = make();
     again.must(released("a", Choice::Again)).must(intended("a", 2));
     let mut stop = make();

@@ -5,6 +5,11 @@ use super::book::{Back, Pending};
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::{Hold, Mode, Outcome, Truth};
 use crate::domain::procedure::run::{Phase, Run};
+use crate::domain::text::one_line;
+use std::fmt::Write as _;
+
+/// Of each failure that was passed over, in characters: a run's end must have room for all.
+const MAX_WHY: usize = 120;
 
 impl Run {
     /// What must come next, by what is journalled.
@@ -164,10 +169,15 @@ impl Run {
         let mut wrong = Vec::new();
         for (i, state) in self.steps.iter().enumerate() {
             let id = &self.plan.steps[i].id;
+            let word = self.book.marks[i].word.as_ref();
             match &state.phase {
                 Phase::Failed(why) => wrong.push(format!("step `{id}` failed: {why}")),
-                Phase::FailedAndPassed(why) if self.book.marks[i].by_word => {
+                Phase::FailedAndPassed(why) if word.is_some() => {
                     wrong.push(format!("step `{id}` failed: {why}"));
+                }
+                // Nothing that was seen since contradicts the failure: a word is no proof.
+                Phase::Done(says) if word.is_some_and(|w| w.against) => {
+                    wrong.push(format!("step `{id}` was never verified: {says}"));
                 }
                 _ => {}
             }
@@ -184,10 +194,36 @@ impl Run {
             (count(|p| matches!(p, Phase::Verified(_))), "verified"),
             (count(|p| matches!(p, Phase::Skipped(_))), "passed over with proof"),
             (count(|p| matches!(p, Phase::Done(_))), "done"),
-            (count(|p| matches!(p, Phase::FailedAndPassed(_))), "failed and made good"),
+            (count(|p| matches!(p, Phase::FailedAndPassed(_))), "failed and passed over"),
         ];
-        let said: Vec<String> =
+        let mut said: Vec<String> =
             parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-        if said.is_empty() { "nothing was to be done".to_owned() } else { said.join(", ") }
+        let words: Vec<&str> = self.by_word().map(|i| self.plan.steps[i].id.as_str()).collect();
+        if !words.is_empty() {
+            said.push(format!(
+                "{} of them taken as done by a person's word: {}",
+                words.len(),
+                words.join(", ")
+            ));
+        }
+        let mut all = if said.is_empty() { "nothing was to be done".to_owned() } else { said.join(", ") };
+        // In the same breath: whoever reads only that it is verified must not miss what is not.
+        let owed: Vec<&str> = self.owed.iter().map(|o| o.says.as_str()).collect();
+        if !owed.is_empty() {
+            let _ = write!(all, "; STILL OWED: {}", owed.join(", "));
+        }
+        for (i, state) in self.steps.iter().enumerate() {
+            if let Phase::FailedAndPassed(why) = &state.phase {
+                let (id, why) = (&self.plan.steps[i].id, one_line(why, MAX_WHY));
+                let _ = write!(all, "; step `{id}` failed and was passed over: {why}");
+            }
+        }
+        all
+    }
+
+    /// The steps that came to a good end only since a person went on with them.
+    fn by_word(&self) -> impl Iterator<Item = usize> {
+        let good = |i: &usize| self.steps[*i].phase.is_good() && self.book.marks[*i].word.is_some();
+        (0..self.steps.len()).filter(good)
     }
 }

@@ -1,6 +1,6 @@
 //! What people say to a run: holds and their answers, aborts, resumes.
 
-use super::book::{Back, Pending};
+use super::book::{Back, Pending, Word};
 use super::{Illegal, Next};
 use crate::domain::id::StepId;
 use crate::domain::procedure::action::Action;
@@ -22,6 +22,7 @@ impl Run {
         step: &StepId,
         why: Hold,
         says: &str,
+        n: u64,
         at: Timestamp,
     ) -> Result<(), Illegal> {
         let i = self.found(step)?;
@@ -32,6 +33,7 @@ impl Run {
             }
         }
         self.hold = Some(Held {
+            n,
             step: step.clone(),
             why,
             says: says.to_owned(),
@@ -60,13 +62,14 @@ impl Run {
         if !held.choices.contains(&choice) {
             return Err(Illegal(format!("this hold at step `{step}` has no such answer")));
         }
-        let why = held.why;
+        let (why, opened) = (held.why, held.n);
         let note = note.map(str::trim).filter(|n| !n.is_empty());
         let must_note = matches!(&self.plan.steps[i].action, Action::Manual(m) if m.note);
         if why == Hold::Manual && choice == Choice::GoOn && must_note && note.is_none() {
             return Err(Illegal(format!("step `{step}` needs a note of what was seen")));
         }
         self.hold = None;
+        self.book.answered = Some((opened, by.clone()));
         let word = match note {
             Some(note) => format!("{}: {note}", by.login),
             None => by.login.clone(),
@@ -78,11 +81,41 @@ impl Run {
             }
             Choice::Again => {
                 self.book.marks[i].pending = Pending::Nothing;
+                self.book.marks[i].word = None;
                 self.steps[i].phase = Phase::Waiting;
             }
             Choice::Stop => self.stop(i, why, by, &word, at),
         }
         Ok(())
+    }
+
+    /// Whether an answer that was meant for a certain hold may be given now. Two people may look at
+    /// one hold, and the second must not answer the next one, which nobody has seen.
+    ///
+    /// # Errors
+    /// That hold is not open; says who answered it, as far as that is known.
+    pub fn may_answer(&self, hold: Option<u64>) -> Result<(), Illegal> {
+        let Some(meant) = hold else {
+            return Err(Illegal("the answer does not say which hold it is meant for".to_owned()));
+        };
+        if self.hold.as_ref().is_some_and(|h| h.n == meant) {
+            return Ok(());
+        }
+        Err(Illegal(match (self.answered_by(meant), &self.hold) {
+            (Some(by), _) => format!("that was answered already by {}", by.login),
+            (None, Some(open)) => {
+                format!(
+                    "hold {meant} is no longer open; it waits at step `{}` now, hold {}",
+                    open.step, open.n
+                )
+            }
+            (None, None) => format!("hold {meant} is not open"),
+        }))
+    }
+
+    /// Who answered a hold, when it is the one that was answered last.
+    pub fn answered_by(&self, hold: u64) -> Option<&Person> {
+        self.book.answered.as_ref().filter(|(n, _)| *n == hold).map(|(_, by)| by)
     }
 
     fn go_on(&mut self, i: usize, why: Hold, word: &str, n: u64, at: Timestamp) {
@@ -98,18 +131,17 @@ impl Run {
                 self.tally();
                 self.happened(i, &format!("done by {word}"), n, at);
             }
+            // What was left open when the time was over is taken as good by a person.
             Hold::TimedOut => {
-                self.book.marks[i].by_word = true;
-                // What was left open when the time was over is taken as good by a person.
-                self.happened(i, &format!("its time was over; gone on by {word}"), n, at);
+                let says = format!("its time was over: {}; taken as done by {word}", self.failure(i));
+                self.taken_as_done(i, says, true, n, at);
             }
             Hold::InDoubt if matches!(self.book.marks[i].back, Back::InDoubt(_)) => {
                 self.rolled_back(i, Ok(format!("taken as done by {word}")));
             }
             Hold::InDoubt => {
-                self.book.marks[i].by_word = true;
                 self.steps[i].effected = Some(at);
-                self.happened(i, &format!("taken as done by {word}"), n, at);
+                self.taken_as_done(i, format!("was in doubt; taken as done by {word}"), false, n, at);
             }
             Hold::Failed => self.pass_failed(i, word, n, at),
         }
@@ -118,20 +150,31 @@ impl Run {
     /// "Take it as done" of a failed step: its verification decides, unless that is what failed.
     /// Then a person answers for it, and the run can no longer end as verified.
     fn pass_failed(&mut self, i: usize, word: &str, n: u64, at: Timestamp) {
+        let why = self.failure(i);
         if self.plan.steps[i].verify.is_some() && !self.book.marks[i].unverified {
-            self.happened(i, &format!("taken as done by {word}"), n, at);
+            self.taken_as_done(i, format!("failed: {why}; taken as done by {word}"), true, n, at);
             return;
         }
-        let why = match &self.steps[i].phase {
-            Phase::Failed(why) => why.clone(),
-            _ => String::new(),
-        };
-        self.steps[i].phase = Phase::FailedAndPassed(format!("{why}; gone on by {word}"));
+        let says = format!("{why}; taken as done by {word}");
+        self.steps[i].phase = Phase::FailedAndPassed(says.clone());
         let mark = &mut self.book.marks[i];
         mark.pending = Pending::Nothing;
-        mark.by_word = true;
+        mark.word = Some(Word { says, against: true });
         mark.over = true;
         self.pass_on();
+    }
+
+    fn taken_as_done(&mut self, i: usize, says: String, against: bool, n: u64, at: Timestamp) {
+        self.book.marks[i].word = Some(Word { says: says.clone(), against });
+        self.happened(i, &says, n, at);
+    }
+
+    /// Why a failed step failed.
+    fn failure(&self, i: usize) -> String {
+        match &self.steps[i].phase {
+            Phase::Failed(why) => why.clone(),
+            _ => String::new(),
+        }
     }
 
     fn stop(&mut self, i: usize, why: Hold, by: &Person, word: &str, at: Timestamp) {

@@ -10,6 +10,7 @@ use crate::domain::procedure::check::Seen;
 use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Hold, Mode, Outcome, Truth};
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::plan::{OnFailure, OnTimeout};
+use crate::domain::procedure::report;
 use crate::domain::procedure::run::{Phase, Run};
 
 #[test]
@@ -194,6 +195,14 @@ fn a_failed_hold_is_answered_three_ways() {
         w.well_until(at_step(0)).must(intended("a", 1)).must(finished("a", 1, failed())).well();
         assert_eq!(w.run.state(true), RunState::Held);
         assert_eq!(w.run.state(false), RunState::Lost);
+        // What a person is asked stands in the step's own line, and how to answer below it.
+        let shown = report::of(&w.run, true).join("\n");
+        assert!(shown.contains("1 WAITS a: a · for you (it failed)"), "{shown}");
+        let n = w.run.hold.as_ref().unwrap().n;
+        let answer = format!("quarterdeck runs release-hold r1 --hold {n} --choice go-on|again|stop");
+        assert!(shown.contains(&answer), "{shown}");
+        let lost = report::of(&w.run, false).join("\n");
+        assert!(lost.contains("1 FAILED a: a · broke"), "a run without a runner waits for nobody: {lost}");
         w
     };
     let mut again = make();
@@ -207,7 +216,18 @@ fn a_failed_hold_is_answered_three_ways() {
     assert_eq!(outcome(&stop), Outcome::Failed);
     assert!(matches!(stop.phase(1), Phase::WillNotRun(_)));
 
-    // "Take it as done": its verification decides, and what fails that is never called verified.
+    // "Take it as done": its verification decides; what failed and who said so stays to be read.
+    let mut seen = make();
+    seen.must(released("a", Choice::GoOn)).well();
+    assert_eq!(outcome(&seen), Outcome::Verified);
+    assert_eq!(
+        seen.phase(0),
+        &Phase::Verified("failed: broke; taken as done by bob: seen; then seen".to_owned())
+    );
+    let why = &seen.run.ended.as_ref().unwrap().why;
+    assert_eq!(why, "2 verified, 1 of them taken as done by a person's word: a");
+
+    // What fails that is never called verified.
     let mut on = make();
     on.must(released("a", Choice::GoOn));
     assert_eq!(on.run.next(), Next::Verify { step: 0 });
@@ -228,8 +248,11 @@ fn a_time_over_is_gone_on_from_by_a_person_only() {
     w.must(finished("a", 1, Effected::TimedOut { why: "7 sessions remain".to_owned() })).well();
     assert_eq!(w.run.hold.as_ref().unwrap().says, "the time of step `a` is over: 7 sessions remain");
     w.must(released("a", Choice::GoOn)).well();
-    assert_eq!(outcome(&w), Outcome::Verified);
-    assert_eq!(w.phase(0), &Phase::Done("its time was over; gone on by bob: seen".to_owned()));
+    let said = "its time was over: 7 sessions remain; taken as done by bob: seen";
+    assert_eq!(w.phase(0), &Phase::Done(said.to_owned()));
+    assert!(matches!(w.phase(1), Phase::Verified(_)), "the run went on");
+    assert_eq!(outcome(&w), Outcome::Failed, "a word proves nothing");
+    assert_eq!(w.run.ended.as_ref().unwrap().why, format!("step `a` was never verified: {said}"));
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(super) fn decode(t: &Table<'_>, ctx: &Context<'_>) -> Option<Action> {
     let from = from(t, ctx);
     let max = t.size("max", 1..=(16 << 30)).unwrap_or(MAX);
     let whole = t.bool_or("whole", false);
-    Some(Action::Capture(Capture { name: name?.value, from: from?, max, whole }))
+    let may_be_empty = t.bool_or("may_be_empty", false);
+    Some(Action::Capture(Capture { name: name?.value, from: from?, max, whole, may_be_empty }))
 }
 
 fn from(t: &Table<'_>, ctx: &Context<'_>) -> Option<CaptureFrom> {

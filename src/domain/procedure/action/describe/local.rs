@@ -150,12 +150,18 @@ pub fn journal_export(units: &[String], since: &str) -> Vec<String> {
 
 pub(super) fn capture(a: &Capture, sudo: bool) -> Vec<String> {
     let whole = if a.whole { "a longer one fails" } else { "the rest is counted" };
-    let kept = format!("  into {} of the run, at most {}; {whole}", a.name, units::bytes(a.max as f64));
+    let empty = if a.may_be_empty { "it may be empty" } else { "an empty one fails" };
+    let kept =
+        format!("  into {} of the run, at most {}; {whole}, {empty}", a.name, units::bytes(a.max as f64));
     let line = match &a.from {
         CaptureFrom::Command(argv) => command(argv, sudo),
         CaptureFrom::Journal { units, since: span } => command(&journal_export(units, &since(*span)), sudo),
         CaptureFrom::File(path) => words(&["cat", "--", path], sudo),
-        CaptureFrom::Http(http) => format!("{} {}", http.method, http.url),
+        CaptureFrom::Http(request) => {
+            let mut lines = super::wires::http(request);
+            lines.push(kept);
+            return lines;
+        }
     };
     vec![line, kept]
 }
