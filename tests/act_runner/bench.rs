@@ -286,7 +286,7 @@ fn stack() -> Arc<Stack> {
     let text = "[stack]\nname = 'yard'\n[[hosts]]\nid = 'here'\n[[layers]]\nid = 'l'\n\
         [[probes]]\nid = 'p'\nlayer = 'l'\nkind = 'memory'\nconditions = ['[LATENCY] < 1s']\n";
     let text = text.to_owned() + INTERLOCK;
-    let source = Arc::new(Source { name: "yard.toml".into(), text: text.into() });
+    let source = Arc::new(Source { name: "yard.toml".into(), text });
     Arc::new(load_texts(&source, None, &|_| None).unwrap_or_else(|p| panic!("{p}")).stack)
 }
 

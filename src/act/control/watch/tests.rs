@@ -71,16 +71,16 @@ fn state() -> (tempfile::TempDir, StateDir) {
 }
 
 fn begun(state: &StateDir, stack: &str, second: i64) -> (RunDir, Journal) {
-    begun_with(state, plan(stack), second)
+    begun_with(state, &plan(stack), second)
 }
 
-fn begun_with(state: &StateDir, plan: Plan, second: i64) -> (RunDir, Journal) {
+fn begun_with(state: &StateDir, plan: &Plan, second: i64) -> (RunDir, Journal) {
     let dir = state.create_run(at(second)).unwrap();
-    dir.write_new("plan.json", &serde_json::to_vec(&plan).unwrap()).unwrap();
+    dir.write_new("plan.json", &serde_json::to_vec(plan).unwrap()).unwrap();
     let mut journal = Journal::create(&dir).unwrap();
     let by = Person { uid: 0, login: "ann".to_owned(), from: None };
     let confirmed = Confirmed { level: Level::L0, typed: String::new(), reason: None, second: None };
-    let (run, hash) = (dir.id().clone(), PlanHash::of(&plan));
+    let (run, hash) = (dir.id().clone(), PlanHash::of(plan));
     let started = Event::Started { run, plan: hash, by, confirmed, runner: 1 };
     journal.append(started, at(second)).unwrap();
     (dir, journal)
@@ -211,7 +211,7 @@ fn rules() -> Vec<InterlockRule> {
 
 /// A run that did its only step, and ended.
 fn done(state: &StateDir, id: &str, second: i64) -> RunDir {
-    let (dir, mut journal) = begun_with(state, closing(id), second);
+    let (dir, mut journal) = begun_with(state, &closing(id), second);
     let by = Person { uid: 0, login: "ann".to_owned(), from: None };
     let released = Event::HoldReleased { step: StepId::new("m"), by, choice: Choice::GoOn, note: None };
     let ended = Event::Ended { outcome: Outcome::Verified, why: String::new() };
