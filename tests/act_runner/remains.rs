@@ -87,3 +87,23 @@ fn aborted_while_it_waits_a_run_does_not_end_beside_its_own_step() {
     assert_eq!(b.give_up(&id, &ended).unwrap(), Outcome::Aborted);
     assert_eq!((control::lock_of(&b.state, "yard", "stack"), b.lines("again")), (None, 0));
 }
+
+#[test]
+fn a_lost_run_holds_its_scope_although_its_lock_was_emptied() {
+    let b = Bench::new();
+    let (id, _) = lost(&b);
+    let path = quarterdeck::act::lock::path(&b.state, "yard", "stack");
+    let whole = std::fs::read(&path).unwrap();
+    for text in [&b""[..], &whole[..30]] {
+        std::fs::write(&path, text).unwrap();
+        let why = b.start(&plan(vec![step("other", "true")]), None).unwrap_err();
+        assert!(why.contains(&format!("run {id} (trace) has not ended")), "{why}");
+        let (owner, alive) = control::lock_of(&b.state, "yard", "stack").unwrap();
+        assert_eq!((owner.run.as_str(), alive), (id.as_str(), false));
+    }
+    std::fs::remove_file(&path).unwrap();
+    b.start(&plan(vec![step("other", "true")]), None).unwrap_err();
+    let ended = b.remains(&id, true);
+    b.give_up(&id, &ended).unwrap();
+    b.start(&plan(vec![step("other", "true")]), None).unwrap();
+}
