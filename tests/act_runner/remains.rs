@@ -5,7 +5,7 @@ use quarterdeck::act::control;
 use quarterdeck::act::remains::Remains;
 use quarterdeck::domain::procedure::event::{Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
-use quarterdeck::domain::procedure::plan::Step;
+use quarterdeck::domain::procedure::plan::{Owe, Step};
 use quarterdeck::domain::procedure::request::Request;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -106,4 +106,25 @@ fn a_lost_run_holds_its_scope_although_its_lock_was_emptied() {
     let ended = b.remains(&id, true);
     b.give_up(&id, &ended).unwrap();
     b.start(&plan(vec![step("other", "true")]), None).unwrap();
+}
+
+/// Undoing cannot undo what still happens: the run stays open, with its debt and its lock.
+#[test]
+fn rolled_back_a_run_does_not_end_while_its_step_acts() {
+    let b = Bench::new();
+    let owes = Step {
+        owes: Some(Owe { id: "clients".into(), says: "clients reconnect".into(), by: None }),
+        ..survivor(&b)
+    };
+    let id = b.start(&plan(vec![owes]), None).unwrap();
+    b.until_gone(&id);
+    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    let loaded = b.until_gone(&id);
+    assert_eq!((loaded.run.state(false), loaded.run.owed.len()), (RunState::Lost, 1));
+    assert!(loaded.run.notes.iter().any(|(_, says)| says.contains("STILL RUNS: 1 process")));
+    assert!(control::lock_of(&b.state, "yard", "stack").is_some());
+    assert!(b.remains(&id, true).are_gone());
+    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    let run = b.until_gone(&id).run;
+    assert_eq!((run.ended.unwrap().outcome, run.owed.len()), (Outcome::InDoubt, 1));
 }
