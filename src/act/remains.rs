@@ -27,12 +27,12 @@ struct Remain {
 impl Remains {
     /// Looks at the hosts of all steps that were intended and have not come to their end.
     pub async fn look(run: &Run, dir: &RunDir, eyes: &Eyes<'_>) -> Remains {
-        Remains::of(run, dir, eyes, false).await
+        Remains::of(run, false, |step| setting(step, run, dir, eyes)).await
     }
 
     /// The same, and ends what is found: TERM, and KILL after the grace.
     pub async fn end(run: &Run, dir: &RunDir, eyes: &Eyes<'_>) -> Remains {
-        Remains::of(run, dir, eyes, true).await
+        Remains::of(run, true, |step| setting(step, run, dir, eyes)).await
     }
 
     /// Of a run at whose hosts nobody can look.
@@ -46,10 +46,15 @@ impl Remains {
         Remains(open_steps(run).map(of).collect())
     }
 
-    async fn of(run: &Run, dir: &RunDir, eyes: &Eyes<'_>, end: bool) -> Remains {
+    /// The same, on the ways that are given; it ends what it finds, or looks only.
+    pub async fn of<'a>(
+        run: &'a Run,
+        end: bool,
+        setting: impl Fn(&'a Step) -> Result<Setting<'a>, String>,
+    ) -> Remains {
         let mut all = Vec::new();
         for step in open_steps(run) {
-            let (runs, done) = match setting(step, run, dir, eyes) {
+            let (runs, done) = match setting(step) {
                 Ok(s) if end => match process::end_strays(&s).await {
                     Ok((done, left)) => (Ok(left), done),
                     Err(why) => (Err(why), Vec::new()),
@@ -65,6 +70,11 @@ impl Remains {
     /// Whether it is known that nothing runs any more.
     pub fn are_gone(&self) -> bool {
         self.0.iter().all(|r| r.runs.as_ref().is_ok_and(Vec::is_empty))
+    }
+
+    /// Whether something is known to run.
+    pub fn act_on(&self) -> bool {
+        self.0.iter().any(|r| r.runs.as_ref().is_ok_and(|runs| !runs.is_empty()))
     }
 
     /// What was done and what still runs, one part for each step of which there is anything to say.

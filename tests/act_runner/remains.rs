@@ -5,7 +5,7 @@ use quarterdeck::act::control;
 use quarterdeck::act::remains::Remains;
 use quarterdeck::domain::procedure::event::{Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
-use quarterdeck::domain::procedure::plan::Step;
+use quarterdeck::domain::procedure::plan::{Owe, Step};
 use quarterdeck::domain::procedure::request::Request;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -86,4 +86,45 @@ fn aborted_while_it_waits_a_run_does_not_end_beside_its_own_step() {
     assert!(ended.are_gone() && !alive(pid), "{ended:?}");
     assert_eq!(b.give_up(&id, &ended).unwrap(), Outcome::Aborted);
     assert_eq!((control::lock_of(&b.state, "yard", "stack"), b.lines("again")), (None, 0));
+}
+
+#[test]
+fn a_lost_run_holds_its_scope_although_its_lock_was_emptied() {
+    let b = Bench::new();
+    let (id, _) = lost(&b);
+    let path = quarterdeck::act::lock::path(&b.state, "yard", "stack");
+    let whole = std::fs::read(&path).unwrap();
+    for text in [&b""[..], &whole[..30]] {
+        std::fs::write(&path, text).unwrap();
+        let why = b.start(&plan(vec![step("other", "true")]), None).unwrap_err();
+        assert!(why.contains(&format!("run {id} (trace) has not ended")), "{why}");
+        let (owner, alive) = control::lock_of(&b.state, "yard", "stack").unwrap();
+        assert_eq!((owner.run.as_str(), alive), (id.as_str(), false));
+    }
+    std::fs::remove_file(&path).unwrap();
+    b.start(&plan(vec![step("other", "true")]), None).unwrap_err();
+    let ended = b.remains(&id, true);
+    b.give_up(&id, &ended).unwrap();
+    b.start(&plan(vec![step("other", "true")]), None).unwrap();
+}
+
+/// Undoing cannot undo what still happens: the run stays open, with its debt and its lock.
+#[test]
+fn rolled_back_a_run_does_not_end_while_its_step_acts() {
+    let b = Bench::new();
+    let owes = Step {
+        owes: Some(Owe { id: "clients".into(), says: "clients reconnect".into(), by: None }),
+        ..survivor(&b)
+    };
+    let id = b.start(&plan(vec![owes]), None).unwrap();
+    b.until_gone(&id);
+    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    let loaded = b.until_gone(&id);
+    assert_eq!((loaded.run.state(false), loaded.run.owed.len()), (RunState::Lost, 1));
+    assert!(loaded.run.notes.iter().any(|(_, says)| says.contains("STILL RUNS: 1 process")));
+    assert!(control::lock_of(&b.state, "yard", "stack").is_some());
+    assert!(b.remains(&id, true).are_gone());
+    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    let run = b.until_gone(&id).run;
+    assert_eq!((run.ended.unwrap().outcome, run.owed.len()), (Outcome::InDoubt, 1));
 }

@@ -12,6 +12,7 @@ pub use spawn::{Launch, resume, start};
 pub use watch::Watcher;
 
 use super::journal::read::{self, Torn};
+use super::lock::Open;
 use super::remains::Remains;
 use super::rundir::{RunDir, StateDir};
 use super::runner::scribe::{self, Scribe, has_runner};
@@ -139,7 +140,36 @@ fn word_on(dir: &RunDir) -> Option<String> {
 
 /// Whose a lock is, when it stands in the way of a new run; and whether that run's runner lives.
 pub fn lock_of(state: &StateDir, stack: &str, scope: &str) -> Option<(lock::Owner, bool)> {
-    let owner = lock::look(state, stack, scope)?;
-    let alive = state.run(owner.run.as_str()).is_ok_and(|dir| has_runner(&dir));
-    (alive || !is_over(state, &owner.run)).then_some((owner, alive))
+    let named = lock::look(state, stack, scope).and_then(|owner| {
+        let alive = state.run(owner.run.as_str()).is_ok_and(|dir| has_runner(&dir));
+        (alive || !is_over(state, &owner.run)).then_some((owner, alive))
+    });
+    named.or_else(|| {
+        // The lock may have been emptied.
+        let open = open_run(state, stack, scope, &RunId::new(""))?;
+        let run = load(state, open.run.as_str()).ok()?.run;
+        let owner = lock::Owner {
+            run: open.run,
+            procedure: open.procedure,
+            by: run.by.clone(),
+            since: run.last.1,
+            runner: run.runner,
+        };
+        Some((owner, open.alive))
+    })
+}
+
+/// A run of a stack's scope, other than one, that has begun and not ended: the newest. Looks at
+/// the end of every journal, at most [`rundir::MAX_RUNS`] of them, and reads few whole. One whose
+/// plan cannot be read is of no known scope.
+pub fn open_run(state: &StateDir, stack: &str, scope: &str, but: &RunId) -> Option<Open> {
+    let (ids, _) = state.run_ids().ok()?;
+    ids.into_iter().filter(|id| id != but).find_map(|run| {
+        let dir = state.run(run.as_str()).ok()?;
+        if read::ends_with_its_end(&dir.journal()) || is_over(state, &run) {
+            return None;
+        }
+        let plan = plan_of(&dir).ok().filter(|plan| plan.stack == stack && plan.lock == scope)?;
+        Some(Open { run, procedure: plan.procedure, alive: has_runner(&dir) })
+    })
 }

@@ -65,11 +65,12 @@ pub fn resume(state: &StateDir, id: &str, mode: Mode, launch: &Launch) -> Result
         return Err(format!("resume run {id}: it has a runner"));
     }
     let before = entries(&dir);
-    ask_to_resume(&dir, mode)?;
+    let word = ask_to_resume(&dir, mode)?;
     let begun = launched(&dir, launch, before);
     if begun.is_err() && is_asked_to_resume(&dir) {
         let _ = fs::remove_file(dir.path().join("resume"));
     }
+    drop(word);
     begun
 }
 
@@ -94,32 +95,73 @@ fn launched(dir: &RunDir, launch: &Launch, before: u64) -> Result<(), String> {
         .stderr(log)
         .spawn()
         .map_err(told)?;
-    let begun = first_line(&mut child, dir, before);
-    if begun.is_err() {
-        // Nothing was intended yet: what has not begun by now must not begin behind one's back.
-        let _ = child.kill();
-    }
+    let begun = match first_line(&mut child, dir, before) {
+        Begun::Yes => Ok(()),
+        Begun::No(why) => Err(why),
+        // What has not begun by now must not begin behind one's back.
+        Begun::Slow => Err(ended_late(&mut child, dir, before)),
+    };
     reap(child);
     begun
 }
 
-fn first_line(child: &mut Child, dir: &RunDir, before: u64) -> Result<(), String> {
+/// Whether a runner has begun.
+#[derive(Debug, PartialEq, Eq)]
+enum Begun {
+    Yes,
+    /// It ended before, and why.
+    No(String),
+    /// Not yet.
+    Slow,
+}
+
+/// Ends a runner that was too slow, and says what became of it: it may have begun since the last
+/// look.
+fn ended_late(child: &mut Child, dir: &RunDir, before: u64) -> String {
+    let seconds = i64::from(PAUSES) * PAUSE_NS / 1_000_000_000;
+    let _ = child.kill();
+    let ended = (0..PAUSES).any(|_| {
+        let ended = child.try_wait().is_ok_and(|status| status.is_some());
+        if !ended {
+            pause();
+        }
+        ended
+    });
+    // Only now is what it has written all that it writes.
+    match (entries(dir) > before, ended) {
+        (_, false) => format!(
+            "start a runner: it wrote nothing for {seconds} s and does not end when killed; look at run {}",
+            dir.id()
+        ),
+        (true, true) => format!(
+            "start a runner: it began only after {seconds} s and was ended by then; run {id} has begun and lost its runner: see `runs show {id}`, then resume or abort it",
+            id = dir.id()
+        ),
+        (false, true) => format!("start a runner: it wrote nothing for {seconds} s, and was ended"),
+    }
+}
+
+fn pause() {
     let pause = rustix::event::Timespec { tv_sec: 0, tv_nsec: PAUSE_NS };
+    let _ = rustix::event::poll(&mut [], Some(&pause));
+}
+
+fn first_line(child: &mut Child, dir: &RunDir, before: u64) -> Begun {
     for _ in 0..PAUSES {
-        let ended = child.try_wait().map_err(|e| format!("wait for the runner: {e}"))?;
+        // Asked first: one that ended has then written all that is read.
+        let ended = child.try_wait().ok().flatten();
         if entries(dir) > before {
-            return Ok(());
+            return Begun::Yes;
         }
         if let Some(status) = ended {
-            return Err(match said(dir) {
+            return Begun::No(match said(dir) {
                 Some(why) => why,
                 None => format!("start a runner: it ended at once ({status}) and said nothing"),
             });
         }
-        let _ = rustix::event::poll(&mut [], Some(&pause));
+        pause();
     }
-    let seconds = i64::from(PAUSES) * PAUSE_NS / 1_000_000_000;
-    Err(format!("start a runner: it wrote nothing for {seconds} s, and was ended"))
+    Begun::Slow
 }
 
 /// Entries in a run's journal; none where it cannot be read.
@@ -144,4 +186,32 @@ fn said(dir: &RunDir) -> Option<String> {
 /// long as this program runs.
 fn reap(mut child: Child) {
     let _ = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || child.wait());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::journal::Journal;
+    use crate::domain::procedure::event::Event;
+
+    #[test]
+    fn a_slow_runner_that_began_after_all_is_not_said_to_have_written_nothing() {
+        for (begins, says) in
+            [(true, "has begun and lost its runner"), (false, "it wrote nothing for 5 s, and was ended")]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let state = StateDir::new(dir.path().join("s"), None);
+            state.prepare().unwrap();
+            let run = state.create_run(Timestamp::UNIX_EPOCH).unwrap();
+            let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+            // After the last look, and before it is ended.
+            if begins {
+                let mut journal = Journal::create(&run).unwrap();
+                journal.append(Event::Note { says: "begun".to_owned() }, Timestamp::UNIX_EPOCH).unwrap();
+            }
+            let why = ended_late(&mut child, &run, 0);
+            assert!(why.contains(says), "{why}");
+            assert!(child.try_wait().unwrap().is_some());
+        }
+    }
 }

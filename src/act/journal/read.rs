@@ -146,6 +146,22 @@ pub fn read(path: &Path) -> Result<Read, JournalError> {
     Ok(Read { entries, torn: follow.torn, len: follow.offset, chain: follow.chain })
 }
 
+/// Whether the last line of a journal is the end of its run, by that line alone: for a search
+/// through many.
+pub fn ends_with_its_end(path: &Path) -> bool {
+    let last = || -> io::Result<bool> {
+        let mut file = rundir::open(path, OFlags::RDONLY, None)?;
+        let len = file.metadata()?.len();
+        file.seek(SeekFrom::Start(len.saturating_sub(MAX_LINE as u64 + 1)))?;
+        let mut end = Vec::new();
+        io::Read::read_to_end(&mut io::Read::take(file, MAX_LINE as u64 + 1), &mut end)?;
+        let Some(whole) = end.strip_suffix(b"\n") else { return Ok(false) };
+        let line = whole.rsplit(|b| *b == b'\n').next().unwrap_or(whole);
+        Ok(serde_json::from_slice::<Found>(line).is_ok_and(|f| matches!(f.event, Event::Ended { .. })))
+    };
+    last().unwrap_or(false)
+}
+
 /// Reads a journal that is being written: each time what was added.
 #[derive(Clone, Debug)]
 pub struct Follow {

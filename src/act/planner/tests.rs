@@ -198,7 +198,7 @@ fn left_behind(bench: &Bench, events: &[Event]) -> RunDir {
         since: jiff::Timestamp::UNIX_EPOCH,
         runner: 1,
     };
-    drop(lock::take(&bench.state, "s", &plan.lock, &owner, |_| false).unwrap());
+    drop(lock::take(&bench.state, "s", &plan.lock, &owner, |_| false, || None).unwrap());
     let confirmed = Confirmed { level: plan.level, typed: String::new(), reason: None, second: None };
     let hash = PlanHash::of(&plan);
     let mut journal = Journal::create(&dir).unwrap();

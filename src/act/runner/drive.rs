@@ -6,6 +6,7 @@ use super::deadline::Spent;
 use super::ground::Ground;
 use super::log::Log;
 use super::scribe::{Scribe, Unrecorded};
+use crate::act::remains::Remains;
 use crate::act::step;
 use crate::domain::procedure::event::{Event, Hold, Outcome};
 use crate::domain::procedure::machine::Next;
@@ -77,6 +78,7 @@ impl Runner {
             Next::Ask { step } => self.ask(step, false).await,
             Next::AskRollBack { step } => self.ask(step, true).await,
             Next::RollBack { step } => self.roll_back(step).await,
+            Next::End { outcome: Outcome::InDoubt, why } => self.end_in_doubt(why).await,
             Next::End { outcome, why } => self.record(Event::Ended { outcome, why }).await,
             // Effects are awaited where they begin, and the loop ends before this.
             Next::Acting { step } => {
@@ -84,6 +86,26 @@ impl Runner {
             }
             Next::Ended => Ok(()),
         }
+    }
+
+    /// A run whose step still acts does not end: it reads as lost, and keeps its lock until that
+    /// is over or was ended.
+    async fn end_in_doubt(&mut self, mut why: String) -> Result<(), Halt> {
+        let (ground, run) = (Arc::clone(&self.ground), self.scribe.run.clone());
+        let look = Remains::of(&run, false, |step| ground.setting(step, 0));
+        let Some(remains) = self.attend(look, |_| true).await else { return Ok(()) };
+        if !matches!(self.scribe.run.next(), Next::End { outcome: Outcome::InDoubt, .. }) {
+            return Ok(());
+        }
+        for word in remains.words() {
+            why = format!("{why}; {word}");
+        }
+        if remains.act_on() {
+            let says = format!("the run does not end while its step acts: {why}");
+            self.record(Event::Note { says: says.clone() }).await?;
+            return Err(Halt(says));
+        }
+        self.record(Event::Ended { outcome: Outcome::InDoubt, why }).await
     }
 
     async fn hold(&mut self, step: usize, why: Hold, says: String) -> Result<(), Halt> {

@@ -121,8 +121,15 @@ fn admit(
         since: world.clock.now().wall,
         runner: std::process::id(),
     };
-    let lock = lock::take(state, &plan.stack, &plan.lock, &owner, |run| control::is_over(state, run))
-        .map_err(|denied| denied.to_string())?;
+    let lock = lock::take(
+        state,
+        &plan.stack,
+        &plan.lock,
+        &owner,
+        |run| control::is_over(state, run),
+        || control::open_run(state, &plan.stack, &plan.lock, dir.id()),
+    )
+    .map_err(|denied| denied.to_string())?;
     let (ground, witness) = Ground::of(state, dir, plan.clone(), world);
     let clock = Arc::clone(&ground.clock);
     let scribe = match resumed {

@@ -2,24 +2,40 @@
 
 use crate::act::rundir::{self, RunDir};
 use crate::domain::procedure::event::Mode;
-use rustix::fs::OFlags;
-use std::fs;
+use rustix::fs::{FlockOperation, OFlags};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// The largest such file, in bytes.
 const MAX: usize = 256;
 
+/// Word that was left for a runner. As long as this is held nobody else leaves another.
+#[derive(Debug)]
+pub struct Word {
+    _file: File,
+}
+
 /// Leaves word for the runner that is started next. Who asks is whoever starts it.
 ///
 /// # Errors
-/// It cannot be written.
-pub fn ask_to_resume(dir: &RunDir, mode: Mode) -> Result<(), String> {
+/// It cannot be written; or somebody else has left word and waits for their runner.
+pub fn ask_to_resume(dir: &RunDir, mode: Mode) -> Result<Word, String> {
     let path = path(dir);
     let told = |e: io::Error| format!("write {}: {e}", path.display());
     let text = serde_json::to_vec(&mode).map_err(|e| told(e.into()))?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-    rundir::open(&path, flags, dir.group()).and_then(|mut file| file.write_all(&text)).map_err(told)
+    // Not cut before it is ours: what another asker wrote is for their runner.
+    let flags = OFlags::WRONLY | OFlags::CREATE;
+    let mut file = rundir::open(&path, flags, dir.group()).map_err(told)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            return Err(format!("resume run {}: somebody else is just doing that", dir.id()));
+        }
+        Err(e) => return Err(told(e.into())),
+    }
+    file.set_len(0).and_then(|()| file.write_all(&text)).map_err(told)?;
+    Ok(Word { _file: file })
 }
 
 /// Whether word was left and not taken yet.
@@ -42,4 +58,28 @@ pub(super) fn take(dir: &RunDir) -> Result<Option<Mode>, String> {
 
 fn path(dir: &RunDir) -> PathBuf {
     dir.path().join("resume")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::rundir::StateDir;
+    use jiff::Timestamp;
+
+    #[test]
+    fn two_who_ask_at_once_do_not_change_each_others_word() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join("s"), None);
+        state.prepare().unwrap();
+        let run = state.create_run(Timestamp::UNIX_EPOCH).unwrap();
+        let first = ask_to_resume(&run, Mode::Rollback).unwrap();
+        let why = ask_to_resume(&run, Mode::Continue).unwrap_err();
+        assert!(why.ends_with("somebody else is just doing that"), "{why}");
+        assert_eq!(take(&run).unwrap(), Some(Mode::Rollback));
+        drop(first);
+        // What was left by one who died is written over.
+        drop(ask_to_resume(&run, Mode::Rollback).unwrap());
+        let _second = ask_to_resume(&run, Mode::Continue).unwrap();
+        assert_eq!((take(&run).unwrap(), take(&run).unwrap()), (Some(Mode::Continue), None));
+    }
 }
