@@ -25,7 +25,8 @@ pub fn fit(all: &[Badge], room: usize, most: usize, glyphs: Glyphs) -> Vec<(Tone
     // What the count is of, where that cuts nothing off.
     let said = counted(all.get(1..).unwrap_or_default());
     let whole = 4 + columns(&first) + columns(&said);
-    let more = if whole <= most.min(room) { said } else { more };
+    // A list of many kinds is too much beside the health of the stack.
+    let more = if whole <= most.min(room) && said.matches(" +").count() <= 2 { said } else { more };
     let left = most.saturating_sub(4 + columns(&more));
     vec![(tone, format!("{}{more}", cut(&first, left, glyphs)))]
 }
