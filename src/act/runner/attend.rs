@@ -140,14 +140,15 @@ impl Runner {
                 let answer = match request {
                     Request::Ping => Reply::Taken,
                     Request::Abort { now } => self.abort(by, now),
-                    Request::Release { step, hold, choice, note } => match self.scribe.run.may_answer(hold) {
-                        Err(why) => Reply::Refused { why: format!("answer that: {why}") },
-                        Ok(()) => {
+                    Request::Release { step, hold, choice, note } => {
+                        if let Err(why) = self.scribe.run.may_answer(hold) {
+                            Reply::Refused { why: format!("answer that: {why}") }
+                        } else {
                             let step = crate::domain::id::StepId::new(&step);
                             let note = note.map(|n| one_line(&n, MAX_NOTE));
                             self.reply_of(Event::HoldReleased { step, by, choice, note })
                         }
-                    },
+                    }
                 };
                 // Who asked may be gone; what they asked for holds all the same.
                 let _ = reply.send(answer);

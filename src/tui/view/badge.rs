@@ -40,7 +40,7 @@ fn counted(rest: &[Badge]) -> String {
             None => kinds.push((badge.kind, 1)),
         }
     }
-    kinds.iter().map(|(kind, count)| format!(" +{count} {kind}")).collect()
+    kinds.iter().fold(String::new(), |said, (kind, count)| said + &format!(" +{count} {kind}"))
 }
 
 #[cfg(test)]

@@ -134,14 +134,14 @@ impl Run {
             // What was left open when the time was over is taken as good by a person.
             Hold::TimedOut => {
                 let says = format!("its time was over: {}; taken as done by {word}", self.failure(i));
-                self.taken_as_done(i, says, true, n, at);
+                self.taken_as_done(i, &says, true, n, at);
             }
             Hold::InDoubt if matches!(self.book.marks[i].back, Back::InDoubt(_)) => {
                 self.rolled_back(i, Ok(format!("taken as done by {word}")));
             }
             Hold::InDoubt => {
                 self.steps[i].effected = Some(at);
-                self.taken_as_done(i, format!("was in doubt; taken as done by {word}"), false, n, at);
+                self.taken_as_done(i, &format!("was in doubt; taken as done by {word}"), false, n, at);
             }
             Hold::Failed => self.pass_failed(i, word, n, at),
         }
@@ -152,7 +152,7 @@ impl Run {
     fn pass_failed(&mut self, i: usize, word: &str, n: u64, at: Timestamp) {
         let why = self.failure(i);
         if self.plan.steps[i].verify.is_some() && !self.book.marks[i].unverified {
-            self.taken_as_done(i, format!("failed: {why}; taken as done by {word}"), true, n, at);
+            self.taken_as_done(i, &format!("failed: {why}; taken as done by {word}"), true, n, at);
             return;
         }
         let says = format!("{why}; taken as done by {word}");
@@ -164,9 +164,9 @@ impl Run {
         self.pass_on();
     }
 
-    fn taken_as_done(&mut self, i: usize, says: String, against: bool, n: u64, at: Timestamp) {
-        self.book.marks[i].word = Some(Word { says: says.clone(), against });
-        self.happened(i, &says, n, at);
+    fn taken_as_done(&mut self, i: usize, says: &str, against: bool, n: u64, at: Timestamp) {
+        self.book.marks[i].word = Some(Word { says: says.to_owned(), against });
+        self.happened(i, says, n, at);
     }
 
     /// Why a failed step failed.
