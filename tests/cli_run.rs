@@ -51,8 +51,12 @@ fn what_was_not_approved_as_shown_is_refused_and_changes_nothing() {
     let grave_hash = grave["hash"].as_str().unwrap();
     let phrase = grave["prompt"]["confirm"].as_str().unwrap();
     let table: &[(&[&str], &str)] = &[
-        (&["run", "both", "--approve", &other, "--confirm", "here"], "plan"),
-        (&["run", "both", "--approve", &hash[..8], "--confirm", "here"], "plan"),
+        (&["run", "both", "--approve", &other, "--confirm", "here"], "that is not this plan's hash ("),
+        (
+            &["run", "both", "--approve", &hash[..6], "--confirm", "here"],
+            "give at least 12 digits of the plan's",
+        ),
+        (&["run", "both", "--approve", "hash", "--confirm", "here"], "hash is no plan's hash"),
         (&["run", "both", "--approve", hash, "--confirm", "there"], "here"),
         (&["run", "both", "--approve", hash], "here"),
         (&["run", "grave", "--approve", grave_hash, "--confirm", phrase], "reason"),
@@ -65,6 +69,11 @@ fn what_was_not_approved_as_shown_is_refused_and_changes_nothing() {
         let said = yard.say(args).expect(2);
         assert!(said.err.contains(says) || said.out.contains(says), "{args:?}: {}{}", said.out, said.err);
     }
+    // What is no whole hash is told without a plan; beside a wrong one the plan as it is now is shown.
+    let text =
+        |hash: &str| yard.say(&["run", "both", "--approve", hash, "--confirm", "here"]).expect(2).text();
+    assert!(!text(&hash[..6]).contains("write one x"));
+    assert!(text(&other).contains("write one x"));
     assert!(!yard.has("one") && !yard.has("two"));
     let refused = yard.say(&["audit", "show"]).expect(0).out;
     assert!(refused.contains("both refused"), "{refused}");

@@ -27,6 +27,9 @@ pub(super) fn run(global: &Global, args: &Run) -> Ended {
     };
     let procedure = known(&acting, name)?;
     let params = params(&args.params)?;
+    if let Some(text) = args.approve.as_deref().filter(|_| !args.plan) {
+        hash_like(text).map_err(|why| End::Refused(format!("run {procedure}: {why}")))?;
+    }
     let proposal = super::block_on(propose(&acting, &procedure, &params))??;
     let Some(text) = args.approve.as_deref().filter(|_| !args.plan) else {
         print(&plan_report::print(&proposal, args.output))?;
@@ -35,7 +38,8 @@ pub(super) fn run(global: &Global, args: &Run) -> Ended {
     let me = identity::me();
     let hash = proposal.hash.clone();
     if !hash.is_meant_by(text) {
-        let why = vec![format!("the plan is another one now: {}", hash.short())];
+        let why =
+            vec![format!("that is not this plan's hash ({}): what was shown may have changed", hash.short())];
         return refuse(&acting, args.output, &me, &proposal, why);
     }
     if !proposal.refusals.is_empty() {
@@ -44,6 +48,18 @@ pub(super) fn run(global: &Global, args: &Run) -> Ended {
     }
     let start = Start { global, acting: &acting, args, procedure: &procedure, params: &params, me: &me };
     start.go(proposal, &hash)
+}
+
+/// What can be no plan's hash is told before anything is looked at or shown.
+fn hash_like(text: &str) -> Result<(), String> {
+    let digits = text.chars().count();
+    if !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) || digits > PlanHash::DIGITS {
+        return Err(format!("{} is no plan's hash", one_line(text, 80)));
+    }
+    if digits < PlanHash::LEAST {
+        return Err(format!("give at least {} digits of the plan's hash, not {digits}", PlanHash::LEAST));
+    }
+    Ok(())
 }
 
 /// Everything that starting a plan takes.

@@ -1,13 +1,16 @@
 //! From keys to plans and questions, and what comes of events: states, keys and their effects.
 
-use super::act_fixture::{ledger_of, proposal};
+use super::act_fixture::{ledger_of, now, proposal};
 use super::act_person::{Person, approve, plan};
 use super::app::{Effect, Event, Mode, Screen};
+use super::model::question::Question;
 use crate::domain::id::{ProcedureId, RunId};
 use crate::domain::procedure::event::{Choice, Mode as Way};
-use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::level::Level;
+use crate::domain::procedure::plan::Rollback;
 use crate::domain::procedure::request::{Reply, Request};
+use crate::domain::procedure::run::Run;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +103,32 @@ fn questions_about_runs_and_their_answers() {
         let asked: Vec<Effect> = asked.into_iter().filter(|e| !matches!(e, Effect::LookAt(_))).collect();
         assert_eq!(asked, Vec::from_iter(want), "{run} {open} {answer}");
     }
+}
+
+/// Whether it can be undone afterwards is the plan's to say, step by step.
+#[test]
+fn the_question_to_stop_promises_no_undoing_that_the_plan_has_not() {
+    let asked = |change: fn(&mut Run)| {
+        let mut run = (*ledger_of("running").open[0]).clone();
+        change(&mut run);
+        Question::abort(&run, RunState::Running, now()).lines.join("\n")
+    };
+    let rollback = |run: &mut Run| {
+        for step in &mut run.plan.steps {
+            step.rollback = Some(Rollback {
+                action: step.action.clone(),
+                timeout: Duration::from_secs(1),
+                verify: None,
+                preview: Vec::new(),
+            });
+        }
+    };
+    let none = asked(|run| run.plan.steps.iter_mut().for_each(|s| s.rollback = None));
+    assert!(none.ends_with("nothing of what was done so far can be undone afterwards"), "{none}");
+    let all = asked(rollback);
+    assert!(all.contains("afterwards only this can be undone: "), "{all}");
+    let ahead = asked(|run| run.plan.steps.iter_mut().for_each(|s| s.point_of_no_return = true));
+    assert!(ahead.ends_with("nothing of what was done so far can be undone afterwards"), "{ahead}");
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn what_cannot_or_may_not_begin_is_refused_and_changes_nothing() {
     let hash = plan["hash"].as_str().unwrap();
     refused(
         deck.say(&["run", "restart", "--approve", hash, "--confirm", "vpn"]),
-        "the plan is another one now",
+        "that is not this plan's hash",
     );
     let hash = deck.plan("restart", &[]).json()["hash"].as_str().unwrap().to_owned();
     refused(deck.say(&["run", "restart", "--approve", &hash, "--confirm", "yes"]), "`vpn` must be typed");

@@ -191,6 +191,11 @@ pub enum Certainty {
 pub struct PlanHash(String);
 
 impl PlanHash {
+    /// Hexadecimal digits of a hash.
+    pub const DIGITS: usize = 64;
+    /// As many of them, from its beginning, mean a hash.
+    pub const LEAST: usize = 12;
+
     /// Of the plan's JSON with its keys in order.
     pub fn of(plan: &Plan) -> PlanHash {
         use sha2::{Digest, Sha256};
@@ -213,12 +218,12 @@ impl PlanHash {
 
     /// Its first twelve digits, for people.
     pub fn short(&self) -> &str {
-        self.0.get(..12).unwrap_or(&self.0)
+        self.0.get(..PlanHash::LEAST).unwrap_or(&self.0)
     }
 
     /// Whether a person's text means this hash: all of it, or at least its first twelve digits.
     pub fn is_meant_by(&self, text: &str) -> bool {
-        text.len() >= 12 && self.0.starts_with(text)
+        text.len() >= PlanHash::LEAST && self.0.starts_with(text)
     }
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Badge {
     pub tone: Tone,
+    /// What kind of thing it is, for a header that has room for the count of it only.
+    pub kind: &'static str,
     /// For a header that is full.
     pub short: String,
     pub long: String,
@@ -31,6 +33,7 @@ pub fn badges(ledger: &Ledger, now: Now) -> Vec<Badge> {
         let age = short_age(ago(owed.since, now));
         let badge = Badge {
             tone: Tone::Asks,
+            kind: "owed",
             short: format!("OWED {} {age}", safe(&owed.owe.id)),
             long: format!("OWED {} {age}", safe(&owed.owe.says)),
         };
@@ -53,7 +56,12 @@ fn of_run(ledger: &Ledger, at: usize, line: &Line, now: Now) -> Option<(u8, Badg
         RunState::Running => (2, Tone::Busy, format!("RUN {id} {done}/{of}"), format!(" since {age}")),
         RunState::Ended(_) => return None,
     };
-    Some((rank, Badge { tone, long: format!("{short}{rest}"), short }))
+    let kind = match rank {
+        0 => "held",
+        1 => "in doubt",
+        _ => "running",
+    };
+    Some((rank, Badge { tone, kind, long: format!("{short}{rest}"), short }))
 }
 
 /// Whether a newer run of the same procedure was verified: what was in doubt is known then.

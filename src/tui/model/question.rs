@@ -97,11 +97,15 @@ impl Question {
         if let Some(abort) = &run.abort {
             lines.push(format!("{} has asked it to stop already", abort.by.login));
         }
-        lines.push(match state {
-            RunState::Lost => "its runner is gone: the run ends as it stands, in doubt".to_owned(),
-            _ => "what has been done stays done; what is owed stays owed; it can be undone afterwards"
-                .to_owned(),
-        });
+        if state == RunState::Lost {
+            lines.push("its runner is gone: the run ends as it stands, in doubt".to_owned());
+        } else {
+            lines.push("what has been done stays done; what is owed stays owed".to_owned());
+            lines.push(match super::run_view::undone(run).as_slice() {
+                [] => "nothing of what was done so far can be undone afterwards".to_owned(),
+                steps => format!("afterwards only this can be undone: {}", steps.join(", ")),
+            });
+        }
         let title = format!("stop {}?", run.plan.name);
         let mut question = Question::new(title, lines, About::Live(run.id.clone()), now);
         if state == RunState::Lost {

@@ -95,7 +95,9 @@ pub fn fit(text: &str, room: usize, glyphs: Glyphs) -> std::borrow::Cow<'_, str>
         used += width;
         end = at + c.len_utf8();
     }
-    format!("{}{}", text.get(..end).unwrap_or("").trim_end(), glyphs.ellipsis()).into()
+    // What was cut before has an ellipsis of its own, and one is enough.
+    let kept = text.get(..end).unwrap_or("").trim_end_matches([' ', '…']);
+    format!("{kept}{}", glyphs.ellipsis()).into()
 }
 
 /// Breaks a text into lines of at most `width` columns, between words where it can.

@@ -2,8 +2,8 @@
 
 use super::Next;
 use super::worlds::{
-    World, asked, at_step, failed, finished, hold_at, intended, observed, outcome, plan, released, resumed,
-    rollback, round, step, two, with,
+    World, abort, asked, at_step, failed, finished, hold_at, intended, observed, outcome, plan, released,
+    resumed, rollback, round, step, two, with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome, Truth};
@@ -116,8 +116,8 @@ fn rolling_back_goes_last_first_and_not_across_the_point_of_no_return() {
         })
         .collect();
     assert_eq!(undone, ["e", "c"]);
-    assert_eq!(outcome(&w), Outcome::RolledBack);
-    assert_eq!(w.run.ended.as_ref().unwrap().why, "undone: c, e; not undone: a, b, d, f");
+    assert_eq!(outcome(&w), Outcome::Failed, "what is half undone is not rolled back");
+    assert_eq!(w.run.ended.as_ref().unwrap().why, "partly undone: c, e; NOT undone: a, b, d, f");
     assert!(w.run.may_resume(Mode::Continue).is_err());
 }
 
@@ -144,7 +144,14 @@ fn a_lost_rollback_is_asked_about_too() {
     assert_eq!(unknown.run.next(), Next::RollBack { step: 0 });
     let mut happened = make();
     happened.must(asked("a", Truth::Happened)).well();
-    assert_eq!(outcome(&happened), Outcome::RolledBack);
+    // The step that failed may have left something, and it cannot be undone.
+    assert_eq!(outcome(&happened), Outcome::Failed);
+    assert_eq!(happened.run.ended.as_ref().unwrap().why, "partly undone: a; NOT undone: b");
+
+    let mut all = World::new(plan(vec![with("a", |s| s.rollback = Some(rollback())), step("b")]));
+    all.well_until(at_step(1)).must(abort(false)).well().must(resumed(Mode::Rollback)).well();
+    assert_eq!(outcome(&all), Outcome::RolledBack);
+    assert_eq!(all.run.ended.as_ref().unwrap().why, "undone: a");
 }
 
 #[test]

@@ -151,7 +151,9 @@ impl Run {
             }
         }
         let mut why = Vec::new();
-        for (word, ids) in [("undone", &undone), ("not undone", &left), ("in doubt", &doubt)] {
+        // What is left is as it was made to be: a run that is half undone is not rolled back.
+        let word = if left.is_empty() { "undone" } else { "partly undone" };
+        for (word, ids) in [(word, &undone), ("NOT undone", &left), ("in doubt", &doubt)] {
             if !ids.is_empty() {
                 why.push(format!("{word}: {}", ids.join(", ")));
             }
@@ -163,7 +165,7 @@ impl Run {
             Outcome::InDoubt
         } else if self.abort.is_some() {
             Outcome::Aborted
-        } else if undone.is_empty() && !left.is_empty() {
+        } else if !left.is_empty() {
             Outcome::Failed
         } else {
             Outcome::RolledBack
