@@ -97,7 +97,8 @@ fn main() -> Done<()> {
     std::fs::write(format!("/proc/{dashboard}/clear_refs"), "5")?;
     std::fs::write(format!("/proc/{runner}/clear_refs"), "5")?;
     let rss = [dashboard, runner].map(|pid| memory(pid, "VmRSS"));
-    let go_on = Request::Release { step: "ready".into(), choice: Choice::GoOn, note: None };
+    let hold = control::load(&place.state, id.as_str())?.run.hold.map(|h| h.n);
+    let go_on = Request::Release { step: "ready".into(), hold, choice: Choice::GoOn, note: None };
     let released = clock.now();
     match control::send(&place.state, id.as_str(), &go_on)? {
         Reply::Taken => {}
