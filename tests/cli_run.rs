@@ -70,8 +70,10 @@ fn what_was_not_approved_as_shown_is_refused_and_changes_nothing() {
         assert!(said.err.contains(says) || said.out.contains(says), "{args:?}: {}{}", said.out, said.err);
     }
     // What is no whole hash is told without a plan; beside a wrong one the plan as it is now is shown.
-    let text =
-        |hash: &str| yard.say(&["run", "both", "--approve", hash, "--confirm", "here"]).expect(2).text();
+    let text = |hash: &str| {
+        let said = yard.say(&["run", "both", "--approve", hash, "--confirm", "here"]).expect(2);
+        said.out.clone() + &said.err
+    };
     assert!(!text(&hash[..6]).contains("write one x"));
     assert!(text(&other).contains("write one x"));
     assert!(!yard.has("one") && !yard.has("two"));

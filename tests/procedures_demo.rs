@@ -203,9 +203,9 @@ fn evidence_that_lacks_a_piece_is_owed() {
             break;
         }
         assert_eq!(run["hold"]["why"], "failed", "{run:#}");
-        let n = run["hold"]["n"].to_string();
-        ship.say(&["runs", "release-hold", "last", "--hold", &n, "--choice", "go-on"]).expect(0);
-        ship.until("the answer", |run| run["hold"]["n"].to_string() != n);
+        let n = run["hold"]["n"].clone();
+        ship.say(&["runs", "release-hold", "last", "--hold", &n.to_string(), "--choice", "go-on"]).expect(0);
+        ship.until("the answer", |run| run["hold"]["n"] != n);
     }
     let shown = ship.say(&["runs", "show", "last"]).expect(1).out;
     assert!(shown.contains("taken as done by"), "{shown}");
