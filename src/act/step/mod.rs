@@ -238,33 +238,38 @@ pub async fn perform(action: &Action, s: &Setting<'_>, stop: &Stop) -> Left {
 /// is the target's state as it was journalled with the intent.
 pub async fn ask(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
     let look = async {
-        match action {
-            Action::Systemd(a) => systemd::ask(a, before, s).await,
-            Action::Compose(a) => compose::ask(a, before, s).await,
-            Action::Http(a) => http::ask(a),
-            Action::UnixJson(a) => unix_json::ask(a),
-            Action::Redis(a) => redis::ask(a, before, s).await,
-            Action::Postgres(a) => postgres::ask(a, before, s).await,
-            Action::Signal(a) => signal::ask(a, before, s).await,
-            Action::Firewall(a) => firewall::ask(a, before, s).await,
-            Action::File(a) => file::ask(a, before, s).await,
-            Action::Nginx(a) => nginx::ask(a, before, s).await,
-            Action::Capture(a) => capture::ask(a, before, s).await,
-            Action::Wait(_) => wait::ask(),
-            Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,
-            Action::Manual(_) => manual::ask(),
-            Action::Exec(a) => exec::ask(a, before, s).await,
-            Action::Shell(a) => shell::ask(a, before, s).await,
+        let answer = asked(action, before, s).await;
+        if answer.truth != Truth::DidNot || !starts_programs(action) {
+            return answer;
         }
-    };
-    let look = async {
-        let answer = look.await;
-        let may_run = answer.truth == Truth::DidNot && starts_programs(action);
-        if may_run { program::unless_it_runs(answer, s).await } else { answer }
+        let answer = program::unless_it_runs(answer, s).await;
+        // Its program may have done it and ended between the two looks.
+        if answer.truth == Truth::DidNot { asked(action, before, s).await } else { answer }
     };
     match tokio::time::timeout(LOOK, Box::pin(look)).await {
         Ok(answer) => answer,
         Err(_) => Answer::unknown(format!("{} did not answer within {} s", s.host, LOOK.as_secs())),
+    }
+}
+
+async fn asked(action: &Action, before: &str, s: &Setting<'_>) -> Answer {
+    match action {
+        Action::Systemd(a) => systemd::ask(a, before, s).await,
+        Action::Compose(a) => compose::ask(a, before, s).await,
+        Action::Http(a) => http::ask(a),
+        Action::UnixJson(a) => unix_json::ask(a),
+        Action::Redis(a) => redis::ask(a, before, s).await,
+        Action::Postgres(a) => postgres::ask(a, before, s).await,
+        Action::Signal(a) => signal::ask(a, before, s).await,
+        Action::Firewall(a) => firewall::ask(a, before, s).await,
+        Action::File(a) => file::ask(a, before, s).await,
+        Action::Nginx(a) => nginx::ask(a, before, s).await,
+        Action::Capture(a) => capture::ask(a, before, s).await,
+        Action::Wait(_) => wait::ask(),
+        Action::Alertmanager(a) => alertmanager::ask(a, before, s).await,
+        Action::Manual(_) => manual::ask(),
+        Action::Exec(a) => exec::ask(a, before, s).await,
+        Action::Shell(a) => shell::ask(a, before, s).await,
     }
 }
 
