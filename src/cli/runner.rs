@@ -23,7 +23,7 @@ pub(super) fn run(global: &Global, id: &str) -> Ended {
     let dir = state.run(id).map_err(End::Refused)?;
     let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
     // Only now: files may have been named from the directory that this was started in.
-    runner::detach().map_err(|e| End::Refused(format!("leave the terminal: {e}")))?;
+    let own = runner::detach().map_err(|e| End::Refused(format!("leave the terminal: {e}")))?;
     let approved =
         policy::readmit(&dir, &identity::me(), SystemClock::new().now().wall).map_err(End::Refused)?;
     begins_once(&dir, &acting::log_of(&state))?;
@@ -35,7 +35,7 @@ pub(super) fn run(global: &Global, id: &str) -> Ended {
     let witness = Box::new(AuditWitness::new(acting::log_of(&state), plan.clone()));
     let outcome = super::block_on(async {
         let world = world(&loaded, witness);
-        runner::run(&state, dir, approved, world).await
+        runner::run(&state, dir, approved, world, Some(own)).await
     })?;
     Ok(ExitCode::from(outcome.exit_code()))
 }

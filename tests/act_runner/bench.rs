@@ -155,7 +155,7 @@ impl Bench {
         let approved = policy::readmit(&dir, &person(), approved_at()).unwrap();
         let world = world(Arc::clone(&self.clock), Box::new(Deadly(None)));
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        (id, rt.block_on(runner::run(&self.state, dir, approved, world)))
+        (id, rt.block_on(runner::run(&self.state, dir, approved, world, None)))
     }
 
     /// What a lost run's steps still run; ended, when that is wanted.
@@ -306,7 +306,7 @@ fn world(clock: Arc<dyn Clock>, witness: Box<dyn Witness>) -> World {
 /// What the `runner` subcommand does, in a process of this test program.
 pub fn be_a_runner() {
     let Some(root) = std::env::var_os(STATE) else { return };
-    runner::detach().unwrap();
+    let own = runner::detach().unwrap();
     let id = std::env::args().next_back().unwrap();
     let die_at = std::env::var(DIE_AT).ok().and_then(|n| n.parse().ok()).filter(|n| *n > 0);
     let group = std::env::var(GROUP).ok().and_then(|g| g.parse().ok());
@@ -315,7 +315,7 @@ pub fn be_a_runner() {
     let approved = policy::readmit(&dir, &person(), approved_at()).unwrap();
     let world = world(Arc::new(SystemClock::new()), Box::new(Deadly(die_at)));
     let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let outcome = rt.block_on(runner::run(&state, dir, approved, world));
+    let outcome = rt.block_on(runner::run(&state, dir, approved, world, Some(own)));
     std::process::exit(i32::from(outcome.exit_code()));
 }
 

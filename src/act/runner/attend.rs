@@ -1,5 +1,6 @@
 //! What a runner hears while it works: requests over its socket, signals, and its deadline.
 
+use super::Detached;
 use super::drive::Runner;
 use super::scribe::Unrecorded;
 use crate::act::control::serve::{self, Asked, Serving};
@@ -37,17 +38,16 @@ pub enum Heard {
 
 impl Ears {
     /// Listens at the run's socket; and to signals, in a process that is this runner's own.
-    pub fn open(dir: &RunDir) -> Result<Ears, String> {
+    pub fn open(dir: &RunDir, own: Option<Detached>) -> Result<Ears, String> {
         let (serving, requests) = serve::open(dir)?;
-        let mut ears = Ears::deaf();
+        let mut ears = Ears::deaf(own);
         (ears.requests, ears.serving) = (Some(requests), Some(serving));
         Ok(ears)
     }
 
     /// Signals only.
-    pub fn deaf() -> Ears {
-        let own = rustix::process::getsid(None).is_ok_and(|session| session == rustix::process::getpid());
-        let listen = |kind| own.then(|| signal(kind).ok()).flatten();
+    pub fn deaf(own: Option<Detached>) -> Ears {
+        let listen = |kind| own.and_then(|_| signal(kind).ok());
         let unheard = [SignalKind::hangup(), SignalKind::interrupt()];
         Ears {
             requests: None,

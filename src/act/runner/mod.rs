@@ -61,23 +61,36 @@ pub struct World {
     pub witness: Box<dyn Witness>,
 }
 
+/// Shows that this process is a runner's own, by [`detach`]: signals to it are meant for its run.
+///
+/// The process cannot be asked for that later: the session of one that was started in a container
+/// from outside is one without a number in there, which `getsid` of `rustix` takes for impossible.
+#[derive(Debug, Clone, Copy)]
+pub struct Detached(());
+
 /// Leaves the terminal, the session and the directory that the runner was started from. To be
 /// called first in the runner's process.
 ///
 /// # Errors
 /// It cannot leave its directory. That it leads a session already is no error.
-pub fn detach() -> io::Result<()> {
+pub fn detach() -> io::Result<Detached> {
     let _ = rustix::process::setsid();
     rustix::process::chdir("/")?;
-    Ok(())
+    Ok(Detached(()))
 }
 
 /// Carries the plan of a run out: from the beginning, or, when [`ask_to_resume`] was called, from
 /// where its journal ends. What it cannot do it says in `runner.log` and, where it can be written,
-/// in the journal.
-pub async fn run(state: &StateDir, dir: RunDir, approved: ApprovedPlan, world: World) -> Outcome {
+/// in the journal. Without a process of its own it does not listen to signals.
+pub async fn run(
+    state: &StateDir,
+    dir: RunDir,
+    approved: ApprovedPlan,
+    world: World,
+    own: Option<Detached>,
+) -> Outcome {
     let log = Log::open(&dir);
-    let (mut runner, lock) = match admit(state, &dir, &approved, world, &log) {
+    let (mut runner, lock) = match admit(state, &dir, &approved, world, own, &log) {
         Ok(admitted) => admitted,
         Err(why) => {
             log.say(&format!("failed to {why}"));
@@ -103,6 +116,7 @@ fn admit(
     dir: &RunDir,
     approved: &ApprovedPlan,
     world: World,
+    own: Option<Detached>,
     log: &Log,
 ) -> Result<(Runner, Lock), String> {
     let resumed = resumed::take(dir)?;
@@ -147,9 +161,9 @@ fn admit(
             return Err(why);
         }
     };
-    let ears = Ears::open(dir).unwrap_or_else(|why| {
+    let ears = Ears::open(dir, own).unwrap_or_else(|why| {
         log.say(&format!("requests cannot be taken: {why}; SIGTERM aborts"));
-        Ears::deaf()
+        Ears::deaf(own)
     });
     Ok((Runner::new(scribe, ground, ears, log.clone(), resumed.is_none()), lock))
 }
