@@ -35,7 +35,7 @@ fn gated(b: &Bench) -> Plan {
         ..step("open", &format!("echo open >> {trace}"))
     };
     let line = format!("test -e {} && echo then >> {trace}", b.file("go"));
-    let then = Step { idempotent: true, ..step("then", &line) };
+    let then = Step { idempotent: true, rollback: Some(undo("true")), ..step("then", &line) };
     of("gated", vec![open, then])
 }
 
@@ -80,7 +80,7 @@ fn a_resume_is_locked_out_both_ways_and_stays_possible() {
         assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
         control::resume(&b.state, &id, mode, &b.launch(None)).unwrap();
         let done = if mode == Mode::Continue { Outcome::Verified } else { Outcome::RolledBack };
-        assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, done, "{mode:?}");
+        assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, done, "{mode:?}: {}", why(&b, &id).1);
         assert_eq!(b.lines("trace"), 2, "{mode:?}");
     }
 }
