@@ -4,7 +4,7 @@ use crate::deadly::Watched;
 use crate::ground::{Counts, Ground};
 use crate::record::Record;
 use crate::table::Case;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Times that a run which ended without success is taken up again: what a dead runner had started
@@ -26,7 +26,16 @@ pub struct Result {
     /// Explained ends that were no success, before the last.
     pub explained: Vec<String>,
     pub done: Counts,
+    /// What of that a step did that says it may be done twice.
+    pub repeatable: BTreeSet<String>,
     pub entries: u64,
+}
+
+impl Result {
+    /// What must be as often as when nobody dies.
+    pub fn strictly(&self) -> Counts {
+        self.done.clone().into_iter().filter(|(what, _)| !self.repeatable.contains(what)).collect()
+    }
 }
 
 /// Runs a case with no death at all: what it does to the world.
@@ -117,7 +126,7 @@ fn start<'a>(ground: &'a Ground, case: &Case) -> Watched<'a> {
 /// Steps that will not be begun again.
 fn progress(ground: &Ground, id: &str) -> usize {
     let entries = ground.entries(id);
-    let over: std::collections::BTreeSet<&str> = entries
+    let over: BTreeSet<&str> = entries
         .iter()
         .map(|e| &e["event"])
         .filter(|e| matches!(e["is"].as_str(), Some("verified" | "skipped" | "finished")))
@@ -202,8 +211,18 @@ fn finish(ground: &Ground, case: &Case, id: &str, deaths: u32, explained: Vec<St
     let done = ground.done();
     assert_no_more_than_intended(ground, &steps, &record, &done);
     case.tidy(ground, verified);
-    let (id, entries) = (id.to_owned(), entries.len() as u64);
-    Result { id, verified, deaths, died_at: 0, in_doubt: false, explained, done, entries }
+    let twice = steps.iter().filter(|s| s["idempotent"] == true);
+    Result {
+        id: id.to_owned(),
+        verified,
+        deaths,
+        died_at: 0,
+        in_doubt: false,
+        explained,
+        done,
+        repeatable: twice.filter_map(|s| ground.effect_of(s)).collect(),
+        entries: entries.len() as u64,
+    }
 }
 
 /// Nothing was done that was not intended before.

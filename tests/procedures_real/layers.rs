@@ -31,7 +31,7 @@ pub const CASES: &[Case] = &[
         how: Hangs,
         // systemd was never asked: everything looks well, because it is what it was before.
         fault: "stand_in systemctl 'case \"$*\" in *restart*) exec sleep 60;; esac'",
-        says: &["not done within 1 s", "it did not happen", "the same invocation as before"],
+        says: &["not done within 1 s", "it did not happen", "as it was before"],
         world: "[ \"$(wc -l <$D/run/starts)\" = \"$(cat $D/run/starts-before)\" ]",
         before: "wc -l <$D/run/starts >$D/run/starts-before",
         tweak: "on_timeout = 'verify'",
