@@ -152,7 +152,7 @@ pub fn take(
 }
 
 /// Whose a lock is, by what is written in it. Whether the runner is alive is for
-/// [`super::journal::is_being_written`] to say.
+/// [`crate::runs::journal::has_runner`] to say.
 pub fn look(state: &StateDir, stack: &str, scope: &str) -> Option<Owner> {
     written_in(&path(state, stack, scope)).owner()
 }
@@ -219,6 +219,7 @@ impl Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::act::rundir::WriteState;
     use std::fs;
 
     fn owner(run: &str) -> Owner {

@@ -12,6 +12,7 @@ use crate::act::identity;
 use crate::act::planner;
 use crate::act::policy::{self, Given, PREFLIGHT};
 use crate::act::remains::Remains;
+use crate::act::rundir::WriteState;
 use crate::domain::id::{ProcedureId, RunId};
 use crate::domain::procedure::differ::differ;
 use crate::domain::procedure::event::{Mode, Second};

@@ -63,7 +63,7 @@ fn path(dir: &RunDir) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::act::rundir::StateDir;
+    use crate::act::rundir::{StateDir, WriteState};
     use jiff::Timestamp;
 
     #[test]

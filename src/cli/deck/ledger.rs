@@ -2,8 +2,8 @@
 
 use super::{Desk, lock};
 use crate::act::approval;
-use crate::act::control::Watcher;
 use crate::act::planner::interlocks;
+use crate::runs::watch::Watcher;
 use crate::tui::app::Event;
 use std::sync::Arc;
 use std::time::Duration;

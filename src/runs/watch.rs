@@ -3,12 +3,10 @@
 mod old;
 mod tail;
 
-use super::{is_over, word_on};
-use crate::act::journal::JournalError;
-use crate::act::journal::read::Follow;
-use crate::act::left;
-use crate::act::rundir::{RunDir, StateDir};
-use crate::act::runner::scribe::{fold, has_runner};
+use super::dir::{RunDir, StateDir};
+use super::journal::{Follow, ReadError, has_runner};
+use super::left;
+use super::load::{fold, is_over, plan_of, word_on};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::{Deeds, UNREAD};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
@@ -265,7 +263,7 @@ impl Known {
         match self.more() {
             Ok(()) => {}
             // It may have been cut back by its runner between two looks: once from the start.
-            Err(JournalError::Damaged { .. }) if before.is_none() && self.follow.entries() > 0 => {
+            Err(ReadError::Damaged { .. }) if before.is_none() && self.follow.entries() > 0 => {
                 (self.follow, self.run) = (Follow::new(), None);
                 if let Err(why) = self.more() {
                     self.broken = Some(self.in_words(&why));
@@ -282,26 +280,26 @@ impl Known {
             (None, Some(run)) => (Some(run.plan.stack.clone()), Some(Deeds::of(run))),
             (None, None) => (None, None),
             (Some(_), _) => {
-                let stack = super::plan_of(&self.dir).ok().map(|plan| plan.stack);
+                let stack = plan_of(&self.dir).ok().map(|plan| plan.stack);
                 (stack, Some(left::unread(&self.dir)))
             }
         };
     }
 
-    fn in_words(&self, why: &JournalError) -> String {
+    fn in_words(&self, why: &ReadError) -> String {
         match word_on(&self.dir) {
             Some(word) => format!("{why}; {word}; {UNREAD}"),
             None => format!("{why}; {UNREAD}"),
         }
     }
 
-    fn more(&mut self) -> Result<(), JournalError> {
+    fn more(&mut self) -> Result<(), ReadError> {
         let entries = self.follow.more(&self.dir.journal())?;
         if entries.is_empty() {
             return Ok(());
         }
         let line = self.follow.entries() - entries.len() as u64;
-        let illegal = |at: u64, why: String| JournalError::Damaged { line: at, why };
+        let illegal = |at: u64, why: String| ReadError::Damaged { line: at, why };
         if let Some(run) = &mut self.run {
             let run = Arc::make_mut(run);
             for entry in &entries {
@@ -309,7 +307,7 @@ impl Known {
             }
             return Ok(());
         }
-        let plan = super::plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
+        let plan = plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
         self.run = Some(Arc::new(fold(plan, &entries).map_err(|e| illegal(line + 1, e))?));
         Ok(())
     }

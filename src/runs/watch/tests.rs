@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::act::journal::Journal;
-use crate::act::left::Left;
+use crate::act::rundir::{WriteRun, WriteState};
 use crate::domain::id::{HostId, ProcedureId, StepId};
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::Manual;
@@ -11,6 +11,7 @@ use crate::domain::procedure::facts::standing;
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::plan::{Certainty, FORMAT, OnFailure, OnTimeout, Owe, Plan, PlanHash, Step};
+use crate::runs::left::Left;
 use jiff::Timestamp;
 
 fn plan(stack: &str) -> Plan {
@@ -249,7 +250,7 @@ fn a_run_whose_journal_cannot_be_read_may_have_left_all_that_its_plan_could() {
     let owed = vec![format!("the way is closed ({UNREAD})")];
     assert_eq!(left_behind(&state), (owed.clone(), vec!["closed".to_owned()]));
     let me = Person { uid: 0, login: "ann".to_owned(), from: None };
-    super::super::set_aside(&state, dir.id().as_str(), &me, at(3)).unwrap();
+    crate::act::control::set_aside(&state, dir.id().as_str(), &me, at(3)).unwrap();
     assert_eq!(left_behind(&state), (owed, vec!["closed".to_owned()]), "setting aside settles nothing");
     let mut watcher = Watcher::new(state.clone(), Some("shop"), rules());
     let broken = watcher.look(&[]).unwrap().broken.clone();
