@@ -10,11 +10,12 @@ use super::load::{fold, is_over, plan_of, word_on};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::{Deeds, UNREAD};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
-use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Waiting};
+use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Unlisted, Waiting};
 use crate::domain::procedure::run::Run;
 use old::Old;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,11 @@ pub struct Watcher {
     looks: u32,
     /// The run that is looked at, open or not.
     chosen: Option<RunId>,
+    /// Whether the end of what is printed is read.
+    tails: bool,
+    /// Whether the directory of runs could be read once.
+    met: bool,
+    unlisted: Option<Unlisted>,
     ledger: Arc<Ledger>,
 }
 
@@ -84,8 +90,17 @@ impl Watcher {
             listed: None,
             looks: 0,
             chosen: None,
+            tails: true,
+            met: false,
+            unlisted: None,
             ledger: Arc::default(),
         }
+    }
+
+    /// For who does not show what steps print.
+    #[must_use]
+    pub fn without_tails(self) -> Watcher {
+        Watcher { tails: false, ..self }
     }
 
     /// Which run is kept in full although it has ended.
@@ -107,13 +122,15 @@ impl Watcher {
         self.looks = self.looks.wrapping_add(1);
         let mut changed = self.list();
         let rest = self.looks.is_multiple_of(REST);
-        for known in self.known.values_mut() {
+        // What cannot be looked at has not lost its runner by that.
+        let known = if self.unlisted.is_none() { Some(&mut self.known) } else { None };
+        for known in known.into_iter().flat_map(BTreeMap::values_mut) {
             let open = known.run.as_ref().is_none_or(|r| r.ended.is_none());
             if open || known.alive || (rest && known.has_changed()) {
-                changed |= known.look();
+                changed |= known.look(self.tails);
             }
         }
-        if rest && self.old.look(&left_of(self.stack.as_deref(), &self.rules)) {
+        if rest && self.unlisted.is_none() && self.old.look(&left_of(self.stack.as_deref(), &self.rules)) {
             // One of them may be open again.
             self.listed = None;
             self.list();
@@ -133,7 +150,21 @@ impl Watcher {
         if stamp == self.listed && self.looks > 1 {
             return false;
         }
-        let Ok((ids, older)) = self.state.run_ids() else { return false };
+        let found = self.state.run_ids().map_err(|why| self.not_listed(why)).and_then(|found| {
+            // It is made with the first run, and nothing of this program removes it.
+            let gone = stamp.is_none() && !self.known.is_empty();
+            let why = || format!("find {}, which is gone", self.state.runs().display());
+            if gone { Err(Unlisted::Lost(why())) } else { Ok(found) }
+        });
+        let (ids, older) = match found {
+            Ok(found) => found,
+            Err(why) => {
+                self.listed = None;
+                return self.unlisted.replace(why) != self.unlisted;
+            }
+        };
+        let mut changed = self.unlisted.take().is_some();
+        self.met |= stamp.is_some();
         self.listed = stamp;
         let (ids, old) = ids.split_at(ids.len().min(MAX_KEPT));
         self.old.list(&self.state, old, older, &left_of(self.stack.as_deref(), &self.rules));
@@ -142,7 +173,7 @@ impl Watcher {
         let ids: Vec<RunId> = ids.iter().cloned().chain(open).collect();
         let before = self.known.len();
         self.known.retain(|id, _| ids.contains(id));
-        let mut changed = self.known.len() != before;
+        changed |= self.known.len() != before;
         for id in &ids {
             if !self.known.contains_key(id)
                 && let Ok(dir) = self.state.run(id.as_str())
@@ -154,9 +185,16 @@ impl Watcher {
         changed
     }
 
+    fn not_listed(&self, why: String) -> Unlisted {
+        let place = self.state.runs();
+        let barred = fs::read_dir(&place).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied);
+        if barred && !self.met { Unlisted::Barred(place.display().to_string()) } else { Unlisted::Lost(why) }
+    }
+
     fn compose(&self, waiting: Vec<Waiting>) -> Ledger {
         let mine = |run: &Run| self.stack.as_ref().is_none_or(|s| run.plan.stack == *s);
         let mut ledger = Ledger { older: self.older, waiting, ..Ledger::default() };
+        ledger.unlisted.clone_from(&self.unlisted);
         let runs: Vec<(&Known, &Arc<Run>)> = self
             .known
             .values()
@@ -244,7 +282,7 @@ impl Known {
     }
 
     /// Reads what was added. Whether anything is different from before.
-    fn look(&mut self) -> bool {
+    fn look(&mut self, tails: bool) -> bool {
         // Asked first, so that the last lines of a runner that ends meanwhile are read.
         let alive = has_runner(&self.dir);
         let mut changed = alive != self.alive;
@@ -255,7 +293,7 @@ impl Known {
             self.read();
             changed = true;
         }
-        changed | self.look_at_tail()
+        changed | (tails && self.look_at_tail())
     }
 
     fn read(&mut self) {

@@ -31,6 +31,51 @@ pub fn fit(all: &[Badge], room: usize, most: usize, glyphs: Glyphs) -> Vec<(Tone
     vec![(tone, format!("{}{more}", cut(&first, left, glyphs)))]
 }
 
+/// The badges on so many lines at most of so many columns: each in full where all have room so, else
+/// in short, and those that have none counted on the last line. Each takes four columns more than
+/// its text.
+pub fn flow(all: &[Badge], room: usize, lines: usize, glyphs: Glyphs) -> Vec<Vec<(Tone, String)>> {
+    let fits = |text: &str| columns(text) + 4 <= room;
+    let long = |b: &Badge| if fits(&b.long) { b.long.clone() } else { b.short.clone() };
+    let (rows, shown) = pack(all, room, lines, long);
+    if shown == all.len() {
+        return rows;
+    }
+    let (rows, shown) = pack(all, room, lines, |b| b.short.clone());
+    if shown == all.len() {
+        return rows;
+    }
+    let (mut rows, shown) = pack(all, room, lines.saturating_sub(1), |b| b.short.clone());
+    rows.push(fit(all.get(shown..).unwrap_or_default(), room, room, glyphs));
+    rows
+}
+
+/// As many badges as so many lines take, in their order, and how many those are.
+fn pack(
+    all: &[Badge],
+    room: usize,
+    lines: usize,
+    text: impl Fn(&Badge) -> String,
+) -> (Vec<Vec<(Tone, String)>>, usize) {
+    let (mut rows, mut used): (Vec<Vec<(Tone, String)>>, usize) = (Vec::new(), 0);
+    for (shown, badge) in all.iter().enumerate() {
+        let text = text(badge);
+        let wide = columns(&text) + 4;
+        if rows.is_empty() || used + wide > room {
+            if rows.len() >= lines {
+                return (rows, shown);
+            }
+            rows.push(Vec::new());
+            used = 0;
+        }
+        if let Some(row) = rows.last_mut() {
+            row.push((badge.tone, text));
+            used += wide;
+        }
+    }
+    (rows, all.len())
+}
+
 /// How many there are of each kind: ` +1 running +2 owed`.
 fn counted(rest: &[Badge]) -> String {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
@@ -54,6 +99,7 @@ mod tests {
             kind,
             short: short.to_owned(),
             long: format!("{short} in many more words than fit"),
+            age: None,
         };
         let all = [
             badge("running", "RUN restart 0/4"),
