@@ -93,6 +93,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_are_filled_in_order_and_nothing_is_dropped() {
+        let badge = |kind, n: usize| Badge {
+            tone: Tone::Asks,
+            kind,
+            short: format!("{kind} {n}"),
+            long: format!("{kind} {n} in some more words"),
+            age: None,
+        };
+        let all: Vec<Badge> = (0..12).map(|n| badge("owed", n)).collect();
+        for (count, room, lines) in (0..=12).flat_map(|c| {
+            [20, 31, 40, 80, 200].into_iter().flat_map(move |r| (1..=4).map(move |l| (c, r, l)))
+        }) {
+            let rows = flow(&all[..count], room, lines, Glyphs::Unicode);
+            let wide = |row: &Vec<(Tone, String)>| row.iter().map(|(_, t)| columns(t) + 4).sum::<usize>();
+            assert!(rows.len() <= lines && rows.iter().all(|row| wide(row) <= room), "{rows:?}");
+            let texts: Vec<&String> = rows.iter().flatten().map(|(_, text)| text).collect();
+            let more = texts.last().and_then(|t| t.split_once(" +")).map_or(0, |(_, rest)| {
+                rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+            });
+            assert_eq!(texts.len() + more, count, "{rows:?}");
+            let in_order = texts.iter().enumerate().all(|(n, text)| text.starts_with(&format!("owed {n}")));
+            assert!(in_order, "{rows:?}");
+        }
+    }
+
+    #[test]
     fn what_has_no_room_is_counted_by_what_it_is() {
         let badge = |kind, short: &str| Badge {
             tone: Tone::Asks,
