@@ -95,8 +95,9 @@ impl Hands for Deck {
             Effect::Request { run, request } => {
                 tokio::spawn(async move { desk.request(run, request).await });
             }
-            Effect::Resume { run, mode } => {
-                tokio::spawn(async move { desk.resume(run, mode).await });
+            Effect::Resume { run, mode, typed, reason } => {
+                let given = Given { typed, reason, second: None };
+                tokio::spawn(async move { desk.resume(run, mode, given).await });
             }
             Effect::ApproveOther { id, hash } => {
                 tokio::spawn(async move { desk.approve_other(id, hash).await });
@@ -315,12 +316,15 @@ impl Desk {
         super::runs::refuse_while_any(run.id.as_str(), &remains).map(|()| remains)
     }
 
-    async fn resume(self: Arc<Self>, run: RunId, mode: Mode) {
+    async fn resume(self: Arc<Self>, run: RunId, mode: Mode, given: Given) {
         let resumed = tokio::task::spawn_blocking(move || {
-            let reply = match control::resume(&self.acting.state, run.as_str(), mode, &self.launch) {
-                Ok(()) => Reply::Taken,
-                Err(why) => Reply::Refused { why },
-            };
+            let state = &self.acting.state;
+            let taken_up = state.run(run.as_str()).and_then(|dir| {
+                let word = policy::resume(&control::plan_of(&dir)?, mode, &given)
+                    .map_err(|wrong| format!("resume run {run}: {}", wrong.join("; ")))?;
+                control::resume(state, run.as_str(), &word, &self.launch)
+            });
+            let reply = taken_up.map_or_else(|why| Reply::Refused { why }, |()| Reply::Taken);
             (self, run, reply)
         });
         let Ok((desk, run, reply)) = resumed.await else { return };

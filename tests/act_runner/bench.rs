@@ -3,7 +3,7 @@
 
 use quarterdeck::act::control::{self, Launch, Loaded};
 use quarterdeck::act::planner::Eyes;
-use quarterdeck::act::policy;
+use quarterdeck::act::policy::{self, Given};
 use quarterdeck::act::remains::Remains;
 use quarterdeck::act::rundir::{RunDir, StateDir, WriteRun, WriteState};
 use quarterdeck::act::runner::{self, World};
@@ -15,7 +15,7 @@ use quarterdeck::domain::id::{HostId, ProbeId, ProcedureId, StepId};
 use quarterdeck::domain::procedure::action::Action;
 use quarterdeck::domain::procedure::action::kinds::{Exec, Manual};
 use quarterdeck::domain::procedure::check::{Check, Condition, Seen};
-use quarterdeck::domain::procedure::event::{Confirmed, Entry, Outcome, Person};
+use quarterdeck::domain::procedure::event::{Confirmed, Entry, Mode, Outcome, Person};
 use quarterdeck::domain::procedure::level::{Effect, Level};
 use quarterdeck::domain::procedure::plan::{
     Certainty, FORMAT, OnFailure, OnTimeout, Plan, PlanHash, Precondition, Rollback, Step,
@@ -141,6 +141,13 @@ impl Bench {
     pub fn start(&self, plan: &Plan, die_at: Option<u64>) -> Result<String, String> {
         let at = self.clock.now().wall;
         control::start(&self.state, &self.approved(plan), &self.launch(die_at), at).map(|id| id.to_string())
+    }
+
+    /// Has a run that has no runner taken up by a new one.
+    pub fn resume(&self, id: &str, mode: Mode, die_at: Option<u64>) -> Result<(), String> {
+        let plan = control::plan_of(&self.state.run(id)?)?;
+        let word = policy::resume(&plan, mode, &Given::default()).unwrap();
+        control::resume(&self.state, id, &word, &self.launch(die_at))
     }
 
     /// With a clock of its own.

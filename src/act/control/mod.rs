@@ -6,7 +6,7 @@ pub mod serve;
 mod socket;
 pub mod spawn;
 
-pub use crate::runs::load::{Loaded, is_over, load};
+pub use crate::runs::load::{Loaded, is_over, load, plan_of};
 pub use client::send;
 pub use spawn::{Launch, resume, start};
 
@@ -19,7 +19,6 @@ use crate::clock::Clock;
 use crate::domain::id::RunId;
 use crate::domain::procedure::event::{Event, Outcome, Person};
 use crate::runs::journal::{ends_with_its_end, has_runner};
-use crate::runs::load::plan_of;
 use std::sync::Arc;
 
 /// Gives up a run whose runner is gone: writes its end into its journal. An effect that was

@@ -64,6 +64,7 @@ impl Subject {
 
     /// Asks only for what other runs raised, and not how the world is: of that nobody can tell
     /// whether it is of the run's own making.
+    #[must_use]
     pub fn but_for_conditions(self) -> Subject {
         Subject { conditions: false, ..self }
     }

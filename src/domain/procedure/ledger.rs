@@ -97,6 +97,8 @@ pub struct Waiting {
     pub uid: u32,
     /// As it was shown to who asked.
     pub blast: Vec<String>,
+    /// What each step does, and where.
+    pub steps: Vec<String>,
     pub reason: String,
     pub since: Timestamp,
     pub until: Timestamp,

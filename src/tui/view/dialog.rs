@@ -102,29 +102,50 @@ fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
     boxed(app, &form.name, (&rows, 0), foot, area, buf);
 }
 
+/// What it is about above, as much as there is room for; what can be typed and answered below it,
+/// always.
 fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
     let width = inside(area);
-    let mut rows: Vec<Row> = Vec::new();
-    for line in &question.lines {
-        rows.extend(text_rows(line, width, theme.text));
-    }
-    if let Some(want) = &question.type_this {
+    let about: Vec<Row> = question.lines.iter().flat_map(|line| text_rows(line, width, theme.text)).collect();
+    let mut below: Vec<Row> = Vec::new();
+    if let Some(want) = question.type_this.as_ref().filter(|_| !question.confirmed) {
         let label = format!("type {want}: ");
-        rows.push((field(app, &label, &question.typed, true, width), false));
+        below.push((field(app, &label, &question.typed, true, width), false));
     } else if let Some(note) = &question.note {
-        let label = if note.needed { "what you saw (needed): " } else { "note: " };
-        rows.push((field(app, label, &note.input, true, width), false));
+        let label = format!("{}: ", note.label);
+        below.push((field(app, &label, &note.input, true, width), false));
     }
     if let Some(word) = &question.word {
-        rows.extend(text_rows(word, width, theme.degraded));
+        below.extend(text_rows(word, width, theme.degraded));
     }
     for (at, (words, _)) in question.answers.iter().enumerate() {
         let here = at == question.at;
         let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
-        rows.push((vec![(format!("[ {words} ]"), style)], here));
+        below.push((vec![(format!("[ {words} ]"), style)], here));
     }
+    // The window's frame, its foot, and the row above it.
+    let room = usize::from(area.height.saturating_sub(4)).saturating_sub(below.len());
+    let mut rows = part(app, about, question.scroll, room);
+    rows.extend(below);
     boxed(app, &question.title, (&rows, 0), "up and down choose, Enter takes, Esc leaves", area, buf);
+}
+
+/// As many of the rows as there is room for, and how many there are besides.
+fn part(app: &App, rows: Vec<Row>, scroll: usize, room: usize) -> Vec<Row> {
+    if rows.len() <= room {
+        return rows;
+    }
+    let room = room.saturating_sub(1);
+    let (all, first) = (rows.len(), scroll.min(rows.len() - room));
+    let mut shown: Vec<Row> = rows.into_iter().skip(first).take(room).collect();
+    let rest = match (first, all - first - room) {
+        (above, 0) => format!("{above} more lines above: PgUp"),
+        (0, below) => format!("{below} more lines: PgDn"),
+        (above, below) => format!("{below} more lines: PgDn; {above} above: PgUp"),
+    };
+    shown.push((vec![(rest, app.theme.accent)], false));
+    shown
 }
 
 fn of_told(app: &App, told: &Told, area: Rect, buf: &mut Buffer) {
