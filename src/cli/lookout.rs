@@ -69,7 +69,7 @@ impl Hands for Onlooker {
     async fn tell(&mut self) -> Event {
         match self.0.recv().await {
             Some(event) => event,
-            // Files that cannot even be looked at are told, not the end of this.
+            // It ends with the program only.
             None => std::future::pending().await,
         }
     }
