@@ -164,3 +164,19 @@ fn who_may_not_read_the_runs_is_told_so_quietly() {
     assert!(told.contains("HELD held waits for you"), "{told}");
     shared.say(&["runs", "release-hold", &held, "--choice", "stop"]).expect(0);
 }
+
+/// A monitoring system asks how the stack is, not what people are doing to it.
+#[test]
+fn a_check_tells_of_probes_whatever_runs_do() {
+    let yard = Yard::new();
+    let check = || {
+        let said = yard.say(&["check", "--output", "json"]);
+        let report = said.json();
+        (said.code, report["health"].clone(), report.as_object().unwrap().keys().cloned().collect::<Vec<_>>())
+    };
+    let before = check();
+    let held = yard.start("held");
+    until("the hold", || yard.show(&held)["state"] == "held");
+    assert_eq!(check(), before);
+    yard.say(&["runs", "release-hold", &held, "--choice", "stop"]).expect(0);
+}
