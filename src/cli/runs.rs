@@ -18,6 +18,7 @@ use crate::domain::procedure::request::{Reply, Request};
 use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
 use crate::record::audit::What;
+use crate::runs::journal::Torn;
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -106,7 +107,7 @@ fn list(ledger: &Ledger, interlocks: Option<&[Raised]>, now: Timestamp) -> Strin
 
 fn show(state: &StateDir, id: &str, output: Output) -> Ended {
     let Loaded { run, torn, alive } = control::load(state, id).map_err(End::Failed)?;
-    let torn = torn.as_ref().map(crate::act::journal::read::Torn::says);
+    let torn = torn.as_ref().map(Torn::says);
     let text = match output {
         Output::Json => run_json::run(&run, alive, torn.as_deref()),
         Output::Text => {

@@ -33,25 +33,14 @@ pub struct Ended {
     pub last_frame: Option<String>,
 }
 
-/// Carries out what a stage asks to have done to the world. A screen that only looks has
-/// [`NoHands`]: this file knows nothing that acts.
+/// Carries out what a stage asks to have done to the world, and tells what comes of it. This file
+/// knows nothing that acts.
 pub trait Hands {
     /// Takes an effect that plans or changes. Returns at once; what comes of it is told later.
     fn take(&mut self, effect: Effect);
 
     /// Waits until there is something to tell. Cancel-safe.
     fn tell(&mut self) -> impl Future<Output = Event>;
-}
-
-/// Does nothing and tells nothing.
-pub struct NoHands;
-
-impl Hands for NoHands {
-    fn take(&mut self, _: Effect) {}
-
-    fn tell(&mut self) -> impl Future<Output = Event> {
-        std::future::pending()
-    }
 }
 
 /// Everything a loop holds while it runs.

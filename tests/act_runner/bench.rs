@@ -5,7 +5,7 @@ use quarterdeck::act::control::{self, Launch, Loaded};
 use quarterdeck::act::planner::Eyes;
 use quarterdeck::act::policy::{self, Given};
 use quarterdeck::act::remains::Remains;
-use quarterdeck::act::rundir::{RunDir, StateDir};
+use quarterdeck::act::rundir::{RunDir, StateDir, WriteRun, WriteState};
 use quarterdeck::act::runner::{self, World};
 use quarterdeck::act::sight::{Looking, Sight};
 use quarterdeck::act::witness::{Nobody, Noted, Witness};
@@ -194,7 +194,7 @@ impl Bench {
 
     pub fn entries(&self, id: &str) -> Vec<Entry> {
         let dir = self.state.run(id).unwrap();
-        quarterdeck::act::journal::read::read(&dir.journal()).unwrap().entries
+        quarterdeck::runs::journal::read(&dir.journal()).unwrap().entries
     }
 
     pub fn ask(&self, id: &str, request: &Request) -> Result<Reply, String> {

@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, check, plan, step};
 use quarterdeck::act::control;
+use quarterdeck::act::rundir::WriteState;
 use quarterdeck::domain::procedure::event::{Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
 use quarterdeck::domain::procedure::plan::Step;

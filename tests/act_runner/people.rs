@@ -1,13 +1,14 @@
 //! What people ask of a run: holds, aborts, two at once, a dead runner's lock.
 
 use crate::bench::{Bench, check, manual, person, plan, step, undo};
-use quarterdeck::act::control::{self, Watcher};
+use quarterdeck::act::control;
 use quarterdeck::act::remains::Remains;
 use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
 use quarterdeck::domain::procedure::plan::Step;
 use quarterdeck::domain::procedure::request::{Reply, Request};
 use quarterdeck::domain::procedure::run::Phase;
+use quarterdeck::runs::watch::Watcher;
 use std::sync::Arc;
 use std::time::Duration;
 

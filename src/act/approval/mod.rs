@@ -72,8 +72,8 @@ impl Seconded {
     }
 }
 
-/// Puts a plan up for a second person; gives the request's id. [`StateDir::prepare`] must have
-/// been called.
+/// Puts a plan up for a second person; gives the request's id.
+/// [`super::rundir::WriteState::prepare`] must have been called.
 ///
 /// # Errors
 /// The plan may not run anyway, there is no reason, or the file cannot be written.

@@ -1,12 +1,11 @@
 //! Starting a runner: the run's directory on disk, then a process of its own that carries it out.
 
-use crate::act::journal::read::Follow;
 use crate::act::policy::{ApprovedPlan, Resumption};
-use crate::act::rundir::{self, RunDir, StateDir};
-use crate::act::runner::scribe::has_runner;
+use crate::act::rundir::{self, RunDir, StateDir, WriteRun, WriteState};
 use crate::act::runner::{ask_to_resume, is_asked_to_resume};
 use crate::domain::id::RunId;
 use crate::domain::text::one_line_bytes;
+use crate::runs::journal::{Follow, has_runner};
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 use std::ffi::OsString;

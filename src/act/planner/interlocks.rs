@@ -1,7 +1,6 @@
 //! What forbids a procedure: interlocks that earlier runs raised, or that the world raises now.
 
 use super::seen;
-use crate::act::left::Left;
 use crate::act::rundir::StateDir;
 use crate::act::sight::Sight;
 use crate::domain::id::{ProcedureId, RunId};
@@ -11,6 +10,7 @@ use crate::domain::procedure::facts::{InterlockRule, Standing, standing};
 use crate::domain::procedure::plan::Step;
 use crate::domain::procedure::proposal::Refusal;
 use crate::domain::procedure::run::Run;
+use crate::runs::left::Left;
 use crate::stack::procedure::spec::Interlock;
 use crate::stack::spec::Stack;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::act::approval::{COUNTDOWN, break_glass};
-use crate::act::rundir::StateDir;
+use crate::act::rundir::{StateDir, WriteRun, WriteState};
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::machine::worlds::{plan, step, with};
 use crate::domain::procedure::proposal::{Blast, Refusal};

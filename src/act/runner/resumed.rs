@@ -80,7 +80,7 @@ fn path(dir: &RunDir) -> PathBuf {
 mod tests {
     use super::*;
     use crate::act::policy;
-    use crate::act::rundir::StateDir;
+    use crate::act::rundir::{StateDir, WriteState};
     use crate::domain::procedure::machine::worlds::plan;
     use jiff::Timestamp;
 
