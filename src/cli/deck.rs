@@ -110,6 +110,10 @@ impl Hands for Deck {
         }
     }
 
+    fn may_write(&self) -> bool {
+        true
+    }
+
     async fn tell(&mut self) -> Event {
         match self.told.recv().await {
             Some(event) => event,

@@ -66,6 +66,10 @@ impl Onlooker {
 impl Hands for Onlooker {
     fn take(&mut self, _: Effect) {}
 
+    fn may_write(&self) -> bool {
+        false
+    }
+
     async fn tell(&mut self) -> Event {
         match self.0.recv().await {
             Some(event) => event,

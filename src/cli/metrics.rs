@@ -21,18 +21,29 @@ pub struct Metrics {
     pub tasks: Vec<Task>,
 }
 
-/// Starts the engine. `keep` says whether alerts outlive this run of the program.
+/// What an engine has to do with how alerts stood before it, and stand after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// They are taken up, and kept for the next one.
+    Kept,
+    /// They are taken up, if they may be read, and nothing is written.
+    Read,
+    /// Each begins anew.
+    Forgotten,
+}
+
+/// Starts the engine.
 ///
 /// # Errors
 /// The text completes "failed to …".
-pub fn start(ready: &Ready, prober: &Prober, mailbox: &Arc<Mailbox>, keep: bool) -> Result<Metrics, String> {
+pub fn start(ready: &Ready, prober: &Prober, mailbox: &Arc<Mailbox>, past: Past) -> Result<Metrics, String> {
     let stack = &ready.loaded.stack;
     let mut telemetry = Telemetry::new(setup::of(&stack.metrics));
-    let kept = keep.then(|| alerts_of(&ready.state_dir, &stack.name));
+    let kept = (past != Past::Forgotten).then(|| alerts_of(&ready.state_dir, &stack.name));
     if let Some(kept) = &kept {
         log_taken_up(take_up(kept, &mut telemetry, ready.clock.now()));
     }
-    let keep: Option<Keep> = kept.map(|kept| {
+    let keep: Option<Keep> = kept.filter(|_| past == Past::Kept).map(|kept| {
         let keep: Keep = Box::new(move |text| {
             kept.write(text).map_err(|e| format!("write {}: {e}", kept.path().display()))
         });

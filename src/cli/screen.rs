@@ -1,7 +1,7 @@
 //! The loop of a full-screen program: waits, takes everything in that is ready, then draws once.
 
 use super::demo;
-use super::metrics;
+use super::metrics::{self, Past};
 use super::setup::Ready;
 use crate::clock::Now;
 use crate::demo::DemoHandle;
@@ -38,6 +38,9 @@ pub struct Ended {
 pub trait Hands {
     /// Takes an effect that plans or changes. Returns at once; what comes of it is told later.
     fn take(&mut self, effect: Effect);
+
+    /// Whether whoever these are of leaves anything behind, be it only how alerts stand.
+    fn may_write(&self) -> bool;
 
     /// Waits until there is something to tell. Cancel-safe.
     fn tell(&mut self) -> impl Future<Output = Event>;
@@ -128,9 +131,13 @@ pub async fn run<S: Stage, H: Hands>(
 impl<S: Stage, H: Hands> Screen<'_, S, H> {
     fn start_observers(&mut self) -> Result<(), String> {
         let prober = self.ready.prober();
-        // What a demonstration shows is over with it.
-        let keep = self.demo.is_none();
-        let metrics = metrics::start(self.ready, &prober, &self.mailbox, keep)?;
+        let past = match &self.demo {
+            // What a demonstration shows is over with it.
+            Some(_) => Past::Forgotten,
+            None if self.hands.may_write() => Past::Kept,
+            None => Past::Read,
+        };
+        let metrics = metrics::start(self.ready, &prober, &self.mailbox, past)?;
         let scheduler = Scheduler::start(prober, Arc::clone(&self.mailbox), Some(metrics.tap), metrics.tasks);
         self.scheduler = Some(scheduler.map_err(|e| format!("start the observers: {e}"))?);
         self.asks.drain(..).for_each(|ask| metrics.engine.ask(ask));

@@ -311,8 +311,10 @@ impl Pty {
     }
 
     /// Waits until nothing has been written for `quiet`.
+    #[track_caller]
     pub fn settle(&self, quiet: Duration) {
-        loop {
+        let begun = self.mark();
+        for _ in 0..MOST_FRAMES {
             let before = self.mark();
             let wait = self
                 .shared
@@ -322,6 +324,7 @@ impl Pty {
                 return;
             }
         }
+        panic!("it is not quiet: {} bytes were written", self.mark() - begun);
     }
 
     /// What is wrong with the terminal compared with how the program found it; empty if nothing
