@@ -2,17 +2,23 @@
 
 use super::event::{Choice, Hold, Mode, Outcome, Second};
 use super::ledger::RunState;
-use super::run::{Held, Phase, Run, StepState};
-use crate::domain::text::one_line;
+use super::run::{Held, Phase, Run};
+use crate::domain::text::{laid_out, one_line};
 use crate::domain::units::long_age;
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// The longest line, in characters.
-const MAX_LINE: usize = 400;
+const MAX_LINE: usize = 600;
+/// The longest word of a step's state.
+const WORD: usize = 12;
+/// Before what is said of a step, under the line that names it.
+const INDENT: &str = "      ";
+/// The widest column of steps' ids; a longer one pushes its name to the right.
+const MAX_ID: usize = 40;
 
 /// Everything about a run, one safe line each.
-pub fn of(run: &Run, runner_alive: bool) -> Vec<String> {
+pub fn of(run: &Run, runner_alive: bool, now: Timestamp) -> Vec<String> {
     let mut out = vec![
         format!(
             "run {}: {} ({}), {} plan {}",
@@ -23,14 +29,14 @@ pub fn of(run: &Run, runner_alive: bool) -> Vec<String> {
             run.hash.short()
         ),
         format!("stack {}, environment {}", run.plan.title, run.plan.environment),
-        format!("by {}, {}", person(run), second(run.started)),
+        format!("by {}, {}", person(run), since(run.started, now)),
     ];
     out.extend(confirmed(run));
     if run.mode == Mode::Rollback {
         out.push("is rolled back".to_owned());
     }
     out.push(String::new());
-    out.extend(steps(run, runner_alive));
+    out.extend((0..run.steps.len()).flat_map(|i| step(run, runner_alive, i, Some(now))));
     out.push(String::new());
     out.extend(end(run, runner_alive));
     for (at, note) in &run.notes {
@@ -47,7 +53,7 @@ pub fn summary(run: &Run, runner_alive: bool) -> Vec<String> {
             state.phase,
             Phase::Failed(_) | Phase::InDoubt | Phase::Killed(_) | Phase::FailedAndPassed(_)
         ) {
-            out.push(step(run, runner_alive, i, state));
+            out.extend(step(run, runner_alive, i, None));
         }
     }
     out.extend(end(run, runner_alive));
@@ -67,7 +73,7 @@ pub fn outcome(outcome: Outcome) -> &'static str {
 }
 
 fn safe(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|l| one_line(l, MAX_LINE)).collect()
+    lines.iter().map(|l| laid_out(l, MAX_LINE)).collect()
 }
 
 fn person(run: &Run) -> String {
@@ -92,28 +98,33 @@ fn confirmed(run: &Run) -> Vec<String> {
     out
 }
 
-fn steps(run: &Run, runner_alive: bool) -> Vec<String> {
-    run.steps.iter().enumerate().map(|(i, state)| step(run, runner_alive, i, state)).collect()
-}
-
-fn step(run: &Run, runner_alive: bool, i: usize, state: &StepState) -> String {
-    let plan = &run.plan.steps[i];
+/// A step: where it is, how it stands, how long it took, what it is; below, what is said of it. With
+/// `now`, one that is under way tells how long it has been.
+fn step(run: &Run, runner_alive: bool, i: usize, now: Option<Timestamp>) -> Vec<String> {
+    let (Some(plan), Some(state)) = (run.plan.steps.get(i), run.steps.get(i)) else { return Vec::new() };
     let (mut word, mut says) = phase(&state.phase);
     // A person who is asked must see that, and not only what there is to ask about.
-    if let Some(hold) = run.hold.as_ref().filter(|h| runner_alive && h.step == plan.id) {
+    let held = run.hold.as_ref().filter(|h| runner_alive && h.step == plan.id);
+    if let Some(hold) = held {
         (word, says) = ("WAITS", Some(format!("for you ({})", hold_word(hold.why))));
     }
-    let mut line = vec![format!("{:>2}  {word:<11} {}: {}", i + 1, plan.id, plan.name)];
-    line.extend(says);
-    if let (Some(since), Some(ended)) = (state.since, state.ended) {
-        line.push(format!("took {}", long_age(span(since, ended))));
-    }
+    let begun = held.map(|h| h.since).or(state.since);
+    let acts = runner_alive && matches!(state.phase, Phase::Running | Phase::Verifying { .. });
+    let took = match (begun, state.ended, now) {
+        (Some(since), Some(ended), _) if held.is_none() => long_age(span(since, ended)),
+        (Some(since), _, Some(now)) if held.is_some() || acts => long_age(span(since, now)),
+        _ => String::new(),
+    };
+    let ids = run.plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0).min(MAX_ID);
+    let mut out =
+        vec![format!("{:>3}  {word:<WORD$}  {took:>7}  {:<ids$}  {}", i + 1, plan.id.as_str(), plan.name)];
+    let mut below: Vec<String> = says.map(|s| one_line(&s, 400)).into_iter().collect();
     if state.attempts > 1 {
-        line.push(format!("{} attempts", state.attempts));
+        below.push(format!("{} attempts", state.attempts));
     }
     match &state.rolled_back {
-        Some(Ok(says)) => line.push(format!("rolled back: {says}")),
-        Some(Err(why)) => line.push(format!("ROLLBACK FAILED: {why}")),
+        Some(Ok(says)) => below.push(format!("rolled back: {says}")),
+        Some(Err(why)) => below.push(format!("ROLLBACK FAILED: {why}")),
         None => {}
     }
     for output in &state.outputs {
@@ -121,9 +132,10 @@ fn step(run: &Run, runner_alive: bool, i: usize, state: &StepState) -> String {
             0 => String::new(),
             more => format!(", CUT: {more} more dropped"),
         };
-        line.push(format!("kept {} ({} bytes{cut})", output.file, output.bytes));
+        below.push(format!("kept {} ({} bytes{cut})", output.file, output.bytes));
     }
-    line.join(" · ")
+    out.extend((!below.is_empty()).then(|| format!("{INDENT}{}", below.join(" · "))));
+    out
 }
 
 /// A phase as one word or two, and what is said of it.

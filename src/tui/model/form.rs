@@ -2,6 +2,7 @@
 
 use crate::domain::id::ProcedureId;
 use crate::domain::procedure::param::{Kind, MAX_VALUE, Param};
+use crate::stack::procedure::fill::sketch;
 use crate::stack::procedure::params::check;
 use crate::stack::procedure::spec::Procedure;
 use crate::tui::typing::edit;
@@ -78,6 +79,11 @@ impl Form {
         };
         form.at = form.first_wrong().unwrap_or(0);
         form
+    }
+
+    /// The procedure's name with the values as they stand in the form.
+    pub fn title(&self) -> String {
+        sketch(&self.name, &self.values())
     }
 
     pub fn first_wrong(&self) -> Option<usize> {

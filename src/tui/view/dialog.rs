@@ -63,7 +63,7 @@ fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
         let here = at == menu.at;
         let values: Vec<String> = known.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         let level = procedures::level(app, procedure);
-        let name = format!("{level:<3} {}", one_line(&procedure.name, 60));
+        let name = format!("{level:<3} {}", one_line(&procedure.title(known), 60));
         let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
         let more =
             if values.is_empty() { String::new() } else { format!("  {}", one_line(&values.join(", "), 80)) };
@@ -99,7 +99,7 @@ fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
         }
     }
     let foot = "Enter plans it, Tab moves, Esc leaves; nothing happens before you confirm";
-    boxed(app, &form.name, (&rows, 0), foot, area, buf);
+    boxed(app, &form.title(), (&rows, 0), foot, area, buf);
 }
 
 fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {

@@ -8,6 +8,7 @@ use crate::domain::id::ProcedureId;
 use crate::domain::procedure::ledger::Ledger;
 use crate::domain::text::one_line;
 use crate::domain::units::{exact, short_age};
+use crate::stack::procedure::fill::sketch;
 use crate::stack::procedure::params::describe;
 use crate::stack::procedure::spec::{Procedure, Role};
 use crate::tui::app::App;
@@ -19,6 +20,10 @@ use crate::tui::model::tone::{self, Tone};
 use crate::tui::procedure_keys::position;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::collections::BTreeMap;
+
+/// What is known of a procedure's parameters as long as nobody asked for a plan.
+const NO_VALUES: BTreeMap<String, String> = BTreeMap::new();
 
 /// A line of the list: the heading of a section, or a row by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,9 +212,9 @@ fn draw_procedure(app: &App, procedure: &Procedure, now: Now, pen: &mut Pen<'_>,
     let level = procedures::level(app, procedure).to_string();
     let key = role_key(app, procedure);
     pen.skip(2).cell(&level, 4, theme.accent).cell(&key, 3, theme.key);
-    let longest = app.procedures.all.iter().map(|p| columns(&p.name)).max().unwrap_or(0) as u16;
+    let longest = app.procedures.all.iter().map(|p| columns(&p.title(&NO_VALUES))).max().unwrap_or(0) as u16;
     let name = longest.clamp(8, if width >= 100 { 40 } else { width * 2 / 5 });
-    pen.cell(&safe(&procedure.name), name, theme.text).skip(2);
+    pen.cell(&safe(&procedure.title(&NO_VALUES)), name, theme.text).skip(2);
     let last = procedures::last_run(&procedure.id, ledger, now);
     let worrying = ledger.last(&procedure.id).is_some_and(|l| procedures::is_worrying(l.state));
     pen.cell(&last, 20.min(pen.room()), if worrying { theme.degraded } else { theme.dim }).skip(1);
@@ -235,7 +240,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
         ActRow::Procedure(id) => {
             let Some(p) = procedures::by_id(&app.procedures, id) else { return Default::default() };
             of_procedure(app, p, now, &mut out);
-            format!("{} ({})", p.name, p.id)
+            format!("{} ({})", p.title(&NO_VALUES), p.id)
         }
         ActRow::Run(id) => {
             let Some(line) = procedures::line(ledger, id) else { return Default::default() };
@@ -331,7 +336,7 @@ fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
         out.push(Line::Field("needs", needs.says.clone(), None));
     }
     for (at, step) in p.steps.iter().enumerate() {
-        out.push(Line::Field("steps", format!("{}. {}", at + 1, step.name), None));
+        out.push(Line::Field("steps", format!("{}. {}", at + 1, sketch(&step.name, &NO_VALUES)), None));
     }
     out.push(Line::Field(
         "ends",
