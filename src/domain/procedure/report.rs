@@ -178,7 +178,10 @@ fn end(run: &Run, runner_alive: bool) -> Vec<String> {
         }
         RunState::Lost => {
             let (_, why) = run.given_up();
-            out.push(format!("its runner is gone and it has not ended: {why}"));
+            // It was not given up yet: what stands behind those words is what is so now.
+            let so = why.strip_prefix("given up").map_or_else(|| format!("; {why}"), str::to_owned);
+            let (runner, last) = (run.runner, second(run.last.1));
+            out.push(format!("its runner (process {runner}) is gone since {last} or later, not ended{so}"));
         }
         RunState::Ended(how) => {
             let (at, why) = run.ended.as_ref().map_or((run.last.1, ""), |e| (e.at, e.why.as_str()));

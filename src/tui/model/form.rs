@@ -36,6 +36,11 @@ impl Field {
         check(&self.param.kind, self.input.value()).err().map(|why| format!("expects {why}"))
     }
 
+    /// Whether the arrows go through its values.
+    pub fn turns(&self) -> bool {
+        matches!(self.param.kind, Kind::Choice { .. })
+    }
+
     /// The next or previous of a choice; nothing for other kinds.
     fn turn(&mut self, forward: bool) -> bool {
         let Kind::Choice { values } = &self.param.kind else { return false };

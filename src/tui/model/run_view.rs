@@ -176,9 +176,9 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
             out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
         }
         (None, _) if state == RunState::Lost => {
-            let last = clock(run.last.1);
+            let (last, age) = (clock(run.last.1), short_age(ago(run.last.1, now)));
             let text =
-                format!("in doubt: its runner (process {}) is gone; it last wrote at {last}", run.runner);
+                format!("in doubt: its runner (pid {}) is gone; last wrote {age} ago, at {last}", run.runner);
             out.push((Tone::Doubt, text));
         }
         (None, _) => {}

@@ -5,7 +5,7 @@ use super::paint::{Pen, columns, rule};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::id::ProcedureId;
-use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::ledger::{Ledger, Line as RunLine};
 use crate::domain::text::one_line;
 use crate::domain::units::{exact, short_age};
 use crate::stack::procedure::fill::sketch;
@@ -85,7 +85,9 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         } else {
             String::new()
         };
-        rule(buf, list, 0, &summary(app), app.glyphs, theme.border, theme.title);
+        rule(buf, list, 0, "", app.glyphs, theme.border, theme.border);
+        let heading = Rect { width: list.width.saturating_sub(columns(&right) as u16 + 1), ..list };
+        rule(buf, heading, 0, &summary(app), app.glyphs, theme.border, theme.title);
         if !right.is_empty() {
             Pen::new(buf, list, 0, app.glyphs).to_right(columns(&right) as u16 + 1).put(&right, theme.dim);
         }
@@ -163,7 +165,8 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
             let since = ledger.interlocks.iter().find(|i| i.id == *id).map(|i| short_age(ago(i.since, now)));
             let says = app.procedures.interlocks.iter().find(|i| i.id == *id);
             let text = says.map_or_else(|| id.clone(), |i| format!("{}, until {}", i.says, i.until.says));
-            said(Tone::Asks, "FORBIDS", 10, &format!("{text} (for {})", since.unwrap_or_default()));
+            let since = since.map_or_else(String::new, |age| format!("for {age}: "));
+            said(Tone::Asks, "FORBIDS", 10, &format!("{since}{text}"));
         }
         ActRow::Waiting(id) => {
             if let Some(w) = ledger.waiting.iter().find(|w| w.id == *id) {
@@ -187,16 +190,7 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
         }
         ActRow::Run(id) => {
             if let Some(line) = procedures::line(ledger, id) {
-                let (tone, word) = tone::state(line.state);
-                let age = short_age(ago(line.started, now));
-                let (done, of) = line.steps;
-                let name = if place.width >= 60 { 22 } else { 14 };
-                let wide = if place.width >= 60 { 22 } else { 10 };
-                pen.cell(tone.sign(app.glyphs), 2, tone.style(theme))
-                    .cell(word, wide - 1, tone.style(theme))
-                    .skip(1);
-                pen.cell(&safe(&line.name), name, theme.text).skip(1);
-                pen.put(&format!("{done} of {of} steps, begun {age} ago by {}", safe(&line.by)), theme.dim);
+                draw_run(app, line, now, &mut pen, place.width);
             }
         }
         ActRow::Procedure(id) => {
@@ -207,15 +201,42 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
     }
 }
 
+fn draw_run(app: &App, line: &RunLine, now: Now, pen: &mut Pen<'_>, width: u16) {
+    let (theme, ledger) = (&app.theme, &app.ledger);
+    let (tone, word) = tone::state(line.state);
+    let when = match line.ended {
+        Some(ended) => format!("ended {} ago", short_age(ago(ended, now))),
+        None => format!("begun {} ago", short_age(ago(line.started, now))),
+    };
+    let (done, of) = line.steps;
+    let wide = width >= 60;
+    // As wide as the widest of all runs, so that the columns hold.
+    let longest = ledger.runs.iter().map(|l| columns(tone::state(l.state).1)).max();
+    let word_room = if wide { (longest.unwrap_or(0) as u16).max(8) } else { 9 };
+    let names = ledger.runs.iter().map(|l| columns(&l.name)).max().unwrap_or(0) as u16;
+    let name_room = if wide { names.clamp(8, width / 3) } else { 14 };
+    pen.cell(tone.sign(app.glyphs), 2, tone.style(theme))
+        .cell(word, word_room, tone.style(theme))
+        .skip(if wide { 2 } else { 1 });
+    pen.cell(&safe(&line.name), name_room, theme.text).skip(if wide { 2 } else { 1 });
+    let by = safe(&line.by);
+    let text = if wide { format!("{done} of {of} steps, {when} by {by}") } else { when };
+    pen.put(&text, theme.dim);
+}
+
 fn draw_procedure(app: &App, procedure: &Procedure, now: Now, pen: &mut Pen<'_>, width: u16) {
     let (theme, ledger) = (&app.theme, &app.ledger);
     let level = procedures::level(app, procedure).to_string();
     let key = role_key(app, procedure);
     pen.skip(2).cell(&level, 4, theme.accent).cell(&key, 3, theme.key);
     let longest = app.procedures.all.iter().map(|p| columns(&p.title(&NO_VALUES))).max().unwrap_or(0) as u16;
-    let name = longest.clamp(8, if width >= 100 { 40 } else { width * 2 / 5 });
-    pen.cell(&safe(&procedure.title(&NO_VALUES)), name, theme.text).skip(2);
     let last = procedures::last_run(&procedure.id, ledger, now);
+    // The same for every row, so that what follows the names stands in a column.
+    let lasts = app.procedures.all.iter().map(|p| columns(&procedures::last_run(&p.id, ledger, now)));
+    let beside = lasts.max().unwrap_or(0) as u16 + 2;
+    let most = if width >= 60 { 40 } else { pen.room().saturating_sub(beside).max(width * 2 / 5) };
+    let name = longest.clamp(8, most.max(8));
+    pen.cell(&safe(&procedure.title(&NO_VALUES)), name, theme.text).skip(2);
     let worrying = ledger.last(&procedure.id).is_some_and(|l| procedures::is_worrying(l.state));
     pen.cell(&last, 20.min(pen.room()), if worrying { theme.degraded } else { theme.dim }).skip(1);
     pen.put(&procedures::usual(&procedure.id, ledger), theme.dim);
