@@ -173,7 +173,10 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
             out.push((tone::state(state).0, text));
         }
         (None, Some(hold)) if state == RunState::Held => {
-            out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
+            out.push((
+                Tone::Asks,
+                format!("waits for you for {}: {}", short_age(ago(hold.since, now)), hold.says),
+            ));
         }
         (None, _) if state == RunState::Lost => {
             let (last, age) = (clock(run.last.1), short_age(ago(run.last.1, now)));

@@ -75,7 +75,7 @@ pub fn draw(app: &App, confirm: &Confirm, now: Now, area: Rect, buf: &mut Buffer
         // The frame says what the keys do, so that one more line of the plan is seen.
         let place = Rect { y: frame.bottom().saturating_sub(1), height: 1, ..frame };
         let keys = if columns(KEYS) + 4 <= usize::from(frame.width) { KEYS } else { KEYS_SHORT };
-        rule(buf, place, 0, keys, app.glyphs, theme.border, theme.dim);
+        rule(buf, place, 0, keys, app.glyphs, theme.border, theme.over(theme.dim));
     }
     let rest = laid.len().saturating_sub(first + usize::from(above.height));
     let bottom = Rect { y: inner.y + above.height, height: below, ..inner };
@@ -88,7 +88,7 @@ pub fn draw(app: &App, confirm: &Confirm, now: Now, area: Rect, buf: &mut Buffer
             more => format!(" {more} more lines: arrows, PgDn "),
         };
         let wide = columns(&note) as u16 + 1;
-        Pen::new(buf, bottom, 0, app.glyphs).to_right(wide).put(&note, theme.accent);
+        Pen::new(buf, bottom, 0, app.glyphs).to_right(wide).put(&note, theme.over(theme.accent));
     }
     for (y, parts) in asked.iter().enumerate() {
         let mut pen = Pen::new(buf, bottom, y as u16 + 1, app.glyphs);

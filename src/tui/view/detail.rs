@@ -49,7 +49,7 @@ pub fn height_of(app: &App, lines: &[Line]) -> usize {
 pub fn pane(app: &App, (title, lines): &(String, Vec<Line>), scrolled: usize, area: Rect, buf: &mut Buffer) {
     let heading = Rect { width: area.width.saturating_sub(12), ..area };
     rule(buf, area, 0, "", app.glyphs, app.theme.border, app.theme.border);
-    rule(buf, heading, 0, title, app.glyphs, app.theme.border, app.theme.title);
+    rule(buf, heading, 0, title, app.glyphs, app.theme.border, app.theme.over(app.theme.title));
     let inner = Rect {
         x: area.x + 1,
         y: area.y + 1,
@@ -71,7 +71,7 @@ pub fn pane(app: &App, (title, lines): &(String, Vec<Line>), scrolled: usize, ar
         let key = app.keymap.key_of(crate::tui::command::Action::DetailDown);
         let note = format!(" {hidden} more: {key} ");
         let width = super::paint::columns(&note) as u16 + 1;
-        Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&note, app.theme.dim);
+        Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&note, app.theme.over(app.theme.dim));
     }
 }
 

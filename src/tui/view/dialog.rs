@@ -50,12 +50,26 @@ fn boxed(app: &App, title: &str, (rows, scroll): (&[Row], usize), foot: &str, ar
             pen.put(text, *style);
         }
     }
+    let hidden = rows.len().saturating_sub(first + room);
     if low {
         let foot = fitting(foot, usize::from(place.width).saturating_sub(4));
-        rule(buf, place, place.height.saturating_sub(1), foot, app.glyphs, theme.border, theme.dim);
+        rule(
+            buf,
+            place,
+            place.height.saturating_sub(1),
+            foot,
+            app.glyphs,
+            theme.border,
+            theme.over(theme.dim),
+        );
     } else {
         let foot = fitting(foot, usize::from(inner.width));
         Pen::new(buf, inner, inner.height.saturating_sub(1), app.glyphs).put(foot, theme.dim);
+    }
+    if hidden > 0 {
+        let note = format!(" {hidden} more ");
+        let mut pen = Pen::new(buf, place, place.height.saturating_sub(1), app.glyphs);
+        pen.to_right(columns(&note) as u16 + 1).put(&note, theme.over(theme.accent));
     }
 }
 

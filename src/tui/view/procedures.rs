@@ -87,9 +87,11 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         };
         rule(buf, list, 0, "", app.glyphs, theme.border, theme.border);
         let heading = Rect { width: list.width.saturating_sub(columns(&right) as u16 + 1), ..list };
-        rule(buf, heading, 0, &summary(app), app.glyphs, theme.border, theme.title);
+        rule(buf, heading, 0, &summary(app), app.glyphs, theme.border, theme.over(theme.title));
         if !right.is_empty() {
-            Pen::new(buf, list, 0, app.glyphs).to_right(columns(&right) as u16 + 1).put(&right, theme.dim);
+            Pen::new(buf, list, 0, app.glyphs)
+                .to_right(columns(&right) as u16 + 1)
+                .put(&right, theme.over(theme.dim));
         }
         if rows.is_empty() {
             let text = if app.acting.view.filter.value().is_empty() {
@@ -204,24 +206,22 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
 fn draw_run(app: &App, line: &RunLine, now: Now, pen: &mut Pen<'_>, width: u16) {
     let (theme, ledger) = (&app.theme, &app.ledger);
     let (tone, word) = tone::state(line.state);
-    let when = match line.ended {
-        Some(ended) => format!("ended {} ago", short_age(ago(ended, now))),
-        None => format!("begun {} ago", short_age(ago(line.started, now))),
-    };
-    let (done, of) = line.steps;
-    let wide = width >= 60;
+    let age = short_age(ago(line.ended.unwrap_or(line.started), now));
+    pen.cell(tone.sign(app.glyphs), 2, tone.style(theme));
+    if width < 60 {
+        let room = pen.room().saturating_sub(17);
+        pen.cell(&safe(&line.name), room, theme.text).skip(1);
+        pen.put(&format!("{word} {age}"), tone.style(theme));
+        return;
+    }
     // As wide as the widest of all runs, so that the columns hold.
-    let longest = ledger.runs.iter().map(|l| columns(tone::state(l.state).1)).max();
-    let word_room = if wide { (longest.unwrap_or(0) as u16).max(8) } else { 9 };
+    let words = ledger.runs.iter().map(|l| columns(tone::state(l.state).1)).max().unwrap_or(0) as u16;
     let names = ledger.runs.iter().map(|l| columns(&l.name)).max().unwrap_or(0) as u16;
-    let name_room = if wide { names.clamp(8, width / 3) } else { 14 };
-    pen.cell(tone.sign(app.glyphs), 2, tone.style(theme))
-        .cell(word, word_room, tone.style(theme))
-        .skip(if wide { 2 } else { 1 });
-    pen.cell(&safe(&line.name), name_room, theme.text).skip(if wide { 2 } else { 1 });
-    let by = safe(&line.by);
-    let text = if wide { format!("{done} of {of} steps, {when} by {by}") } else { when };
-    pen.put(&text, theme.dim);
+    pen.cell(word, words, tone.style(theme)).skip(2);
+    pen.cell(&safe(&line.name), names.clamp(8, width / 3), theme.text).skip(2);
+    let (done, of) = line.steps;
+    let what = if line.ended.is_some() { "ended" } else { "begun" };
+    pen.put(&format!("{done} of {of} steps, {what} {age} ago by {}", safe(&line.by)), theme.dim);
 }
 
 fn draw_procedure(app: &App, procedure: &Procedure, now: Now, pen: &mut Pen<'_>, width: u16) {

@@ -120,14 +120,15 @@ fn heading(app: &App, run: &Run, state: RunState, now: Now, area: Rect, buf: &mu
     let (tone, word) = tone::state(state);
     rule(buf, area, 0, "", app.glyphs, theme.border, theme.border);
     let mut pen = Pen::new(buf, area, 0, app.glyphs);
-    pen.skip(1).put(" ", theme.text).put(&one_line(&run.plan.name, 60), theme.title);
-    pen.put(&format!(" {} ", run.plan.level), theme.accent).put(word, tone.style(theme));
+    let over = |style| theme.over(style);
+    pen.skip(1).put(" ", over(theme.text)).put(&one_line(&run.plan.name, 60), over(theme.title));
+    pen.put(&format!(" {} ", run.plan.level), over(theme.accent)).put(word, over(tone.style(theme)));
     let age = short_age(ago(run.started, now));
-    pen.put(&format!(", begun {age} ago by {} ", one_line(&run.by.login, 40)), theme.dim);
+    pen.put(&format!(", begun {age} ago by {} ", one_line(&run.by.login, 40)), over(theme.dim));
     let keys = keys(app, run, state);
     let wide = columns(&keys) as u16 + 2;
     if !keys.is_empty() && pen.room() > wide {
-        pen.to_right(wide).put(&format!(" {keys} "), theme.key);
+        pen.to_right(wide).put(&format!(" {keys} "), over(theme.key));
     }
 }
 
