@@ -109,7 +109,8 @@ fn show(state: &StateDir, id: &str, output: Output) -> Ended {
     let text = match output {
         Output::Json => run_json::run(&run, alive, torn.as_deref()),
         Output::Text => {
-            let mut lines = report::of(&run, alive, SystemClock::new().now().wall);
+            let open = &acting::ledger(state).owed;
+            let mut lines = report::of(&run, alive, SystemClock::new().now().wall, Some(open));
             lines.extend(torn.map(|t| one_line(&t, 300)));
             lines.join("\n") + "\n"
         }

@@ -1,7 +1,8 @@
 //! A run in words: for `runs show`, and for the end of `run`.
 
 use super::event::{Choice, Hold, Mode, Outcome, Second};
-use super::ledger::RunState;
+use super::ledger::{Owed, RunState};
+use super::plan::Owe;
 use super::run::{Held, Phase, Run};
 use crate::domain::text::{laid_out, one_line};
 use crate::domain::units::long_age;
@@ -17,8 +18,9 @@ const INDENT: &str = "      ";
 /// The widest column of steps' ids; a longer one pushes its name to the right.
 const MAX_ID: usize = 40;
 
-/// Everything about a run, one safe line each.
-pub fn of(run: &Run, runner_alive: bool, now: Timestamp) -> Vec<String> {
+/// Everything about a run, one safe line each. `open` are the debts that are still owed, of all runs;
+/// without it, what this run left is not known to be settled.
+pub fn of(run: &Run, runner_alive: bool, now: Timestamp, open: Option<&[Owed]>) -> Vec<String> {
     let mut out = vec![
         format!(
             "run {}: {} ({}), {} plan {}",
@@ -38,7 +40,7 @@ pub fn of(run: &Run, runner_alive: bool, now: Timestamp) -> Vec<String> {
     out.push(String::new());
     out.extend((0..run.steps.len()).flat_map(|i| step(run, runner_alive, i, Some(now))));
     out.push(String::new());
-    out.extend(end(run, runner_alive));
+    out.extend(end(run, runner_alive, open));
     for (at, note) in &run.notes {
         out.push(format!("note {}: {note}", second(*at)));
     }
@@ -56,7 +58,7 @@ pub fn summary(run: &Run, runner_alive: bool) -> Vec<String> {
             out.extend(step(run, runner_alive, i, None));
         }
     }
-    out.extend(end(run, runner_alive));
+    out.extend(end(run, runner_alive, None));
     safe(&out)
 }
 
@@ -158,7 +160,7 @@ pub fn phase(phase: &Phase) -> (&'static str, Option<String>) {
     }
 }
 
-fn end(run: &Run, runner_alive: bool) -> Vec<String> {
+fn end(run: &Run, runner_alive: bool, open: Option<&[Owed]>) -> Vec<String> {
     let mut out = Vec::new();
     match run.state(runner_alive) {
         RunState::Running => {
@@ -186,15 +188,33 @@ fn end(run: &Run, runner_alive: bool) -> Vec<String> {
         RunState::Ended(how) => {
             let (at, why) = run.ended.as_ref().map_or((run.last.1, ""), |e| (e.at, e.why.as_str()));
             let took = long_age(span(run.started, at));
+            let why = if open.is_some() { without_debts(why, &run.owed) } else { why.to_owned() };
             out.push(format!("{} after {took}: {why}", outcome(how).to_uppercase()));
         }
     }
     for owe in &run.owed {
+        let is_open = |all: &[Owed]| all.iter().any(|o| o.run == run.id && o.owe.id == owe.id);
+        if open.is_some_and(|all| !is_open(all)) {
+            out.push(format!("was owed and is settled: {}", owe.says));
+            continue;
+        }
         let by = owe.by.as_ref().map_or(String::new(), |by| format!("; settled by: quarterdeck run {by}"));
         out.push(format!("OWED: {}{by}", owe.says));
     }
     out.extend(ways_on(run, runner_alive));
     out
+}
+
+/// Why a run ended, without what it owed then: where what is owed now is told beside it.
+pub fn without_debts(why: &str, owed: &[Owe]) -> String {
+    let debts = still_owed(owed);
+    if debts.is_empty() { why.to_owned() } else { why.replacen(&debts, "", 1) }
+}
+
+/// What a run leaves owed, to be said after how it ended; empty when it is nothing.
+pub fn still_owed(owed: &[Owe]) -> String {
+    let all: Vec<&str> = owed.iter().map(|o| o.says.as_str()).collect();
+    if all.is_empty() { String::new() } else { format!("; STILL OWED: {}", all.join(", ")) }
 }
 
 /// What can be done about a run that stopped.

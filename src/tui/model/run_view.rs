@@ -11,6 +11,7 @@ use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::plan::{OnTimeout, Step};
+use crate::domain::procedure::report::without_debts;
 use crate::domain::procedure::run::{Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::{bytes, exact, long_age, short_age};
@@ -168,7 +169,7 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
                 "{} {} ago: {}",
                 tone::outcome(ended.outcome),
                 short_age(ago(ended.at, now)),
-                ended.why
+                without_debts(&ended.why, &run.owed)
             );
             out.push((tone::state(state).0, text));
         }
@@ -198,7 +199,12 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
     }
     for owe in &run.owed {
         let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
-        let age = since.map_or_else(String::new, |o| format!(" for {}", short_age(ago(o.since, now))));
+        // Another run may have settled it since.
+        let Some(since) = since else {
+            out.push((Tone::Rest, format!("was owed and is settled: {}", owe.says)));
+            continue;
+        };
+        let age = format!(" for {}", short_age(ago(since.since, now)));
         let by = owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it"));
         out.push((Tone::Asks, format!("OWED{age}: {}{by}", owe.says)));
     }

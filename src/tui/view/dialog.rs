@@ -1,7 +1,7 @@
 //! What stands over a screen while something is about to be done.
 
 use super::confirm::{self, field};
-use super::paint::{Pen, columns, rule, window, wrap};
+use super::paint::{Pen, columns, rule, window, wrap, wrap_in};
 use crate::clock::Now;
 use crate::domain::text::one_line;
 use crate::stack::procedure::params::describe;
@@ -150,7 +150,10 @@ fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
     let width = inside(area);
     let mut rows: Vec<Row> = Vec::new();
     for line in &question.lines {
-        rows.extend(text_rows(line, width, theme.text));
+        // A long reason is on the screen below as well; the answers are only here.
+        let most = if confirm::is_low(app) { 3 } else { usize::MAX };
+        let parts = wrap_in(&one_line(line, 2000), usize::from(width), most, app.glyphs);
+        rows.extend(parts.into_iter().map(|part| (vec![(part, theme.text)], false)));
     }
     if let Some(want) = &question.type_this {
         let label = format!("type {want}: ");

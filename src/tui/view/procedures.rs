@@ -18,6 +18,7 @@ use crate::tui::model::detail::{Line, name_once};
 use crate::tui::model::procedures::{self, ActRow};
 use crate::tui::model::tone::{self, Tone};
 use crate::tui::procedure_keys::position;
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::collections::BTreeMap;
@@ -203,6 +204,11 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
     }
 }
 
+/// A moment, and how long ago it was.
+fn moment(at: Timestamp, now: Now) -> String {
+    format!("{}, {} ago", at.strftime("%Y-%m-%d %H:%M:%SZ"), short_age(ago(at, now)))
+}
+
 fn draw_run(app: &App, line: &RunLine, now: Now, pen: &mut Pen<'_>, width: u16) {
     let (theme, ledger) = (&app.theme, &app.ledger);
     let (tone, word) = tone::state(line.state);
@@ -271,9 +277,9 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
                 format!("{}, level {}, by {}", line.id, line.level, safe(&line.by)),
                 None,
             ));
-            out.push(Line::Field("began", line.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
+            out.push(Line::Field("began", moment(line.started, now), None));
             if let Some(ended) = line.ended {
-                out.push(Line::Field("ended", ended.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
+                out.push(Line::Field("ended", moment(ended, now), None));
             }
             out.push(Line::Text("Enter shows its steps.".to_owned()));
             line.name.clone()
@@ -283,7 +289,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
                 return Default::default();
             };
             out.push(Line::Field("owed", owed.owe.says.clone(), Some(Health::Degraded)));
-            out.push(Line::Field("since", owed.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
+            out.push(Line::Field("since", moment(owed.since, now), None));
             out.push(Line::Field("by run", owed.run.to_string(), None));
             if let Some(by) = &owed.owe.by {
                 out.push(Line::Field("settled by", format!("{by}; Enter plans it"), None));
