@@ -275,7 +275,9 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
         Tone::Doubt => Some(Health::Unknown),
         Tone::Busy | Tone::Rest => None,
     };
-    let parts = [how.word, &how.time, &how.says];
+    // How the verification goes has lines of its own below.
+    let verifying = matches!(is.phase, Phase::Verifying { .. });
+    let parts = [how.word, &how.time, if verifying { "" } else { &how.says }];
     let text: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
     out.push(Line::Field("state", text.join(", "), health));
     if is.attempts > 1 {
