@@ -7,11 +7,13 @@ mod place;
 use place::{Done, Place, SMALL, pause, say};
 use quarterdeck::act::control;
 use quarterdeck::act::identity;
-use quarterdeck::act::journal::{Journal, read};
+use quarterdeck::act::journal::Journal;
+use quarterdeck::act::rundir::{WriteRun, WriteState};
 use quarterdeck::domain::id::StepId;
 use quarterdeck::domain::procedure::check::Seen;
 use quarterdeck::domain::procedure::event::{Confirmed, Effected, Event, Outcome};
 use quarterdeck::domain::procedure::plan::{Plan, PlanHash};
+use quarterdeck::runs::journal;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,7 +45,7 @@ fn run(place: &Place) -> Done<[Duration; 5]> {
     while control::load(&place.state, id.as_str())?.alive {
         pause(Duration::from_millis(5));
     }
-    let entries = read::read(&place.state.run(id.as_str())?.journal())?.entries;
+    let entries = journal::read(&place.state.run(id.as_str())?.journal())?.entries;
     let after = |n: usize| {
         let at = entries.get(n).map(|e| e.at.duration_since(confirmed.wall));
         Duration::try_from(at.unwrap_or_default()).unwrap_or_default()
@@ -155,7 +157,7 @@ fn folding(place: &Place) -> Done<()> {
             return Err(format!("failed to fold it: {} lines", loaded.run.last.0).into());
         }
         let began = place.clock.now();
-        let read = read::read(&path)?;
+        let read = journal::read(&path)?;
         reading.push(place.clock.now().since(began));
         drop(read);
     }

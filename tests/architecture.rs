@@ -3,21 +3,24 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests may stop at once")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// For each room, the rooms it may know. `clock` is known to all.
+/// For each room, the rooms it may know. `clock` is known to all. What runs wrote down is an
+/// observation like any other: `runs` reads it below `act`, so that a screen which only looks can
+/// show runs without a way to what acts; what writes it is in `act`.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("stack", &["domain"]),
     ("transport", &["stack", "domain"]),
     ("observe", &["transport", "stack", "domain"]),
-    ("act", &["transport", "stack", "domain"]),
+    ("runs", &["domain"]),
+    ("act", &["runs", "transport", "stack", "domain"]),
     ("record", &["transport", "stack", "domain"]),
     ("tui", &["act", "transport", "stack", "domain"]),
     ("demo", &[]),
-    ("cli", &["tui", "act", "observe", "record", "demo", "transport", "stack", "domain"]),
+    ("cli", &["tui", "act", "runs", "observe", "record", "demo", "transport", "stack", "domain"]),
     ("main", &["cli", "demo"]),
     ("clock", &[]),
 ];
@@ -40,6 +43,7 @@ const FORBIDDEN_CRATES: &[(&str, &[&str])] = &[
         ],
     ),
     ("stack", &["tokio", "ratatui", "crossterm", "hyper", "redis", "tokio_postgres"]),
+    ("runs", &["tokio", "ratatui", "crossterm", "hyper", "reqwest", "std::net", "std::process"]),
     ("transport", &["ratatui", "crossterm"]),
     ("observe", &["ratatui", "crossterm"]),
 ];
@@ -47,7 +51,9 @@ const FORBIDDEN_CRATES: &[(&str, &[&str])] = &[
 #[test]
 fn no_arrow_goes_where_the_design_draws_none() {
     let mut wrong = Vec::new();
-    for (file, text) in sources() {
+    let all = sources();
+    let tests = files_of_tests(&all);
+    for (file, text) in all.into_iter().filter(|(file, _)| !tests.contains(file)) {
         let room = room_of(&file);
         let Some((_, allowed)) = ARROWS.iter().find(|(r, _)| *r == room) else {
             if file != Path::new("src/lib.rs") {
@@ -106,6 +112,137 @@ fn what_is_read_only_cannot_reach_what_acts() {
     for file in ["src/tui/view/paint.rs", "src/domain/matrix.rs", "src/domain/cause.rs"] {
         assert!(reached.contains_key(file), "the walk did not reach {file}");
     }
+    // What shows runs reads them there.
+    for root in ["src/cli/wallboard.rs", "src/cli/snapshot.rs"] {
+        let reached = reach(&texts, &[root]);
+        for file in ["src/runs/watch.rs", "src/runs/journal.rs"] {
+            assert!(reached.contains_key(file), "{root} does not reach {file}");
+        }
+    }
+}
+
+/// What a file of `src/runs` may name of a path that could lead to writing; by the last part of the
+/// path before it.
+const READS: &[(&str, &[&str])] = &[
+    (
+        "fs",
+        &[
+            "self",
+            "File",
+            "Metadata",
+            "metadata",
+            "symlink_metadata",
+            "read_dir",
+            "open",
+            "flock",
+            "Mode",
+            "OFlags",
+            "FlockOperation",
+            "MetadataExt",
+            "FileExt",
+        ],
+    ),
+    ("unix", &["fs"]),
+    (
+        "io",
+        &[
+            "self",
+            "Result",
+            "Error",
+            "ErrorKind",
+            "Read",
+            "BufRead",
+            "BufReader",
+            "Seek",
+            "SeekFrom",
+            "Errno",
+        ],
+    ),
+    ("File", &["from"]),
+    ("OFlags", &["RDONLY", "CLOEXEC", "NOFOLLOW", "NONBLOCK", "NOCTTY"]),
+    ("Mode", &["empty"]),
+    // To see whether somebody else holds it; never to keep others out.
+    ("FlockOperation", &["NonBlockingLockShared"]),
+    ("rustix", &["fs", "io"]),
+];
+
+/// Names of functions of an open file that change it, or keep others from it.
+const CHANGES: &[&str] = &[
+    "write",
+    "write_all",
+    "write_at",
+    "write_all_at",
+    "write_fmt",
+    "set_len",
+    "set_permissions",
+    "set_times",
+    "set_modified",
+    "sync_all",
+    "sync_data",
+    "lock",
+    "lock_shared",
+    "try_lock",
+    "try_lock_shared",
+];
+
+/// What reads runs is not able to write: it knows nobody who does, and names no function of the
+/// system but those that read.
+#[test]
+fn what_reads_runs_cannot_write() {
+    let all = sources();
+    let tests = files_of_tests(&all);
+    let own = |file: &Path| file.starts_with("src/runs") && !tests.contains(file);
+    let mut wrong = Vec::new();
+    for (file, text) in all.iter().filter(|(file, _)| own(file)) {
+        let code = code_lines(text).map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+        for (before, name) in named_after(&code) {
+            if READS.iter().any(|(b, names)| *b == before && !names.contains(&name.as_str())) {
+                wrong.push(format!("{} names {before}::{name}", file.display()));
+            }
+        }
+        for name in CHANGES.iter().filter(|name| code.contains(&format!(".{name}("))) {
+            wrong.push(format!("{} calls {name}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let texts = by_path(&all);
+    let roots: Vec<&str> = texts.keys().map(String::as_str).filter(|file| own(Path::new(file))).collect();
+    assert!(roots.len() > 5, "{roots:?}");
+    for (file, way) in reach(&texts, &roots) {
+        let allowed = file.starts_with("src/runs/") || file.starts_with("src/domain/");
+        assert!(allowed, "{} reaches {file}", way.join(" > "));
+    }
+}
+
+/// The rule above sees what it forbids, in every form of path.
+#[test]
+fn what_writes_would_be_seen() {
+    for code in [
+        "std::fs::write(p, b)",
+        "use std::fs::{File, OpenOptions};",
+        "use std::os::unix::fs::{MetadataExt, DirBuilderExt};",
+        "OFlags::RDONLY | OFlags::CREATE",
+        "use std::io::{self, Write};",
+        "use rustix::{fs::unlink, io};",
+        "use rustix::process;",
+        "FlockOperation::LockExclusive",
+        "File::create(p)",
+    ] {
+        let seen = named_after(code);
+        let bad = |(before, name): &(String, String)| {
+            READS.iter().any(|(b, names)| b == before && !names.contains(&name.as_str()))
+        };
+        assert!(seen.iter().any(bad), "{code}: {seen:?}");
+    }
+}
+
+/// Every name in a path, with the part before it, also inside `a::{b, c::d}`.
+fn named_after(code: &str) -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    for start in word_starts(code) {
+        expand(&code[start..], Vec::new(), &mut paths);
+    }
+    paths.iter().flat_map(|path| path.windows(2)).map(|two| (two[0].clone(), two[1].clone())).collect()
 }
 
 /// The walk above finds every way that Rust has of naming another file.
@@ -141,6 +278,8 @@ fn the_walk_follows_every_form_of_path() {
     for case in cases {
         assert!(reach(&files(case), &["src/a.rs"]).contains_key("src/act/run.rs"), "{case:?}");
     }
+    let declared = files(&[("src/a.rs", "#[cfg(test)]\nmod tests;\nuse crate::act::run;"), act]);
+    assert!(reach(&declared, &["src/a.rs"]).contains_key("src/act/run.rs"), "what follows is no test");
     let innocent = files(&[("src/a.rs", "// crate::act::run\nuse crate::b::X;\n"), ("src/b.rs", ""), act]);
     assert!(!reach(&innocent, &["src/a.rs"]).contains_key("src/act/run.rs"));
 }
@@ -312,12 +451,39 @@ fn room_of(file: &Path) -> String {
 
 /// The lines of a file that are neither comments nor in its tests, numbered from one.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let end = text.find("\n#[cfg(test)]").unwrap_or(text.len());
-    text[..end]
-        .lines()
-        .enumerate()
-        .map(|(i, l)| (i + 1, l))
-        .filter(|(_, l)| !l.trim_start().starts_with("//"))
+    let all: Vec<&str> = text.lines().collect();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(line) = all.get(at) {
+        at += 1;
+        if *line == "#[cfg(test)]" {
+            let item = all[at..].iter().position(|l| !l.starts_with("#[")).map_or(all.len(), |n| at + n);
+            match all.get(item) {
+                // Tests are a file's last part.
+                Some(item) if item.contains("mod ") && item.ends_with('{') => break,
+                // Tests in a file of their own: what follows is none.
+                Some(found) if found.contains("mod ") => at = item + 1,
+                _ => {}
+            }
+        } else if !line.trim_start().starts_with("//") {
+            out.push((at, *line));
+        }
+    }
+    out.into_iter()
+}
+
+/// Files that are there in tests only, by what the others say of them.
+fn files_of_tests(sources: &[(PathBuf, String)]) -> BTreeSet<PathBuf> {
+    let mut out = BTreeSet::new();
+    for (file, text) in sources {
+        let own = file.with_extension("");
+        let dir = if file.ends_with("mod.rs") { file.parent().expect("below src").to_owned() } else { own };
+        for (at, _) in text.match_indices("#[cfg(test)]\nmod ") {
+            let name = first_word(&text[at + "#[cfg(test)]\nmod ".len()..]);
+            out.insert(dir.join(format!("{name}.rs")));
+        }
+    }
+    out
 }
 
 /// Every room named by `crate::room` or `quarterdeck::room`, also inside `use crate::{a, b}`.

@@ -15,6 +15,8 @@ mod output;
 mod pty;
 #[path = "cli_run/second.rs"]
 mod second;
+#[path = "cli_run/wall.rs"]
+mod wall;
 #[path = "cli_run/yard.rs"]
 mod yard;
 

@@ -5,6 +5,7 @@
 
 #[path = "harness/demo.rs"]
 mod demo;
+#[expect(dead_code, reason = "no run is taken up again here")]
 #[path = "harness/operator.rs"]
 mod operator;
 

@@ -5,7 +5,7 @@ use quarterdeck::act::control::{self, Launch};
 use quarterdeck::act::identity;
 use quarterdeck::act::planner::{self, Eyes};
 use quarterdeck::act::policy::{self, Given};
-use quarterdeck::act::rundir::StateDir;
+use quarterdeck::act::rundir::{StateDir, WriteState};
 use quarterdeck::act::sight::{Looking, Sight};
 use quarterdeck::clock::{Clock, Now, SystemClock};
 use quarterdeck::domain::health::Health;

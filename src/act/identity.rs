@@ -1,8 +1,8 @@
 //! Who asks: the real user, as the kernel knows them, and where their session comes from.
 
-use super::rundir::read_bounded;
 use crate::domain::procedure::event::Person;
 use crate::domain::text::one_line;
+use crate::runs::files::read_bounded;
 use std::net::IpAddr;
 use std::path::Path;
 

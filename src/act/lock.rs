@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The largest lock file that is read, in bytes.
 const MAX_LOCK: usize = 16 << 10;
 /// Looks at one that says nothing sensible, at most.
-const LOOKS: usize = 5;
+const LOOKS: usize = 50;
 
 /// Whose a lock is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ pub fn take(
 }
 
 /// Whose a lock is, by what is written in it. Whether the runner is alive is for
-/// [`super::journal::is_being_written`] to say.
+/// [`crate::runs::journal::has_runner`] to say.
 pub fn look(state: &StateDir, stack: &str, scope: &str) -> Option<Owner> {
     written_in(&path(state, stack, scope)).owner()
 }
@@ -173,7 +173,13 @@ impl Written {
 fn written_in(path: &Path) -> Written {
     // A look may fall into a write.
     (0..LOOKS)
-        .map(|_| seen_in(path))
+        .map(|look| {
+            if look > 0 {
+                // Who writes may have been stopped in the middle of it.
+                std::thread::yield_now();
+            }
+            seen_in(path)
+        })
         .find(|found| !matches!(found, Written::Damaged))
         .unwrap_or(Written::Damaged)
 }
@@ -219,6 +225,7 @@ impl Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::act::rundir::WriteState;
     use std::fs;
 
     fn owner(run: &str) -> Owner {

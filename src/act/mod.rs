@@ -4,7 +4,6 @@ pub mod approval;
 pub mod control;
 pub mod identity;
 pub mod journal;
-pub mod left;
 pub mod lock;
 pub mod output;
 pub mod place;

@@ -5,6 +5,7 @@ use super::redact::Redactor;
 use super::step::Setting;
 use crate::domain::procedure::event::Captured;
 use crate::domain::text;
+use crate::runs::outputs::{file_name, file_of, folder_beside};
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -14,8 +15,6 @@ use std::path::Path;
 
 /// Kept of one output, in bytes.
 pub const MAX_KEPT: u64 = 64 << 20;
-/// Where the outputs of steps are, within a run's directory.
-pub const OUTPUTS: &str = "output";
 /// Where evidence is, within a run's directory.
 pub const EVIDENCE: &str = "evidence";
 /// Last lines remembered.
@@ -25,25 +24,12 @@ const MAX_LINE: usize = 1 << 10;
 /// Files of one name at most.
 const MAX_SAME: u32 = 100;
 
-/// The name of the file that holds the output of one attempt at a step, within a run's directory.
-/// A second file of the same attempt (its rollback) has `-2` before its end, and so on.
-pub fn file_of(step: &str, attempt: u32) -> String {
-    format!("{OUTPUTS}/{}-{attempt}.out", file_name(step))
-}
-
-/// A name that is one part of a path, whatever the text.
-fn file_name(text: &str) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = text.chars().take(120).map(safe).collect();
-    if name.starts_with('.') || name.is_empty() { format!("_{name}") } else { name }
-}
-
 /// The folder of this name within a run's directory that is ours to write. What another operator's
 /// runner made is closed to us: who takes a run over keeps outputs in a folder beside it.
 pub fn folder_of(dir: &Path, name: &str) -> String {
     let me = rustix::process::geteuid().as_raw();
     match std::fs::symlink_metadata(dir.join(name)) {
-        Ok(there) if there.uid() != me => format!("{name}-{me}"),
+        Ok(there) if there.uid() != me => folder_beside(name, me),
         _ => name.to_owned(),
     }
 }

@@ -3,7 +3,7 @@
 use super::approval::{self, Seconded};
 use super::rundir::{RunDir, open};
 use crate::clock::Now;
-use crate::domain::procedure::event::{Confirmed, Person, Second};
+use crate::domain::procedure::event::{Confirmed, Mode, Person, Second};
 use crate::domain::procedure::level::{self, Level};
 use crate::domain::procedure::plan::{Plan, PlanHash};
 use crate::domain::procedure::proposal::{self, Proposal};
@@ -97,8 +97,7 @@ pub fn approve(
     if let Some(expected) = prompt.type_this.as_ref().filter(|_| !prompt.takes(typed)) {
         wrong.push(format!("`{expected}` must be typed to confirm it"));
     }
-    let reason =
-        given.reason.as_deref().map(|r| one_line(r.trim(), approval::MAX_REASON)).filter(|r| !r.is_empty());
+    let reason = reason_of(given);
     if prompt.needs_reason && reason.is_none() {
         wrong.push(format!("a plan of {} needs a reason", plan.level));
     }
@@ -125,6 +124,48 @@ pub fn approve(
     let request = second.and_then(|s| s.request().map(str::to_owned));
     let approval = Approval { hash, by: by.clone(), confirmed, at: now.wall, request };
     Ok(ApprovedPlan { plan: plan.clone(), approval })
+}
+
+/// A word that a run may be taken up again. Only this has a runner do so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    mode: Mode,
+    reason: Option<String>,
+}
+
+impl Resumption {
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+}
+
+/// Lets a run of a plan be taken up again, or undone. What it did and meant to do was approved
+/// before; from L3 on whoever has it go on says again what they mean, and why.
+///
+/// # Errors
+/// Every reason why not, one line each; they complete "refused: …".
+pub fn resume(plan: &Plan, mode: Mode, given: &Given) -> Result<Resumption, Vec<String>> {
+    let reason = reason_of(given);
+    let mut wrong = Vec::new();
+    if plan.level >= Level::L3 {
+        let prompt = proposal::resume_prompt(plan);
+        if let Some(expected) = prompt.type_this.as_ref().filter(|_| !prompt.takes(given.typed.trim())) {
+            wrong.push(format!("`{expected}` must be typed to confirm it"));
+        }
+        if reason.is_none() {
+            wrong.push(format!("a run of {} needs a reason to be taken up again", plan.level));
+        }
+    }
+    if wrong.is_empty() { Ok(Resumption { mode, reason }) } else { Err(wrong) }
+}
+
+fn reason_of(given: &Given) -> Option<String> {
+    let line = |reason: &String| one_line(reason.trim(), approval::MAX_REASON);
+    given.reason.as_ref().map(line).filter(|reason| !reason.is_empty())
 }
 
 /// The level that a plan has at least, by what its steps do.

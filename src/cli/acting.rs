@@ -4,14 +4,15 @@
 use super::args::Global;
 use super::sight::{Freshness, Watcher};
 use super::{End, Ended, audit, print, setup};
-use crate::act::control::{self, Launch};
+use crate::act::control::Launch;
 use crate::act::planner::{Eyes, interlocks};
-use crate::act::rundir::StateDir;
+use crate::act::rundir::{self, StateDir};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::id::HostId;
 use crate::domain::procedure::ledger::{Ledger, Raised};
 use crate::observe::prober::Prober;
 use crate::record::audit::Log;
+use crate::runs::watch;
 use crate::stack::config::{self, Config};
 use crate::stack::load::{self, Loaded};
 use crate::stack::spec::{Host, Stack};
@@ -38,7 +39,7 @@ pub(super) fn state(global: &Global) -> Result<StateDir, End> {
         },
     };
     let root = global.state_dir.clone().unwrap_or(config.state_dir);
-    StateDir::with_group(root, config.operators_group.as_deref()).map_err(End::Refused)
+    rundir::of_group(root, config.operators_group.as_deref()).map_err(End::Refused)
 }
 
 /// A stack that was loaded, and what plans are made with.
@@ -96,7 +97,7 @@ pub(super) fn log_of(state: &StateDir) -> Log {
 
 /// All runs of a state directory, as their journals tell them.
 pub(super) fn ledger(state: &StateDir) -> Arc<Ledger> {
-    let mut watcher = control::Watcher::new(state.clone(), None, Vec::new());
+    let mut watcher = watch::Watcher::new(state.clone(), None, Vec::new());
     watcher.look(&[]);
     watcher.ledger()
 }
@@ -106,7 +107,7 @@ pub(super) fn ledger(state: &StateDir) -> Arc<Ledger> {
 pub(super) fn interlocks(global: &Global, state: &StateDir) -> Option<Vec<Raised>> {
     let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok()).ok()?;
     let rules = interlocks::rules(&loaded.stack.procedures.interlocks);
-    let mut watcher = control::Watcher::new(state.clone(), Some(&loaded.stack.name), rules);
+    let mut watcher = watch::Watcher::new(state.clone(), Some(&loaded.stack.name), rules);
     watcher.look(&[]);
     Some(watcher.ledger().interlocks.clone())
 }

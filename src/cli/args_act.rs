@@ -80,6 +80,12 @@ pub enum RunsCommand {
         /// Undo what was done, last step first
         #[arg(long)]
         rollback: bool,
+        /// From L3 on: what must be typed; without it, it is told
+        #[arg(long, value_name = "TEXT")]
+        confirm: Option<String>,
+        /// Why; needed from L3 on, and recorded for good
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
         /// Do not follow it
         #[arg(long)]
         detach: bool,

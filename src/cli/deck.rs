@@ -1,17 +1,17 @@
 //! The hands of the dashboard: carries out what its screens ask of procedures and runs, each in a
 //! task of its own, and tells them what came of it. The screen never waits for any of it.
 
-mod ledger;
-
 use super::acting::{self, Acting};
+use super::lookout::{self, Look};
 use super::screen::Hands;
 use super::witness::AuditWitness;
 use crate::act::approval::{self, Seconded};
 use crate::act::control::{self, Launch};
 use crate::act::identity;
-use crate::act::planner;
+use crate::act::planner::{self, interlocks};
 use crate::act::policy::{self, Given, PREFLIGHT};
 use crate::act::remains::Remains;
+use crate::act::rundir::WriteState;
 use crate::domain::id::{ProcedureId, RunId};
 use crate::domain::procedure::differ::differ;
 use crate::domain::procedure::event::{Mode, Second};
@@ -21,6 +21,7 @@ use crate::domain::procedure::proposal::Proposal;
 use crate::domain::procedure::request::{Reply, Request};
 use crate::domain::procedure::run::Run;
 use crate::record::audit::What;
+use crate::runs::watch::Watcher;
 use crate::tui::app::{Effect, Event};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,7 +51,7 @@ struct Desk {
     /// The run that is looked at.
     chosen: Mutex<Option<RunId>>,
     /// Something happened that the ledger should show at once.
-    look_now: Notify,
+    look_now: Arc<Notify>,
     tell: mpsc::Sender<Event>,
 }
 
@@ -59,9 +60,9 @@ impl Deck {
     pub fn new(acting: Acting, launch: Launch) -> Deck {
         let (tell, told) = mpsc::channel(MAX_TOLD);
         let (shown, request, chosen) = Default::default();
-        let look_now = Notify::new();
+        let look_now = Arc::default();
         let desk = Arc::new(Desk { acting, launch, shown, request, chosen, look_now, tell });
-        tokio::spawn(ledger::watch(Arc::clone(&desk)));
+        desk.watch();
         Deck { desk, told, planning: None }
     }
 
@@ -94,8 +95,9 @@ impl Hands for Deck {
             Effect::Request { run, request } => {
                 tokio::spawn(async move { desk.request(run, request).await });
             }
-            Effect::Resume { run, mode } => {
-                tokio::spawn(async move { desk.resume(run, mode).await });
+            Effect::Resume { run, mode, typed, reason } => {
+                let given = Given { typed, reason, second: None };
+                tokio::spawn(async move { desk.resume(run, mode, given).await });
             }
             Effect::ApproveOther { id, hash } => {
                 tokio::spawn(async move { desk.approve_other(id, hash).await });
@@ -118,6 +120,20 @@ impl Hands for Deck {
 }
 
 impl Desk {
+    /// Begins to tell of every change to runs and requests.
+    fn watch(self: &Arc<Self>) {
+        let stack = &self.acting.stack;
+        let rules = interlocks::rules(&stack.procedures.interlocks);
+        let watcher = Watcher::new(self.acting.state.clone(), Some(&stack.name), rules);
+        let desk = Arc::clone(self);
+        let look: Look = Arc::new(move |watcher| {
+            watcher.choose(lock(&desk.chosen).clone());
+            let now = desk.acting.clock.now().wall;
+            watcher.look(&approval::waiting(&desk.acting.state, now));
+        });
+        tokio::spawn(lookout::watch(watcher, look, Arc::clone(&self.look_now), self.tell.clone()));
+    }
+
     async fn tell(&self, event: Event) {
         // Nobody listens any more only when the screen is gone.
         let _ = self.tell.send(event).await;
@@ -300,12 +316,15 @@ impl Desk {
         super::runs::refuse_while_any(run.id.as_str(), &remains).map(|()| remains)
     }
 
-    async fn resume(self: Arc<Self>, run: RunId, mode: Mode) {
+    async fn resume(self: Arc<Self>, run: RunId, mode: Mode, given: Given) {
         let resumed = tokio::task::spawn_blocking(move || {
-            let reply = match control::resume(&self.acting.state, run.as_str(), mode, &self.launch) {
-                Ok(()) => Reply::Taken,
-                Err(why) => Reply::Refused { why },
-            };
+            let state = &self.acting.state;
+            let taken_up = state.run(run.as_str()).and_then(|dir| {
+                let word = policy::resume(&control::plan_of(&dir)?, mode, &given)
+                    .map_err(|wrong| format!("resume run {run}: {}", wrong.join("; ")))?;
+                control::resume(state, run.as_str(), &word, &self.launch)
+            });
+            let reply = taken_up.map_or_else(|why| Reply::Refused { why }, |()| Reply::Taken);
             (self, run, reply)
         });
         let Ok((desk, run, reply)) = resumed.await else { return };

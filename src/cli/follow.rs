@@ -5,10 +5,10 @@ use super::progress::Progress;
 use super::{End, run_json};
 use crate::act::control::{self, Loaded};
 use crate::act::rundir::{RunDir, StateDir};
-use crate::act::runner::scribe::has_runner;
 use crate::domain::id::RunId;
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::text::{nearest, one_line};
+use crate::runs::journal::{Torn, has_runner};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
@@ -104,11 +104,7 @@ pub(super) fn to_the_end(state: &StateDir, id: &str, output: super::args_act::Ou
                 }
                 out
             } else {
-                run_json::run(
-                    &run,
-                    alive,
-                    torn.as_ref().map(crate::act::journal::read::Torn::says).as_deref(),
-                )
+                run_json::run(&run, alive, torn.as_ref().map(Torn::says).as_deref())
             };
             let _ = std::io::stdout().write_all(printed.as_bytes());
             Ok(run_json::exit_code(run.state(alive)).unwrap_or(super::FAILED))

@@ -15,6 +15,7 @@ mod follow;
 pub mod init;
 pub mod lint;
 pub mod log;
+mod lookout;
 pub mod man;
 pub mod metrics;
 pub mod moment;

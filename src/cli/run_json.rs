@@ -2,8 +2,8 @@
 
 use crate::domain::procedure::event::{Captured, Hold, Mode, Outcome, Person, Second};
 use crate::domain::procedure::ledger::{Ledger, Line, Raised, RunState};
-use crate::domain::procedure::report;
 use crate::domain::procedure::run::{Phase, Run, StepState};
+use crate::domain::procedure::{proposal, report};
 use serde::Serialize;
 
 /// The version of the JSON shapes; it grows by one when a reader of the old shape would err.
@@ -39,6 +39,8 @@ struct RunReport<'a> {
     steps: Vec<StepReport<'a>>,
     owed: &'a [crate::domain::procedure::plan::Owe],
     notes: Vec<NoteReport<'a>>,
+    /// How it can be taken up again; null when it cannot.
+    resume: Option<ResumeReport>,
     /// What a journal ended in that was cut off; null when it is whole.
     torn: Option<&'a str>,
 }
@@ -51,6 +53,14 @@ struct HoldReport<'a> {
     says: &'a str,
     since: String,
     choices: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ResumeReport {
+    modes: Vec<Mode>,
+    /// What `--confirm` must say; null where nothing must.
+    confirm: Option<String>,
+    needs_reason: bool,
 }
 
 #[derive(Serialize)]
@@ -204,9 +214,20 @@ pub fn run(run: &Run, alive: bool, torn: Option<&str>) -> String {
         steps: run.plan.steps.iter().zip(&run.steps).map(|(plan, state)| step(plan, state)).collect(),
         owed: &run.owed,
         notes: run.notes.iter().map(|(at, says)| NoteReport { at: at.to_string(), says }).collect(),
+        resume: resume(run, alive),
         torn,
     };
     serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+}
+
+fn resume(run: &Run, alive: bool) -> Option<ResumeReport> {
+    let modes = report::resumable(run, alive);
+    let prompt = proposal::resume_prompt(&run.plan);
+    (!modes.is_empty()).then_some(ResumeReport {
+        modes,
+        confirm: prompt.type_this.filter(|_| prompt.needs_reason),
+        needs_reason: prompt.needs_reason,
+    })
 }
 
 fn step<'a>(plan: &'a crate::domain::procedure::plan::Step, state: &'a StepState) -> StepReport<'a> {

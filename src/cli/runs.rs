@@ -7,6 +7,7 @@ use super::witness::AuditWitness;
 use super::{End, Ended, acting, follow, print, run_json};
 use crate::act::control::{self, Loaded};
 use crate::act::identity;
+use crate::act::policy::{self, Given};
 use crate::act::remains::Remains;
 use crate::act::rundir::{RunDir, StateDir};
 use crate::clock::{Clock, SystemClock};
@@ -17,6 +18,7 @@ use crate::domain::procedure::request::{Reply, Request};
 use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
 use crate::record::audit::What;
+use crate::runs::journal::Torn;
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -38,10 +40,11 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
         RunsCommand::Show { id } => show(&state, &find(&id)?, output),
         RunsCommand::Follow { id } => follow::to_the_end(&state, &find(&id)?, output).map(ExitCode::from),
         RunsCommand::Abort { id, now } => abort(global, &state, &find(&id)?, now, output),
-        RunsCommand::Resume { id, rollback, detach } => {
+        RunsCommand::Resume { id, rollback, confirm, reason, detach } => {
             let id = find(&id)?;
             let mode = if rollback { Mode::Rollback } else { Mode::Continue };
-            resume(global, &state, &id, mode)?;
+            let given = Given { typed: confirm.unwrap_or_default(), reason, second: None };
+            resume(global, &state, &id, mode, &given)?;
             if detach {
                 return say(output, &id, "resumed");
             }
@@ -105,7 +108,7 @@ fn list(ledger: &Ledger, interlocks: Option<&[Raised]>, now: Timestamp) -> Strin
 
 fn show(state: &StateDir, id: &str, output: Output) -> Ended {
     let Loaded { run, torn, alive } = control::load(state, id).map_err(End::Failed)?;
-    let torn = torn.as_ref().map(crate::act::journal::read::Torn::says);
+    let torn = torn.as_ref().map(Torn::says);
     let text = match output {
         Output::Json => run_json::run(&run, alive, torn.as_deref()),
         Output::Text => {
@@ -262,9 +265,13 @@ fn was_taken(state: &StateDir, id: &str, request: &Request) -> bool {
     }
 }
 
-fn resume(global: &Global, state: &StateDir, id: &str, mode: Mode) -> Result<(), End> {
+fn resume(global: &Global, state: &StateDir, id: &str, mode: Mode, given: &Given) -> Result<(), End> {
     let launch = acting::launch(global)?;
-    control::resume(state, id, mode, &launch).map_err(End::Refused)
+    let plan = state.run(id).and_then(|dir| control::plan_of(&dir)).map_err(End::Refused)?;
+    let word = policy::resume(&plan, mode, given).map_err(|wrong| {
+        End::Refused(format!("resume run {id} of {} ({}): {}", plan.name, plan.level, wrong.join("; ")))
+    })?;
+    control::resume(state, id, &word, &launch).map_err(End::Refused)
 }
 
 #[cfg(test)]

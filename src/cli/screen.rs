@@ -33,25 +33,14 @@ pub struct Ended {
     pub last_frame: Option<String>,
 }
 
-/// Carries out what a stage asks to have done to the world. A screen that only looks has
-/// [`NoHands`]: this file knows nothing that acts.
+/// Carries out what a stage asks to have done to the world, and tells what comes of it. This file
+/// knows nothing that acts.
 pub trait Hands {
     /// Takes an effect that plans or changes. Returns at once; what comes of it is told later.
     fn take(&mut self, effect: Effect);
 
     /// Waits until there is something to tell. Cancel-safe.
     fn tell(&mut self) -> impl Future<Output = Event>;
-}
-
-/// Does nothing and tells nothing.
-pub struct NoHands;
-
-impl Hands for NoHands {
-    fn take(&mut self, _: Effect) {}
-
-    fn tell(&mut self) -> impl Future<Output = Event> {
-        std::future::pending()
-    }
 }
 
 /// Everything a loop holds while it runs.
@@ -194,19 +183,26 @@ impl<S: Stage, H: Hands> Screen<'_, S, H> {
 
     fn draw(&mut self) {
         let now = self.ready.clock.now();
-        let stage = &*self.stage;
+        let stage = &mut *self.stage;
+        let mut effects = Vec::new();
         let drawn = self.terminal.draw(|frame| {
             let area = frame.area();
+            // It may have another size by now, and the signal that says so be on its way.
+            if stage.size().is_some_and(|size| size != (area.width, area.height)) {
+                effects = stage.event(now, Event::Resize(area.width, area.height));
+            }
             stage.draw(now, area, frame.buffer_mut());
         });
+        self.carry_out(effects);
         self.dirty = drawn == Drawn::Deferred;
         self.blocked = self.terminal.is_blocked();
         self.last_draw = now;
     }
 
-    fn last_frame(&self) -> String {
+    fn last_frame(&mut self) -> String {
         let size = self.terminal.size();
         let mut buf = Buffer::empty(Rect::new(0, 0, size.width, size.height));
+        self.feed(Event::Resize(size.width, size.height));
         self.stage.draw(self.ready.clock.now(), buf.area, &mut buf);
         picture::text(&buf)
     }
@@ -305,14 +301,19 @@ impl<S: Stage, H: Hands> Screen<'_, S, H> {
 
     /// Gives the stage what nobody typed: it can only ask for other figures, or to look again.
     fn feed(&mut self, event: Event) {
-        for effect in self.stage.event(self.ready.clock.now(), event) {
+        let effects = self.stage.event(self.ready.clock.now(), event);
+        self.carry_out(effects);
+        self.dirty = true;
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
             match effect {
                 Effect::Ask(ask) => self.ask(ask),
                 Effect::Propose { .. } | Effect::LookAt(_) => self.hands.take(effect),
                 _ => {}
             }
         }
-        self.dirty = true;
     }
 
     fn flip(&mut self, switch: &str, on: bool) {

@@ -7,7 +7,7 @@ use super::args_act::{Approve, Output};
 use super::{End, Ended, print, run_json};
 use crate::act::approval::{self, Asked, COUNTDOWN, Seconded, VALID};
 use crate::act::identity;
-use crate::act::rundir::StateDir;
+use crate::act::rundir::{StateDir, WriteState};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::procedure::event::Person;
 use crate::domain::procedure::ledger::Waiting;

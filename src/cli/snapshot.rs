@@ -1,7 +1,7 @@
 //! `quarterdeck snapshot`: one frame of a screen, once every probe has answered, without a terminal.
 
 use super::setup::Ready;
-use super::{alerts, check};
+use super::{alerts, check, wallboard};
 use crate::domain::observation::ProbeIndex;
 use crate::domain::telemetry::Telemetry;
 use crate::observe::metrics::engine::{remotes, setup};
@@ -11,7 +11,6 @@ use crate::tui::picture;
 use crate::tui::terminal::Depth;
 use crate::tui::update::update;
 use crate::tui::view;
-use crate::tui::wallboard::Wallboard;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
@@ -72,18 +71,20 @@ pub async fn draw(
         once::gather(stack, &prober, &ready.clock, &mut telemetry, span).await;
         let _ = alerts::ask_others(stack, &prober, &ready.clock, &mut telemetry).await;
     }
+    let mut runs = wallboard::watcher(ready);
+    runs.look(&[]);
     let now = ready.clock.now();
     let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
     if shown == Shown::Wallboard {
-        let rotate = ready.loaded.config.wallboard_rotate;
-        let (title, environment) = (stack.title.clone(), stack.environment.clone());
-        let mut board =
-            Wallboard::new(title, environment, matrix, ready.theme.clone(), ready.glyphs, rotate, now);
+        let mut board = wallboard::board(ready, ready.loaded.config.wallboard_rotate);
+        board.matrix = matrix;
         board.board = Arc::new(telemetry.board(now));
+        board.ledger = runs.ledger();
         view::wallboard::draw(&board, now, buf.area, &mut buf);
     } else {
         let mut app = ready.app();
         app.replace_matrix(matrix);
+        app.ledger = runs.ledger();
         if measured {
             app.replace_board(Arc::new(telemetry.board(now)));
         }

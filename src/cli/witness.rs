@@ -44,7 +44,7 @@ impl AuditWitness {
                 };
                 (Some(by), started)
             }
-            Event::Resumed { by, mode, .. } => (Some(by), What::Resumed { run, mode }),
+            Event::Resumed { by, mode, reason, .. } => (Some(by), What::Resumed { run, mode, reason }),
             Event::AbortRequested { by, now } => {
                 (Some(by), What::Requested { run, request: Request::Abort { now } })
             }

@@ -280,6 +280,10 @@ pub fn waiting_for_second(hash: PlanHash, approved: Option<&str>) -> Waiting {
         by: "anna".to_owned(),
         uid: 1000,
         blast: vec!["drops 41 live sessions".to_owned()],
+        steps: vec![
+            "Close external access on core: nft add rule inet filter input drop".to_owned(),
+            "Rotate the secrets on core: rotate --all".to_owned(),
+        ],
         reason: "keys leaked".to_owned(),
         since: ago(20),
         until: ago(-280),

@@ -74,7 +74,12 @@ fn questions_about_runs_and_their_answers() {
         }
     };
     let abort = |run: &str, now| Effect::Request { run: RunId::new(run), request: Request::Abort { now } };
-    let resume = |run: &str, mode| Effect::Resume { run: RunId::new(run), mode };
+    let resume = |run: &str, mode| Effect::Resume {
+        run: RunId::new(run),
+        mode,
+        typed: "core".to_owned(),
+        reason: None,
+    };
     let table: Vec<(&str, &str, &str, Option<Effect>)> = vec![
         ("held", "o", "⏎", None),
         ("held", "o", "↓⏎", Some(release("20260314-held", "start", Choice::GoOn, None))),
@@ -88,11 +93,11 @@ fn questions_about_runs_and_their_answers() {
         ("running", "X", "↓↓⎋", None),
         ("running", "r", "↓⏎", None),
         ("lost", "r", "↓⏎", None),
-        ("lost", "r", "restart↓⏎", Some(resume("20260314-lost", Way::Continue))),
-        ("lost", "u", "restart↓⏎", Some(resume("20260314-lost", Way::Rollback))),
+        ("lost", "r", "core↓⏎", Some(resume("20260314-lost", Way::Continue))),
+        ("lost", "u", "core↓⏎", Some(resume("20260314-lost", Way::Rollback))),
         ("lost", "X", "↓⏎", Some(abort("20260314-lost", false))),
-        ("failed", "4/controlled⏎↓⏎r", "restart↓⏎", Some(resume("20260314-failed", Way::Continue))),
-        ("failed", "4/controlled⏎↓⏎u", "restart↓⏎", Some(resume("20260314-failed", Way::Rollback))),
+        ("failed", "4/controlled⏎↓⏎r", "core↓⏎", Some(resume("20260314-failed", Way::Continue))),
+        ("failed", "4/controlled⏎↓⏎u", "core↓⏎", Some(resume("20260314-failed", Way::Rollback))),
         ("failed", "4/controlled⏎↓⏎X", "↓⏎", None),
     ];
     for (run, open, answer, want) in table {
@@ -102,6 +107,37 @@ fn questions_about_runs_and_their_answers() {
         let asked: Vec<Effect> = person.keys(answer);
         let asked: Vec<Effect> = asked.into_iter().filter(|e| !matches!(e, Effect::LookAt(_))).collect();
         assert_eq!(asked, Vec::from_iter(want), "{run} {open} {answer}");
+    }
+}
+
+/// What destroys or opens the edge is not taken up again by one key, nor without a reason.
+#[test]
+fn taking_up_a_dangerous_run_again_needs_its_phrase_and_a_reason() {
+    for (level, answer, reason) in [
+        (Level::L2, "core↓⏎", Some(None)),
+        (Level::L3, "core↓⏎", None),
+        (Level::L3, "restart core↓⏎", None),
+        (Level::L3, "restart core↓⏎⏎", None),
+        (Level::L3, "restart core↓⏎it died⏎", Some(Some("it died"))),
+        (Level::L3, "restart core↓⏎it died↑⏎", None),
+        (Level::L4, "restart core↓⏎it died⏎", Some(Some("it died"))),
+    ] {
+        for (key, mode) in [("r", Way::Continue), ("u", Way::Rollback)] {
+            let mut ledger = ledger_of("lost");
+            Arc::make_mut(&mut ledger.open[0]).plan.level = level;
+            let mut person = Person::with(ledger);
+            person.keys(key);
+            person.wait(Duration::from_secs(1));
+            let typed = answer.split('↓').next().unwrap_or_default().to_owned();
+            let want = reason.map(|reason: Option<&str>| Effect::Resume {
+                run: RunId::new("20260314-lost"),
+                mode,
+                typed,
+                reason: reason.map(str::to_owned),
+            });
+            let asked = person.keys(answer).into_iter().filter(|e| matches!(e, Effect::Resume { .. }));
+            assert_eq!(asked.collect::<Vec<_>>(), Vec::from_iter(want), "{level} {key} {answer}");
+        }
     }
 }
 

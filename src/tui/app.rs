@@ -196,6 +196,9 @@ pub enum Effect {
     Resume {
         run: RunId,
         mode: Way,
+        /// What was typed to confirm it, and why it is done, where that is asked for.
+        typed: String,
+        reason: Option<String>,
     },
     /// The plan of another person is approved by the one in front of the screen.
     ApproveOther {

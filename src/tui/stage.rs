@@ -11,6 +11,9 @@ use ratatui::layout::Rect;
 /// Takes events in, gives effects out, and can be drawn.
 pub trait Stage {
     fn event(&mut self, now: Now, event: Event) -> Vec<Effect>;
+    /// The columns and rows that it lays its parts out for, told by [`Event::Resize`]; `None` when
+    /// that is the area it is drawn in, whatever that is. It is drawn in no other area.
+    fn size(&self) -> Option<(u16, u16)>;
     fn draw(&self, now: Now, area: Rect, buf: &mut Buffer);
     /// Results dropped before they got here.
     fn dropped(&mut self, count: u64);
@@ -19,6 +22,10 @@ pub trait Stage {
 impl Stage for App {
     fn event(&mut self, now: Now, event: Event) -> Vec<Effect> {
         update(self, now, event)
+    }
+
+    fn size(&self) -> Option<(u16, u16)> {
+        Some(self.size)
     }
 
     fn draw(&self, now: Now, area: Rect, buf: &mut Buffer) {
@@ -53,6 +60,10 @@ impl Stage for Wallboard {
             | Event::Replied { .. } => {}
         }
         Vec::new()
+    }
+
+    fn size(&self) -> Option<(u16, u16)> {
+        None
     }
 
     fn draw(&self, now: Now, area: Rect, buf: &mut Buffer) {

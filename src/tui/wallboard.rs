@@ -23,6 +23,8 @@ pub struct Wallboard {
     pub board: Arc<Board>,
     /// What is known of runs, to be shown.
     pub ledger: Arc<Ledger>,
+    /// Whether the stack has procedures: without any, runs that may not be read are missed by nobody.
+    pub expects_runs: bool,
     pub theme: Theme,
     pub glyphs: Glyphs,
     pub rotate: Duration,
@@ -69,6 +71,7 @@ impl Wallboard {
             matrix,
             board: Arc::default(),
             ledger: Arc::default(),
+            expects_runs: false,
             theme,
             glyphs,
             rotate,

@@ -3,9 +3,9 @@
 
 use quarterdeck::act::control::{self, Launch, Loaded};
 use quarterdeck::act::planner::Eyes;
-use quarterdeck::act::policy;
+use quarterdeck::act::policy::{self, Given};
 use quarterdeck::act::remains::Remains;
-use quarterdeck::act::rundir::{RunDir, StateDir};
+use quarterdeck::act::rundir::{RunDir, StateDir, WriteRun, WriteState};
 use quarterdeck::act::runner::{self, World};
 use quarterdeck::act::sight::{Looking, Sight};
 use quarterdeck::act::witness::{Nobody, Noted, Witness};
@@ -15,7 +15,7 @@ use quarterdeck::domain::id::{HostId, ProbeId, ProcedureId, StepId};
 use quarterdeck::domain::procedure::action::Action;
 use quarterdeck::domain::procedure::action::kinds::{Exec, Manual};
 use quarterdeck::domain::procedure::check::{Check, Condition, Seen};
-use quarterdeck::domain::procedure::event::{Confirmed, Entry, Outcome, Person};
+use quarterdeck::domain::procedure::event::{Confirmed, Entry, Mode, Outcome, Person};
 use quarterdeck::domain::procedure::level::{Effect, Level};
 use quarterdeck::domain::procedure::plan::{
     Certainty, FORMAT, OnFailure, OnTimeout, Plan, PlanHash, Precondition, Rollback, Step,
@@ -143,6 +143,13 @@ impl Bench {
         control::start(&self.state, &self.approved(plan), &self.launch(die_at), at).map(|id| id.to_string())
     }
 
+    /// Has a run that has no runner taken up by a new one.
+    pub fn resume(&self, id: &str, mode: Mode, die_at: Option<u64>) -> Result<(), String> {
+        let plan = control::plan_of(&self.state.run(id)?)?;
+        let word = policy::resume(&plan, mode, &Given::default()).unwrap();
+        control::resume(&self.state, id, &word, &self.launch(die_at))
+    }
+
     /// With a clock of its own.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Bench {
         Bench { clock, ..Bench::new() }
@@ -187,7 +194,7 @@ impl Bench {
 
     pub fn entries(&self, id: &str) -> Vec<Entry> {
         let dir = self.state.run(id).unwrap();
-        quarterdeck::act::journal::read::read(&dir.journal()).unwrap().entries
+        quarterdeck::runs::journal::read(&dir.journal()).unwrap().entries
     }
 
     pub fn ask(&self, id: &str, request: &Request) -> Result<Reply, String> {

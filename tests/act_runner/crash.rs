@@ -88,8 +88,7 @@ fn killed_after_any_entry_a_run_resumes_to_its_end_and_does_nothing_twice() {
             assert_eq!(loaded.run.steps[index].phase, Phase::Running, "{what}: in doubt at its step");
             assert_eq!(loaded.run.given_up().0, Outcome::InDoubt, "{what}");
         }
-        control::resume(&b.state, &id, Mode::Continue, &b.launch(None))
-            .unwrap_or_else(|e| panic!("{what}: {e}"));
+        b.resume(&id, Mode::Continue, None).unwrap_or_else(|e| panic!("{what}: {e}"));
         see_through(&b, &id);
         let run = b.until_gone(&id).run;
         assert_eq!(run.ended.as_ref().map(|e| e.outcome), Some(Outcome::Verified), "{what}: {run:#?}");
@@ -111,7 +110,7 @@ fn killed_again_and_again_it_still_does_nothing_twice() {
             break;
         }
         die_at = run.last.0 + 3;
-        let _ = control::resume(&b.state, &id, Mode::Continue, &b.launch(Some(die_at)));
+        let _ = b.resume(&id, Mode::Continue, Some(die_at));
         assert!(die_at < 300, "it gets nowhere: {run:#?}");
     }
     assert_once(&b, "killed again and again");
@@ -128,7 +127,7 @@ fn killed_between_the_effect_and_its_line_it_is_in_doubt_and_a_person_decides() 
         let loaded = b.until_gone(&id);
         assert_eq!(loaded.run.state(false), RunState::Lost);
         assert_eq!(loaded.run.steps[0].phase, Phase::Running);
-        control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
+        b.resume(&id, Mode::Continue, None).unwrap();
         let held = b.until(&id, "it asks a person", |l| l.run.hold.is_some()).run.hold.unwrap();
         assert_eq!(held.why, Hold::InDoubt);
         b.ask(&id, &Request::Release { step: "once".into(), hold: Some(held.n), choice, note: None })
@@ -153,7 +152,7 @@ fn an_intent_cut_in_half_counts_as_an_intent() {
     let text = fs::read(&journal).unwrap();
     fs::write(&journal, &text[..text.len() - 60]).unwrap();
     assert!(b.load(&id).torn.unwrap().says().contains("torn"));
-    control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Continue, None).unwrap();
     see_through(&b, &id);
     let run = b.until_gone(&id).run;
     assert_eq!(run.ended.as_ref().map(|e| e.outcome), Some(Outcome::Verified), "{run:#?}");
@@ -172,7 +171,7 @@ fn a_journal_damaged_in_the_middle_is_refused_with_its_line_and_can_be_set_aside
     fs::write(&journal, text.replacen("\"n\":2", "\"n\":3", 1)).unwrap();
     let why = control::load(&b.state, &id).unwrap_err();
     assert!(why.contains("damaged at line 2"), "{why}");
-    let why = control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap_err();
+    let why = b.resume(&id, Mode::Continue, None).unwrap_err();
     assert!(why.contains("damaged at line 2"), "{why}");
     assert!(b.start(&plan, None).unwrap_err().contains("resume or abort that run first"));
     control::set_aside(&b.state, &id, &crate::bench::person(), b.clock.now().wall).unwrap();

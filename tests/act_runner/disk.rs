@@ -2,6 +2,7 @@
 
 use crate::bench::{Bench, check, plan, step};
 use quarterdeck::act::control;
+use quarterdeck::act::rundir::WriteState;
 use quarterdeck::domain::procedure::event::{Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
 use quarterdeck::domain::procedure::plan::Step;
@@ -90,7 +91,7 @@ fn a_step_is_not_begun_whose_end_could_not_be_written_down() {
     let log = fs::read_to_string(b.state.run(&id).unwrap().log()).unwrap();
     assert!(log.contains("the step was not begun") && log.contains("No space left"), "{log}");
     fs::remove_file(disk.hog()).unwrap();
-    control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Continue, None).unwrap();
     assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
     assert_eq!(b.lines("trace"), 1);
 }

@@ -1,12 +1,12 @@
 //! What one run raised stands in the way of others: when they begin, go on, or are undone.
 
 use crate::bench::{Bench, plan, step, undo};
-use quarterdeck::act::control;
 use quarterdeck::clock::{Clock, Now, SystemClock};
 use quarterdeck::domain::id::ProcedureId;
-use quarterdeck::domain::procedure::event::{Event, Mode, Outcome};
+use quarterdeck::domain::procedure::event::{Choice, Event, Mode, Outcome};
 use quarterdeck::domain::procedure::level::Effect;
 use quarterdeck::domain::procedure::plan::{Plan, Step};
+use quarterdeck::domain::procedure::request::{Reply, Request};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,13 +72,13 @@ fn a_resume_is_locked_out_both_ways_and_stays_possible() {
         assert_eq!((outcome, b.lines("trace")), (Outcome::Failed, 1));
         b.run_here(&shut());
         std::fs::write(b.file("go"), "").unwrap();
-        control::resume(&b.state, &id, mode, &b.launch(None)).unwrap();
+        b.resume(&id, mode, None).unwrap();
         b.until_gone(&id);
         let (outcome, said) = why(&b, &id);
         assert_eq!((outcome, b.lines("trace")), (Outcome::Failed, 1), "{mode:?}: {said}");
         assert!(said.contains("interlock `closed`"), "{mode:?}: {said}");
         assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
-        control::resume(&b.state, &id, mode, &b.launch(None)).unwrap();
+        b.resume(&id, mode, None).unwrap();
         let done = if mode == Mode::Continue { Outcome::Verified } else { Outcome::RolledBack };
         assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, done, "{mode:?}: {}", why(&b, &id).1);
         assert_eq!(b.lines("trace"), 2, "{mode:?}");
@@ -94,16 +94,44 @@ fn what_a_run_raised_itself_does_not_hold_it_up_but_what_another_raised_as_well_
         plan
     };
     let (id, _) = b.run_here(&raised(&b));
-    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Rollback, None).unwrap();
     assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::RolledBack);
 
     let b = Bench::new();
     let (id, _) = b.run_here(&raised(&b));
     b.run_here(&shut());
-    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Rollback, None).unwrap();
     b.until_gone(&id);
-    assert!(why(&b, &id).1.starts_with("nothing was rolled back: needs interlock `closed`"));
+    assert!(why(&b, &id).1.starts_with("step `then` was not rolled back: needs interlock `closed`"));
     assert!(!b.entries(&id).iter().any(|e| matches!(e.event, Event::RollbackIntended { .. })));
+}
+
+#[test]
+fn what_another_run_closes_while_one_waits_is_not_opened_by_it_afterwards() {
+    for lifted in [false, true] {
+        let b = Bench::new();
+        std::fs::write(b.file("go"), "").unwrap();
+        let mut waits = gated(&b);
+        waits.lock = "another".into();
+        waits.steps[1].hold = Some("go on?".into());
+        let id = b.start(&waits, None).unwrap();
+        let hold = b.until(&id, "it is held", |l| l.run.hold.is_some()).run.hold.unwrap();
+        b.run_here(&shut());
+        if lifted {
+            assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
+        }
+        let go_on =
+            Request::Release { step: "then".into(), hold: Some(hold.n), choice: Choice::GoOn, note: None };
+        assert_eq!(b.ask(&id, &go_on).unwrap(), Reply::Taken);
+        b.until_gone(&id);
+        let (outcome, said) = why(&b, &id);
+        if lifted {
+            assert_eq!((outcome, b.lines("trace")), (Outcome::Verified, 2), "{said}");
+        } else {
+            assert_eq!((outcome, b.lines("trace")), (Outcome::Failed, 1), "{said}");
+            assert!(said.starts_with("step `then` was not begun: needs interlock `closed`"), "{said}");
+        }
+    }
 }
 
 /// A clock that is wrong by as much.

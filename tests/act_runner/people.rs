@@ -1,13 +1,14 @@
 //! What people ask of a run: holds, aborts, two at once, a dead runner's lock.
 
 use crate::bench::{Bench, check, manual, person, plan, step, undo};
-use quarterdeck::act::control::{self, Watcher};
+use quarterdeck::act::control;
 use quarterdeck::act::remains::Remains;
 use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
 use quarterdeck::domain::procedure::plan::Step;
 use quarterdeck::domain::procedure::request::{Reply, Request};
 use quarterdeck::domain::procedure::run::Phase;
+use quarterdeck::runs::watch::Watcher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,11 +182,11 @@ fn a_run_is_rolled_back_last_step_first() {
     };
     let (id, outcome) = b.run_here(&plan(vec![undone("a"), undone("b"), step("c", "exit 1")]));
     assert_eq!(outcome, Outcome::Failed);
-    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Rollback, None).unwrap();
     let run = b.until_gone(&id).run;
     let text = std::fs::read_to_string(&trace).unwrap();
     assert_eq!(text.split_whitespace().collect::<Vec<_>>(), ["a", "b", "undo-b", "undo-a"], "{run:#?}");
-    let why = control::resume(&b.state, &id, Mode::Rollback, &b.launch(None));
+    let why = b.resume(&id, Mode::Rollback, None);
     assert!(run.ended.is_some_and(|e| e.outcome != Outcome::RolledBack) || why.is_err());
 }
 

@@ -62,7 +62,7 @@ fn what_could_not_be_ended_is_told_in_the_runs_last_line() {
 fn a_second_attempt_waits_for_the_first_to_be_gone() {
     let b = Bench::new();
     let (id, pid) = lost(&b);
-    control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Continue, None).unwrap();
     b.until(&id, "it says that it waits", |l| {
         l.run.notes.iter().any(|(_, says)| says.contains("waits to be begun again: an earlier attempt"))
     });
@@ -76,7 +76,7 @@ fn a_second_attempt_waits_for_the_first_to_be_gone() {
 fn aborted_while_it_waits_a_run_does_not_end_beside_its_own_step() {
     let b = Bench::new();
     let (id, pid) = lost(&b);
-    control::resume(&b.state, &id, Mode::Continue, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Continue, None).unwrap();
     b.until(&id, "it waits", |l| !l.run.notes.is_empty());
     b.ask(&id, &Request::Abort { now: false }).unwrap();
     let loaded = b.until_gone(&id);
@@ -118,13 +118,13 @@ fn rolled_back_a_run_does_not_end_while_its_step_acts() {
     };
     let id = b.start(&plan(vec![owes]), None).unwrap();
     b.until_gone(&id);
-    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Rollback, None).unwrap();
     let loaded = b.until_gone(&id);
     assert_eq!((loaded.run.state(false), loaded.run.owed.len()), (RunState::Lost, 1));
     assert!(loaded.run.notes.iter().any(|(_, says)| says.contains("STILL RUNS: 1 process")));
     assert!(control::lock_of(&b.state, "yard", "stack").is_some());
     assert!(b.remains(&id, true).are_gone());
-    control::resume(&b.state, &id, Mode::Rollback, &b.launch(None)).unwrap();
+    b.resume(&id, Mode::Rollback, None).unwrap();
     let run = b.until_gone(&id).run;
     assert_eq!((run.ended.unwrap().outcome, run.owed.len()), (Outcome::InDoubt, 1));
 }

@@ -1,7 +1,40 @@
-//! An approval lets one run begin, and that once.
+//! An approval lets one run begin, and that once; what is dangerous is confirmed again to go on.
 
+use crate::harness::until;
 use crate::yard::Yard;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+
+/// From L3 on a run is not taken up again by its id alone.
+#[test]
+fn a_dangerous_run_is_taken_up_again_by_its_phrase_and_a_reason() {
+    let yard = Yard::new();
+    let id = yard.start("edge");
+    until("the run to wait", || yard.show(&id)["state"] == "held");
+    assert!(yard.show(&id)["resume"].is_null());
+    let pid = yard.show(&id)["runner"].as_i64().unwrap();
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    until("it to be lost", || yard.show(&id)["state"] == "lost");
+    let resume = &yard.show(&id)["resume"];
+    let phrase = resume["confirm"].as_str().unwrap();
+    assert_eq!((phrase, &resume["needs_reason"]), ("edge here", &true.into()));
+    assert!(yard.say(&["runs", "show", &id]).out.contains("--confirm \"edge here\" --reason TEXT"));
+    for (given, says) in [
+        (&[][..], "`edge here` must be typed"),
+        (&["--confirm", "edge", "--reason", "it died"], "`edge here` must be typed"),
+        (&["--confirm", phrase], "needs a reason"),
+    ] {
+        let refused = yard.say(&[&["runs", "resume", id.as_str()], given].concat()).expect(2);
+        assert!(refused.err.contains(says), "{}", refused.err);
+    }
+    assert_eq!(yard.show(&id)["state"], "lost");
+    let confirmed = ["--confirm", phrase, "--reason", "its runner died", "--detach"];
+    yard.say(&[&["runs", "resume", id.as_str()], &confirmed[..]].concat()).expect(0);
+    until("the run to wait", || yard.show(&id)["state"] == "held");
+    yard.say(&["runs", "release-hold", &id]).expect(0);
+    yard.say(&["runs", "follow", &id]).expect(0);
+    assert!(yard.say(&["audit", "show"]).out.contains("resumed, because: its runner died"));
+}
 
 #[test]
 fn a_run_whose_journal_is_taken_away_does_not_begin_again() {

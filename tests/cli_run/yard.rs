@@ -171,6 +171,20 @@ point_of_no_return = true
 verify = { probes = ["one"], within = "10s" }
 
 [[procedures]]
+id = "edge"
+name = "Opens the edge"
+lock = "edge"
+level = "L3"
+[[procedures.steps]]
+id = "one"
+name = "Write the first"
+uses = "exec"
+with = { argv = ["DIR/write", "one", "x"] }
+effect = "change"
+hold = "look around first"
+verify = { probes = ["one"], within = "10s" }
+
+[[procedures]]
 id = "tell"
 name = "Uses a secret"
 lock = "tell"

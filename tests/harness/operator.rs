@@ -77,6 +77,23 @@ impl Operator {
         last.unwrap()
     }
 
+    /// The arguments that have a run taken up again, with what must be said for it.
+    pub fn resuming(&self, id: &str) -> Vec<String> {
+        let shown = self.say(&["runs", "show", id, "--output", "json"]).json();
+        let mut args = ["runs", "resume", id, "--reason", "a test"].map(str::to_owned).to_vec();
+        if let Some(text) = shown["resume"]["confirm"].as_str() {
+            args.extend(["--confirm".to_owned(), text.to_owned()]);
+        }
+        args
+    }
+
+    /// Has a run taken up again.
+    pub fn resume(&self, id: &str, more: &[&str]) -> Said {
+        let args = self.resuming(id);
+        let args: Vec<&str> = args.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        self.say(&args)
+    }
+
     pub fn runs(&self) -> Value {
         self.say(&["runs", "--output", "json"]).json()
     }

@@ -35,7 +35,9 @@ impl Watched<'_> {
 
     /// Has a run taken up again.
     pub fn resume<'a>(ground: &'a Ground, id: &str) -> Result<Watched<'a>, String> {
-        let starter = ground.spawn(&["runs", "resume", id, "--detach"]);
+        let args = ground.deck.resuming(id);
+        let args: Vec<&str> = args.iter().map(String::as_str).chain(["--detach"]).collect();
+        let starter = ground.spawn(&args);
         Watched::seen(ground, id.to_owned(), lines(&ground.journal(id)), starter)
     }
 

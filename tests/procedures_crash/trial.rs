@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Times that a run which ended without success is taken up again: what a dead runner had started
 /// may still run, and then a new one says so and stops.
 const PATIENCE: u32 = 6;
+/// Between two such times: what the run itself had restarted may still be coming up, and then its
+/// preconditions do not hold.
+const BREATH: Duration = Duration::from_secs(3);
 /// Deaths of one run, at most.
 const MAX_DEATHS: u32 = 200;
 
@@ -91,6 +94,7 @@ pub fn killed_again_and_again(ground: &Ground, case: &Case) -> Result {
                     if case.may_end.is_some_and(|says| why.contains(says)) {
                         break;
                     }
+                    std::thread::park_timeout(BREATH);
                 }
                 None => panic!("it ended, and has not: {}", ground.told(&id)),
             }
@@ -148,6 +152,7 @@ fn to_the_end(ground: &Ground, case: &Case, id: &str) -> Vec<String> {
                 if case.may_end.is_some_and(|says| why.contains(says)) {
                     break;
                 }
+                std::thread::park_timeout(BREATH);
             }
             None => panic!("it neither ended nor said why: {}", ground.told(id)),
         }

@@ -173,7 +173,7 @@ fn a_containment_is_undone_only_as_far_as_it_can_be() {
         (deck.step("rotate/key")["phase"].as_str(), yard.must("from_outside 80/health")),
         (Some("failed"), "000".to_owned())
     );
-    let said = deck.say(&["runs", "resume", "last", "--rollback"]);
+    let said = deck.resume("last", &["--rollback"]);
     let run = deck.last();
     assert_eq!(run["mode"], "rollback", "{run:#}");
     assert_eq!(deck.step("close")["rolled_back"]["done"], true, "{run:#}");

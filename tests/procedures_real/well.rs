@@ -122,7 +122,7 @@ fn a_recovery_that_failed_is_resumed_where_it_stopped() {
     assert_eq!(deck.step("redis")["phase"], "failed");
     let postgres = invocation(&yard, "postgres.service");
     yard.must("rm -r /etc/systemd/system/redis.service.d; systemctl daemon-reload");
-    let said = deck.say(&["runs", "resume", "last"]).expect(0).text();
+    let said = deck.resume("last", &[]).expect(0).text();
     assert!(said.contains("VERIFIED"), "{said}");
     assert_phases(
         &deck,

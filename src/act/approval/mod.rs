@@ -17,7 +17,7 @@ use crate::domain::id;
 use crate::domain::procedure::event::{Person, Second};
 use crate::domain::procedure::ledger::Waiting;
 use crate::domain::procedure::level::Level;
-use crate::domain::procedure::plan::{Plan, PlanHash};
+use crate::domain::procedure::plan::{Plan, PlanHash, Step};
 use crate::domain::procedure::proposal::Proposal;
 use crate::domain::text::one_line;
 use files::{Word, read, request_path, valid, word_path, write};
@@ -72,8 +72,8 @@ impl Seconded {
     }
 }
 
-/// Puts a plan up for a second person; gives the request's id. [`StateDir::prepare`] must have
-/// been called.
+/// Puts a plan up for a second person; gives the request's id.
+/// [`super::rundir::WriteState::prepare`] must have been called.
 ///
 /// # Errors
 /// The plan may not run anyway, there is no reason, or the file cannot be written.
@@ -151,11 +151,16 @@ fn in_list(state: &StateDir, asked: &Asked, now: Timestamp) -> Waiting {
         by: asked.by.login.clone(),
         uid: asked.by.uid,
         blast: asked.blast.clone(),
+        steps: asked.plan.steps.iter().map(in_a_line).collect(),
         reason: asked.reason.clone(),
         since: asked.since,
         until: after(asked.since, VALID),
         approved,
     }
+}
+
+fn in_a_line(step: &Step) -> String {
+    one_line(&format!("{} on {}: {}", step.name, step.host, step.preview.join(" | ")), MAX_REASON)
 }
 
 /// One request, in full.

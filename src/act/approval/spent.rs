@@ -2,7 +2,7 @@
 
 use super::files::{self, Word};
 use super::{another, within};
-use crate::act::rundir::RunDir;
+use crate::act::rundir::{RunDir, WriteRun};
 use crate::domain::procedure::event::Person;
 use crate::domain::procedure::plan::PlanHash;
 use jiff::Timestamp;

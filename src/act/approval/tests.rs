@@ -1,6 +1,7 @@
 //! Who may be the second person, for how long, and which files are believed.
 
 use super::*;
+use crate::act::rundir::WriteState;
 use crate::clock::Now;
 use crate::domain::procedure::machine::worlds::{plan, step};
 use crate::domain::procedure::proposal::{Blast, Refusal, prompt};

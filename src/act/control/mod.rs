@@ -5,82 +5,21 @@ pub mod client;
 pub mod serve;
 mod socket;
 pub mod spawn;
-pub mod watch;
 
+pub use crate::runs::load::{Loaded, is_over, load, plan_of};
 pub use client::send;
 pub use spawn::{Launch, resume, start};
-pub use watch::Watcher;
 
-use super::journal::read::{self, Torn};
-use super::lock::Open;
+use super::lock::{self, Open};
 use super::remains::Remains;
-use super::rundir::{RunDir, StateDir};
-use super::runner::scribe::{self, Scribe, has_runner};
+use super::rundir::{StateDir, WriteRun};
+use super::runner::scribe::Scribe;
 use super::witness::Witness;
-use super::{lock, rundir};
 use crate::clock::Clock;
 use crate::domain::id::RunId;
 use crate::domain::procedure::event::{Event, Outcome, Person};
-use crate::domain::procedure::plan::Plan;
-use crate::domain::procedure::run::Run;
-use crate::domain::text::one_line_bytes;
+use crate::runs::journal::{ends_with_its_end, has_runner};
 use std::sync::Arc;
-
-/// The longest word of why a run was set aside, in characters.
-const MAX_WORD: usize = 500;
-
-/// A run as its directory tells it.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    pub run: Run,
-    /// What is there of a last line that was not written to its end.
-    pub torn: Option<Torn>,
-    /// Whether it has a runner at this moment.
-    pub alive: bool,
-}
-
-/// Reads a run.
-///
-/// # Errors
-/// There is none, or its plan or its journal cannot be read; completes "failed to …".
-pub fn load(state: &StateDir, id: &str) -> Result<Loaded, String> {
-    let dir = state.run(id)?;
-    // Asked first: a runner that ends meanwhile has then written all that is read.
-    let alive = has_runner(&dir);
-    let plan = plan_of(&dir)?;
-    let read = read::read(&dir.journal()).map_err(|e| match word_on(&dir) {
-        Some(word) => format!("{e}; {word}"),
-        None => e.to_string(),
-    })?;
-    let run = scribe::fold(plan, &read.entries)?;
-    Ok(Loaded { run, torn: read.torn, alive })
-}
-
-/// The plan of a run, as its directory has it.
-///
-/// # Errors
-/// It is not there or is no plan.
-pub fn plan_of(dir: &RunDir) -> Result<Plan, String> {
-    serde_json::from_str(&dir.read("plan.json")?)
-        .map_err(|e| format!("read the plan of run {}: {e}", dir.id()))
-}
-
-/// Whether a run need not be waited for: it has ended, it never began, it was set aside, or it is
-/// not there any more.
-pub fn is_over(state: &StateDir, id: &RunId) -> bool {
-    let Ok(dir) = state.run(id.as_str()) else { return true };
-    if word_on(&dir).is_some() {
-        return true;
-    }
-    match read::read(&dir.journal()) {
-        Ok(read) => match read.entries.last() {
-            None => !has_runner(&dir),
-            Some(last) => matches!(last.event, Event::Ended { .. }),
-        },
-        Err(super::journal::JournalError::Io { error, .. }) => error.kind() == std::io::ErrorKind::NotFound,
-        Err(_) => false,
-    }
-}
 
 /// Gives up a run whose runner is gone: writes its end into its journal. An effect that was
 /// intended stays in doubt. The lock it left is free afterwards: `remains` is what was found to run
@@ -132,12 +71,6 @@ pub fn set_aside(state: &StateDir, id: &str, by: &Person, at: jiff::Timestamp) -
     dir.sync()
 }
 
-/// Who set a run aside, and when.
-fn word_on(dir: &RunDir) -> Option<String> {
-    let bytes = rundir::read_bounded(&dir.set_aside(), MAX_WORD * 4).ok()?;
-    Some(one_line_bytes(&bytes, MAX_WORD))
-}
-
 /// Whose a lock is, when it stands in the way of a new run; and whether that run's runner lives.
 pub fn lock_of(state: &StateDir, stack: &str, scope: &str) -> Option<(lock::Owner, bool)> {
     let named = lock::look(state, stack, scope).and_then(|owner| {
@@ -160,13 +93,13 @@ pub fn lock_of(state: &StateDir, stack: &str, scope: &str) -> Option<(lock::Owne
 }
 
 /// A run of a stack's scope, other than one, that has begun and not ended: the newest. Looks at
-/// the end of every journal, at most [`rundir::MAX_RUNS`] of them, and reads few whole. One whose
+/// the end of every journal, at most [`crate::runs::dir::MAX_RUNS`] of them, and reads few whole. One whose
 /// plan cannot be read is of no known scope.
 pub fn open_run(state: &StateDir, stack: &str, scope: &str, but: &RunId) -> Option<Open> {
     let (ids, _) = state.run_ids().ok()?;
     ids.into_iter().filter(|id| id != but).find_map(|run| {
         let dir = state.run(run.as_str()).ok()?;
-        if read::ends_with_its_end(&dir.journal()) || is_over(state, &run) {
+        if ends_with_its_end(&dir.journal()) || is_over(state, &run) {
             return None;
         }
         let plan = plan_of(&dir).ok().filter(|plan| plan.stack == stack && plan.lock == scope)?;

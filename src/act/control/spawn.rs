@@ -1,13 +1,11 @@
 //! Starting a runner: the run's directory on disk, then a process of its own that carries it out.
 
-use crate::act::journal::read::Follow;
-use crate::act::policy::ApprovedPlan;
-use crate::act::rundir::{self, RunDir, StateDir};
-use crate::act::runner::scribe::has_runner;
+use crate::act::policy::{ApprovedPlan, Resumption};
+use crate::act::rundir::{self, RunDir, StateDir, WriteRun, WriteState};
 use crate::act::runner::{ask_to_resume, is_asked_to_resume};
 use crate::domain::id::RunId;
-use crate::domain::procedure::event::Mode;
 use crate::domain::text::one_line_bytes;
+use crate::runs::journal::{Follow, has_runner};
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 use std::ffi::OsString;
@@ -58,14 +56,14 @@ pub fn start(
 ///
 /// # Errors
 /// There is no such run, it has a runner, or the new one could not begin: see [`start`].
-pub fn resume(state: &StateDir, id: &str, mode: Mode, launch: &Launch) -> Result<(), String> {
+pub fn resume(state: &StateDir, id: &str, word: &Resumption, launch: &Launch) -> Result<(), String> {
     state.prepare()?;
     let dir = state.run(id)?;
     if has_runner(&dir) {
         return Err(format!("resume run {id}: it has a runner"));
     }
     let before = entries(&dir);
-    let word = ask_to_resume(&dir, mode)?;
+    let word = ask_to_resume(&dir, word)?;
     let begun = launched(&dir, launch, before);
     if begun.is_err() && is_asked_to_resume(&dir) {
         let _ = fs::remove_file(dir.path().join("resume"));

@@ -1,23 +1,17 @@
 //! The journal of a run: one JSON line for each entry, each line sealed by a checksum over all
 //! lines before it. What is intended is on disk before it is done.
 
-pub mod read;
-
 use super::rundir::{self, RunDir};
 use crate::domain::procedure::event::{Entry, Event};
+use crate::runs::journal::{MAX_JOURNAL, Read, ReadError, read};
+use crate::runs::seal::Chain;
 use jiff::Timestamp;
-use read::{Chain, Read};
 use rustix::fs::{FallocateFlags, FlockOperation, OFlags};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The longest line, in bytes; a longer one is not written and not read.
-pub const MAX_LINE: usize = 1 << 20;
-/// The largest journal, in bytes. Notes and observations stop being written at three quarters of
-/// it, so that there is room for what must be written.
-pub const MAX_JOURNAL: u64 = 256 << 20;
 /// Kept free on the disk for the lines that tell how a step ended, in bytes: an intent is only
 /// written while there is that much.
 const RESERVE: u64 = 64 << 10;
@@ -27,11 +21,8 @@ const SLEW_MS: i64 = 1_000;
 /// Why a journal cannot be read or written. Completes "failed to …".
 #[derive(Debug)]
 pub enum JournalError {
-    /// A line that was written in full is not what was written. Lines count from 1.
-    Damaged {
-        line: u64,
-        why: String,
-    },
+    /// What is there of it cannot be read.
+    Read(ReadError),
     /// Another runner has it.
     Busy(PathBuf),
     Io {
@@ -46,9 +37,7 @@ pub enum JournalError {
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            JournalError::Damaged { line, why } => {
-                write!(f, "read the journal: it is damaged at line {line}: {why}")
-            }
+            JournalError::Read(why) => write!(f, "{why}"),
             JournalError::Busy(path) => write!(f, "write {}: another runner has it", path.display()),
             JournalError::Io { doing, path, error } => write!(f, "{doing} {}: {error}", path.display()),
             JournalError::Spoilt(why) => write!(f, "write the journal: an earlier write failed: {why}"),
@@ -57,6 +46,12 @@ impl fmt::Display for JournalError {
 }
 
 impl std::error::Error for JournalError {}
+
+impl From<ReadError> for JournalError {
+    fn from(why: ReadError) -> Self {
+        JournalError::Read(why)
+    }
+}
 
 /// A journal that is being written. While it is open its file is locked: that is how others know
 /// that the run has a runner.
@@ -99,7 +94,7 @@ impl Journal {
         let told = |doing, error| JournalError::Io { doing, path: dir.journal(), error };
         let file = rundir::open(&path, OFlags::RDWR | OFlags::APPEND, None).map_err(|e| told("open", e))?;
         hold(&file, &path)?;
-        let read = read::read(&path)?;
+        let read = read(&path)?;
         if read.torn.is_some() {
             file.set_len(read.len).and_then(|()| file.sync_all()).map_err(|e| told("repair", e))?;
         }
@@ -126,7 +121,7 @@ impl Journal {
         }
         let path = self.path.clone();
         let told = |doing, error| JournalError::Io { doing, path: path.clone(), error };
-        let entry = Entry { n: self.chain.lines + 1, at, event };
+        let entry = Entry { n: self.chain.lines() + 1, at, event };
         let (line, chain) = self.chain.seal(&entry).map_err(|e| told("write", e))?;
         let after = self.len + line.len() as u64;
         let bound = if must_be_kept(&entry.event) { MAX_JOURNAL } else { MAX_JOURNAL / 4 * 3 };
@@ -163,7 +158,7 @@ impl Journal {
 
     /// Number of the last entry; 0 when there is none.
     pub fn last_number(&self) -> u64 {
-        self.chain.lines
+        self.chain.lines()
     }
 
     pub fn path(&self) -> &Path {
@@ -196,17 +191,6 @@ impl Journal {
             self.spoilt = Some(format!("a torn line could not be cut off: {e}"));
         }
     }
-}
-
-/// Whether the run has a runner at this moment: whether its journal is being written by one.
-pub fn is_being_written(dir: &RunDir) -> bool {
-    let Ok(file) = rundir::open(&dir.journal(), OFlags::RDONLY, None) else {
-        return false;
-    };
-    matches!(
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared),
-        Err(rustix::io::Errno::WOULDBLOCK)
-    )
 }
 
 /// Marks the file as being written. Who looks whether it is holds it for some microseconds.

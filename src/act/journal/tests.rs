@@ -1,9 +1,10 @@
 //! What a journal withstands.
 
 use super::*;
-use crate::act::rundir::StateDir;
+use crate::act::rundir::{StateDir, WriteState};
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
+use crate::runs::journal::{Follow, Torn, has_runner};
 use proptest::prelude::*;
 use std::fs;
 
@@ -35,8 +36,8 @@ fn what_is_written_is_read_again_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let run = run_in(dir.path());
     let written = filled(&run, 5);
-    let read = read::read(&run.journal()).unwrap();
-    assert_eq!((read.entries, read.torn), (written, None));
+    let found = read(&run.journal()).unwrap();
+    assert_eq!((found.entries, found.torn), (written, None));
     assert!(Journal::create(&run).is_err(), "there is one already");
 }
 
@@ -49,16 +50,16 @@ fn a_last_line_cut_anywhere_is_told_and_cut_off() {
     let start = text[..text.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
     for cut in [start + 1, start + 20, text.len() - 5, text.len() - 1] {
         fs::write(run.journal(), &text[..cut]).unwrap();
-        let read = read::read(&run.journal()).unwrap();
-        assert_eq!(read.entries, written[..2]);
-        assert_eq!(read.torn.as_ref().map(|t| t.bytes), Some((cut - start) as u64), "{cut}");
+        let found = read(&run.journal()).unwrap();
+        assert_eq!(found.entries, written[..2]);
+        assert_eq!(found.torn.as_ref().map(|t| t.bytes), Some((cut - start) as u64), "{cut}");
 
-        let (mut journal, read) = Journal::open(&run).unwrap();
-        assert!(read.torn.unwrap().says().contains("torn after"));
+        let (mut journal, found) = Journal::open(&run).unwrap();
+        assert!(found.torn.unwrap().says().contains("torn after"));
         journal.append(note("again"), at(9)).unwrap();
         drop(journal);
-        let read = read::read(&run.journal()).unwrap();
-        assert_eq!((read.entries.len(), read.entries[2].n, read.torn), (3, 3, None));
+        let found = read(&run.journal()).unwrap();
+        assert_eq!((found.entries.len(), found.entries[2].n, found.torn), (3, 3, None));
     }
 }
 
@@ -72,7 +73,7 @@ fn a_torn_line_is_taken_for_the_worst_that_it_can_be() {
         ("", true),
     ];
     for (text, may_be) in table {
-        let torn = read::Torn { bytes: 1, text: text.to_owned() };
+        let torn = Torn { bytes: 1, text: text.to_owned() };
         assert_eq!(torn.may_be("intended"), may_be, "{text}");
     }
 }
@@ -100,11 +101,8 @@ fn earlier_damage_is_refused_with_its_line() {
     ];
     for (what, damaged, line) in table {
         fs::write(run.journal(), damaged).unwrap();
-        let error = read::read(&run.journal()).unwrap_err();
-        assert!(
-            matches!(error, JournalError::Damaged { line: found, .. } if found == line),
-            "{what}: {error}"
-        );
+        let error = read(&run.journal()).unwrap_err();
+        assert!(matches!(error, ReadError::Damaged { line: found, .. } if found == line), "{what}: {error}");
         assert!(error.to_string().contains(&format!("damaged at line {line}")));
         assert!(Journal::open(&run).is_err(), "{what}");
     }
@@ -115,7 +113,7 @@ fn a_follower_reads_only_what_was_added() {
     let dir = tempfile::tempdir().unwrap();
     let run = run_in(dir.path());
     let mut journal = Journal::create(&run).unwrap();
-    let mut follow = read::Follow::new();
+    let mut follow = Follow::new();
     assert!(follow.more(&run.journal()).unwrap().is_empty());
     for i in 0..4 {
         journal.append(note("x"), at(i)).unwrap();
@@ -150,7 +148,7 @@ fn a_clock_that_goes_back_is_noted_and_order_is_by_number() {
     assert_eq!(journal.went_back(slew), None, "slewing is not worth a note");
     journal.append(note("d"), slew).unwrap();
     journal.append(note("e"), at(42)).unwrap();
-    let numbers: Vec<u64> = read::read(&run.journal()).unwrap().entries.iter().map(|e| e.n).collect();
+    let numbers: Vec<u64> = read(&run.journal()).unwrap().entries.iter().map(|e| e.n).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
 }
 
@@ -158,12 +156,12 @@ fn a_clock_that_goes_back_is_noted_and_order_is_by_number() {
 fn a_journal_has_one_writer_and_others_see_that_it_has() {
     let dir = tempfile::tempdir().unwrap();
     let run = run_in(dir.path());
-    assert!(!is_being_written(&run));
+    assert!(!has_runner(&run));
     let journal = Journal::create(&run).unwrap();
-    assert!(is_being_written(&run));
+    assert!(has_runner(&run));
     assert!(matches!(Journal::open(&run), Err(JournalError::Busy(_))));
     drop(journal);
-    assert!(!is_being_written(&run));
+    assert!(!has_runner(&run));
     assert!(Journal::open(&run).is_ok());
 }
 
@@ -224,10 +222,10 @@ fn on_a_full_disk_no_step_is_intended_but_the_end_of_one_that_was_can_be_written
     }
     let error = journal.append(intended("b"), at(30)).unwrap_err();
     assert!(error.to_string().contains("room for the end of a step"), "{error}");
-    let read = read::read(&run.journal()).unwrap();
-    assert_eq!(read.torn, None, "what could not be written whole is not there in part");
+    let found = read(&run.journal()).unwrap();
+    assert_eq!(found.torn, None, "what could not be written whole is not there in part");
     assert!(
-        !read
+        !found
             .entries
             .iter()
             .any(|e| matches!(&e.event, Event::Intended { step, .. } if step.as_str() == "b"))
@@ -236,10 +234,7 @@ fn on_a_full_disk_no_step_is_intended_but_the_end_of_one_that_was_can_be_written
     drop(hog);
     fs::remove_file(disk.0.path().join("hog")).unwrap();
     journal.append(intended("b"), at(31)).unwrap();
-    assert!(matches!(
-        read::read(&run.journal()).unwrap().entries.last().unwrap().event,
-        Event::Intended { .. }
-    ));
+    assert!(matches!(read(&run.journal()).unwrap().entries.last().unwrap().event, Event::Intended { .. }));
 }
 
 #[test]
@@ -249,7 +244,7 @@ fn a_disk_that_becomes_read_only_stops_it() {
     filled(&run, 2);
     disk.again("remount,ro");
     assert!(Journal::open(&run).is_err());
-    assert_eq!(read::read(&run.journal()).unwrap().entries.len(), 2, "it can still be read");
+    assert_eq!(read(&run.journal()).unwrap().entries.len(), 2, "it can still be read");
     let state = StateDir::new(disk.0.path().join("state"), None);
     let error = state.create_run(at(9)).unwrap_err();
     assert!(error.starts_with("create a run in "), "{error}");
@@ -266,7 +261,7 @@ fn a_long_journal_is_read_in_little_time() {
             Event::Observed { step: StepId::new("restart"), seen: seen.clone(), streak: 1, needed: 3 };
         journal.append(event, at(i)).unwrap();
     }
-    assert_eq!(read::read(&run.journal()).unwrap().entries.len(), 20_000);
+    assert_eq!(read(&run.journal()).unwrap().entries.len(), 20_000);
 }
 
 proptest! {
@@ -280,9 +275,9 @@ proptest! {
         let place = place % text.len();
         text[place] ^= xor;
         fs::write(run.journal(), &text).unwrap();
-        if let Ok(read) = read::read(&run.journal()) {
-            prop_assert!(read.torn.is_some(), "only the last line's end can be taken for torn");
-            prop_assert_eq!(&read.entries[..], &written[..3]);
+        if let Ok(found) = read(&run.journal()) {
+            prop_assert!(found.torn.is_some(), "only the last line's end can be taken for torn");
+            prop_assert_eq!(&found.entries[..], &written[..3]);
         }
     }
 }

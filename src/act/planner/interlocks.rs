@@ -1,7 +1,6 @@
 //! What forbids a procedure: interlocks that earlier runs raised, or that the world raises now.
 
 use super::seen;
-use crate::act::left::Left;
 use crate::act::rundir::StateDir;
 use crate::act::sight::Sight;
 use crate::domain::id::{ProcedureId, RunId};
@@ -11,6 +10,7 @@ use crate::domain::procedure::facts::{InterlockRule, Standing, standing};
 use crate::domain::procedure::plan::Step;
 use crate::domain::procedure::proposal::Refusal;
 use crate::domain::procedure::run::Run;
+use crate::runs::left::Left;
 use crate::stack::procedure::spec::Interlock;
 use crate::stack::spec::Stack;
 
@@ -37,13 +37,15 @@ pub struct Subject {
     steps: Vec<(String, bool)>,
     /// The run that carries it out already: what it raised itself does not hold it up.
     run: Option<RunId>,
+    /// What raises an interlock for as long as it is so counts, too.
+    conditions: bool,
 }
 
 impl Subject {
     /// A plan that nobody carries out yet.
     pub fn planned(procedure: &ProcedureId, steps: &[Step]) -> Subject {
         let steps = steps.iter().map(|s| (s.origin.clone(), true)).collect();
-        Subject { procedure: procedure.clone(), steps, run: None }
+        Subject { procedure: procedure.clone(), steps, run: None, conditions: true }
     }
 
     /// The plan of a run, as far as it has come. Where it is undone nothing is to come that could
@@ -56,7 +58,15 @@ impl Subject {
             procedure: run.plan.procedure.clone(),
             steps: steps.map(|(i, s)| (s.origin.clone(), to_come(i))).collect(),
             run: Some(run.id.clone()),
+            conditions: true,
         }
+    }
+
+    /// Asks only for what other runs raised, and not how the world is: of that nobody can tell
+    /// whether it is of the run's own making.
+    #[must_use]
+    pub fn but_for_conditions(self) -> Subject {
+        Subject { conditions: false, ..self }
     }
 
     /// Whether an interlock that forbids `procedure` forbids the plan: it is of that procedure, or
@@ -106,7 +116,7 @@ pub async fn standing_in_the_way(
     let mut out: Vec<Refusal> = left.into_iter().map(unknown).collect();
     for interlock in blocking {
         let raised = standing.iter().find(|s| s.id == interlock.id);
-        out.extend(one(sight, interlock, raised).await);
+        out.extend(one(sight, interlock, raised, subject.conditions).await);
     }
     out
 }
@@ -122,7 +132,12 @@ pub fn as_a_need(refusal: &Refusal) -> String {
     }
 }
 
-async fn one(sight: &dyn Sight, interlock: &Interlock, raised: Option<&Standing>) -> Option<Refusal> {
+async fn one(
+    sight: &dyn Sight,
+    interlock: &Interlock,
+    raised: Option<&Standing>,
+    conditions: bool,
+) -> Option<Refusal> {
     if let Some(standing) = raised {
         let open = !standing.missing.is_empty() || {
             match &interlock.until.holds {
@@ -144,7 +159,7 @@ async fn one(sight: &dyn Sight, interlock: &Interlock, raised: Option<&Standing>
             });
         }
     }
-    let seen = seen(sight, interlock.raised_while.as_ref()?).await;
+    let seen = seen(sight, interlock.raised_while.as_ref().filter(|_| conditions)?).await;
     seen.holds.then(|| Refusal::Interlocked {
         id: interlock.id.clone(),
         says: format!("{} ({})", interlock.says, seen.says),

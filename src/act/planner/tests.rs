@@ -3,7 +3,7 @@
 use super::*;
 use crate::act::journal::Journal;
 use crate::act::lock::{self, Owner};
-use crate::act::rundir::RunDir;
+use crate::act::rundir::{RunDir, WriteRun, WriteState};
 use crate::act::sight::Looking;
 use crate::clock::ManualClock;
 use crate::domain::health::Health;

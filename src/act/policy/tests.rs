@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::act::approval::{COUNTDOWN, break_glass};
-use crate::act::rundir::StateDir;
+use crate::act::rundir::{StateDir, WriteRun, WriteState};
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::machine::worlds::{plan, step, with};
 use crate::domain::procedure::proposal::{Blast, Refusal};
@@ -82,6 +82,31 @@ fn each_level_needs_what_the_design_says() {
         assert_eq!(said.len(), wrong.len(), "{level} {typed} {said:?}");
         for (said, want) in said.iter().zip(*wrong) {
             assert!(said.contains(want), "{level} {typed}: {said}");
+        }
+    }
+}
+
+/// The count of then is not asked for, and nor is the second person: they approved this plan.
+#[test]
+fn what_takes_up_a_run_again_is_confirmed_as_what_began_it() {
+    let phrase = "`p here` must be typed to confirm it";
+    let table: &[(Level, &str, Option<&str>, &[&str])] = &[
+        (Level::L2, "", None, &[]),
+        (Level::L2, "", Some("in doubt"), &[]),
+        (Level::L3, "p here", Some("in doubt"), &[]),
+        (Level::L4, "p here", Some("in doubt"), &[]),
+        (Level::L3, "p here 41", Some("in doubt"), &[phrase]),
+        (Level::L3, "p here", Some(" "), &["a run of L3 needs a reason to be taken up again"]),
+        (Level::L4, "", None, &[phrase, "a run of L4 needs a reason to be taken up again"]),
+    ];
+    for (level, typed, reason, wrong) in table {
+        let plan = proposal(*level).plan;
+        match resume(&plan, Mode::Rollback, &given(typed, *reason)) {
+            Ok(word) => {
+                assert!(wrong.is_empty(), "{level} {typed}");
+                assert_eq!((word.mode(), word.reason()), (Mode::Rollback, *reason));
+            }
+            Err(said) => assert_eq!(said, *wrong, "{level} {typed}"),
         }
     }
 }

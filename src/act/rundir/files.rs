@@ -1,9 +1,10 @@
-//! Files and directories of the state directory: opened without following a link, with the mode and
-//! the group that they are to have, read within a bound, and their names brought to the disk.
+//! Files and directories of the state directory, to be written: opened without following a link, with
+//! the mode and the group that they are to have, and their names brought to the disk.
 
+use crate::runs::files::plain;
 use rustix::fs::{Gid, Mode, OFlags};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -14,13 +15,6 @@ use std::path::Path;
 /// As from the system; a pipe, socket or device is `InvalidInput`.
 pub fn open(path: &Path, flags: OFlags, group: Option<u32>) -> io::Result<File> {
     let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let plain = |file: File| {
-        if file.metadata()?.is_file() {
-            Ok(file)
-        } else {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file"))
-        }
-    };
     if flags.contains(OFlags::CREATE) {
         match rustix::fs::open(path, flags | OFlags::EXCL, Mode::from_raw_mode(0o600)) {
             Ok(fd) => {
@@ -33,20 +27,6 @@ pub fn open(path: &Path, flags: OFlags, group: Option<u32>) -> io::Result<File> 
         }
     }
     plain(File::from(rustix::fs::open(path, flags.difference(OFlags::CREATE), Mode::empty())?))
-}
-
-/// Reads a plain file of at most `max` bytes.
-///
-/// # Errors
-/// As from the system; `FileTooLarge` beyond the bound.
-pub fn read_bounded(path: &Path, max: usize) -> io::Result<Vec<u8>> {
-    let file = open(path, OFlags::RDONLY, None)?;
-    let mut bytes = Vec::new();
-    file.take(max as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > max {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {max} bytes")));
-    }
-    Ok(bytes)
 }
 
 /// Has a directory's names on disk.

@@ -26,8 +26,8 @@ pub struct Runner {
     pub(super) log: Log,
     /// Nothing of the plan was looked at yet.
     pub(super) fresh: bool,
-    /// What stands in the way of undoing was looked at by this runner.
-    pub(super) looked_back: bool,
+    /// Nothing that takes time came since it was looked at what other runs put in the way.
+    pub(super) looked: bool,
     pub(super) spent: Spent,
 }
 
@@ -38,7 +38,7 @@ pub struct Halt(pub String);
 impl Runner {
     pub fn new(scribe: Scribe, ground: Arc<Ground>, ears: Ears, log: Log, fresh: bool) -> Runner {
         let spent = Spent::since(ground.clock.now());
-        Runner { scribe, ground, ears, log, fresh, looked_back: false, spent }
+        Runner { scribe, ground, ears, log, fresh, looked: false, spent }
     }
 
     /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.
@@ -63,9 +63,10 @@ impl Runner {
 
     async fn turn(&mut self) -> Result<(), Halt> {
         self.mind_the_deadline();
-        if self.must_look_before_undoing() {
-            return self.look_before_undoing().await;
+        if self.must_look() {
+            return self.look_for_interlocks().await;
         }
+        self.looked = false;
         match self.scribe.run.next() {
             Next::CheckPreconditions => self.check_preconditions().await,
             Next::EnterHold { step, why, says } => self.hold(step, why, says).await,

@@ -8,6 +8,7 @@ use crate::act::planner::interlocks::{self, Subject};
 use crate::act::step::{self, Target};
 use crate::domain::procedure::check::Seen;
 use crate::domain::procedure::event::{Event, Mode, Outcome};
+use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::machine::Next;
 use crate::domain::procedure::run::Run;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,31 +57,54 @@ impl Runner {
             }
             seen.push(format!("{}: {}", what.says, found.says));
         }
-        self.record(Event::Preconditions { failed, seen }).await
+        self.record(Event::Preconditions { failed, seen }).await?;
+        self.looked = true;
+        Ok(())
     }
 
-    /// Whether this runner is to undo, and has not looked at what stands in the way of that.
-    pub(super) fn must_look_before_undoing(&self) -> bool {
+    /// Whether an effect is to come next, and time has passed since it was looked at what other
+    /// runs put in its way: a run may wait for a person, or for sessions to end, while another one
+    /// of another lock closes what this one was about to open.
+    pub(super) fn must_look(&self) -> bool {
         let run = &self.scribe.run;
-        !self.looked_back
-            && run.mode == Mode::Rollback
+        let acts = |step: usize| self.ground.step(step).is_none_or(|s| s.effect != Effect::Read);
+        !self.looked
             && run.abort.is_none()
-            && !matches!(run.next(), Next::End { .. } | Next::Ended)
+            && match run.next() {
+                Next::Begin { step, .. } => acts(step),
+                Next::RollBack { .. } | Next::AskRollBack { .. } => true,
+                _ => false,
+            }
     }
 
-    /// Undoing needs no preconditions, but what is locked stays as it is: what another run closed
-    /// must not be opened by the undoing of an earlier one.
-    pub(super) async fn look_before_undoing(&mut self) -> Result<(), Halt> {
-        let locked = locked(Arc::clone(&self.ground), Subject::of(&self.scribe.run));
+    /// Undoing needs no preconditions, and nor does each step, but what is locked stays as it is.
+    pub(super) async fn look_for_interlocks(&mut self) -> Result<(), Halt> {
+        let run = &self.scribe.run;
+        let subject = match run.mode {
+            // Its own steps may be what raised them.
+            Mode::Continue => Subject::of(run).but_for_conditions(),
+            Mode::Rollback if run.steps.iter().any(|s| s.rolled_back.is_some()) => {
+                Subject::of(run).but_for_conditions()
+            }
+            Mode::Rollback => Subject::of(run),
+        };
+        let locked = locked(Arc::clone(&self.ground), subject);
         let Some(locked) = self.attend(locked, |run| run.abort.is_none()).await else {
             return self.settle().await;
         };
-        self.looked_back = true;
+        self.looked = true;
         if locked.is_empty() {
             return Ok(());
         }
-        let outcome = if self.scribe.run.in_doubt() { Outcome::InDoubt } else { Outcome::Failed };
-        let why = format!("nothing was rolled back: needs {}", locked.join("; "));
+        let run = &self.scribe.run;
+        let outcome = if run.in_doubt() { Outcome::InDoubt } else { Outcome::Failed };
+        let needs = locked.join("; ");
+        let (step, what) = match run.next() {
+            Next::RollBack { step } | Next::AskRollBack { step } => (step, "rolled back"),
+            Next::Begin { step, .. } => (step, "begun"),
+            _ => return Ok(()),
+        };
+        let why = format!("step `{}` was not {what}: needs {needs}", self.scribe.id_of(step));
         self.record(Event::Ended { outcome, why }).await
     }
 

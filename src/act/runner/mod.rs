@@ -26,10 +26,12 @@ use super::policy::ApprovedPlan;
 use super::rundir::{RunDir, StateDir};
 use super::sight::Sight;
 use super::witness::Witness;
-use super::{control, identity, left};
+use super::{control, identity};
 use crate::clock::Clock;
 use crate::domain::id::HostId;
-use crate::domain::procedure::event::{Event, Mode, Outcome, Person};
+use crate::domain::procedure::event::{Event, Outcome, Person};
+use crate::domain::procedure::level::Level;
+use crate::runs::left;
 use crate::stack::spec::Stack;
 use crate::transport::Transport;
 use crate::transport::fetch::access::Access;
@@ -120,7 +122,8 @@ fn admit(
     log: &Log,
 ) -> Result<(Runner, Lock), String> {
     let resumed = resumed::take(dir)?;
-    if resumed.is_none() && dir.journal().exists() {
+    let fresh = resumed.is_none();
+    if fresh && dir.journal().exists() {
         return Err(format!(
             "begin run {}: it has begun already, and nobody asked for it to be resumed",
             dir.id()
@@ -148,7 +151,7 @@ fn admit(
     let clock = Arc::clone(&ground.clock);
     let scribe = match resumed {
         None => begin(dir, approved, clock, witness),
-        Some(mode) => resume(dir, approved, mode, by, clock, witness),
+        Some(given) => resume(dir, approved, given, by, clock, witness),
     };
     let scribe = scribe.and_then(|scribe| precede(state, scribe));
     let scribe = match scribe {
@@ -165,7 +168,7 @@ fn admit(
         log.say(&format!("requests cannot be taken: {why}; SIGTERM aborts"));
         Ears::deaf(own)
     });
-    Ok((Runner::new(scribe, ground, ears, log.clone(), resumed.is_none()), lock))
+    Ok((Runner::new(scribe, ground, ears, log.clone(), fresh), lock))
 }
 
 /// Writes down which runs came before although they are dated later.
@@ -201,14 +204,18 @@ fn begin(
 fn resume(
     dir: &RunDir,
     approved: &ApprovedPlan,
-    mode: Mode,
+    given: resumed::Given,
     by: Person,
     clock: Arc<dyn Clock>,
     witness: Box<dyn Witness>,
 ) -> Result<Scribe, String> {
+    let resumed::Given { mode, reason } = given;
+    if approved.plan().level >= Level::L3 && reason.is_none() {
+        return Err(format!("resume run {}: no reason was given", dir.id()));
+    }
     let mut scribe = Scribe::reopen(dir, approved.plan().clone(), clock, witness)?;
     scribe
-        .record(Event::Resumed { by, runner: std::process::id(), mode })
+        .record(Event::Resumed { by, runner: std::process::id(), mode, reason })
         .map_err(|why| format!("resume run {}: {why}", dir.id()))?;
     Ok(scribe)
 }

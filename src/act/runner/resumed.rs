@@ -1,14 +1,30 @@
 //! The word that a run is to be resumed, from who asks to the runner that does it.
 
+use crate::act::approval::MAX_REASON;
+use crate::act::policy::Resumption;
 use crate::act::rundir::{self, RunDir};
 use crate::domain::procedure::event::Mode;
 use rustix::fs::{FlockOperation, OFlags};
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// The largest such file, in bytes.
-const MAX: usize = 256;
+/// The largest such file, in bytes: every character of a reason may be written as an escape.
+const MAX: usize = 256 + 12 * MAX_REASON;
+
+/// What whoever asked gave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Given {
+    pub mode: Mode,
+    pub reason: Option<String>,
+}
+
+impl Given {
+    fn of(word: &Resumption) -> Given {
+        Given { mode: word.mode(), reason: word.reason().map(str::to_owned) }
+    }
+}
 
 /// Word that was left for a runner. As long as this is held nobody else leaves another.
 #[derive(Debug)]
@@ -20,10 +36,10 @@ pub struct Word {
 ///
 /// # Errors
 /// It cannot be written; or somebody else has left word and waits for their runner.
-pub fn ask_to_resume(dir: &RunDir, mode: Mode) -> Result<Word, String> {
+pub fn ask_to_resume(dir: &RunDir, given: &Resumption) -> Result<Word, String> {
     let path = path(dir);
     let told = |e: io::Error| format!("write {}: {e}", path.display());
-    let text = serde_json::to_vec(&mode).map_err(|e| told(e.into()))?;
+    let text = serde_json::to_vec(&Given::of(given)).map_err(|e| told(e.into()))?;
     // Not cut before it is ours: what another asker wrote is for their runner.
     let flags = OFlags::WRONLY | OFlags::CREATE;
     let mut file = rundir::open(&path, flags, dir.group()).map_err(told)?;
@@ -44,7 +60,7 @@ pub fn is_asked_to_resume(dir: &RunDir) -> bool {
 }
 
 /// Takes the word, so that it is good for one runner.
-pub(super) fn take(dir: &RunDir) -> Result<Option<Mode>, String> {
+pub(super) fn take(dir: &RunDir) -> Result<Option<Given>, String> {
     let path = path(dir);
     let told = |e: io::Error| format!("read {}: {e}", path.display());
     let text = match rundir::read_bounded(&path, MAX) {
@@ -63,8 +79,27 @@ fn path(dir: &RunDir) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::act::rundir::StateDir;
+    use crate::act::policy;
+    use crate::act::rundir::{StateDir, WriteState};
+    use crate::domain::procedure::machine::worlds::plan;
     use jiff::Timestamp;
+
+    fn reason(why: &str) -> policy::Given {
+        policy::Given { reason: Some(why.to_owned()), ..policy::Given::default() }
+    }
+
+    #[test]
+    fn the_longest_reason_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join("s"), None);
+        state.prepare().unwrap();
+        let run = state.create_run(Timestamp::UNIX_EPOCH).unwrap();
+        for long in ["\u{10ffff}".repeat(MAX_REASON), "\"".repeat(MAX_REASON), "\u{85}".repeat(MAX_REASON)] {
+            let word = policy::resume(&plan(vec![]), Mode::Continue, &reason(&long)).unwrap();
+            drop(ask_to_resume(&run, &word).unwrap());
+            assert_eq!(take(&run).unwrap(), Some(Given::of(&word)));
+        }
+    }
 
     #[test]
     fn two_who_ask_at_once_do_not_change_each_others_word() {
@@ -72,14 +107,17 @@ mod tests {
         let state = StateDir::new(dir.path().join("s"), None);
         state.prepare().unwrap();
         let run = state.create_run(Timestamp::UNIX_EPOCH).unwrap();
-        let first = ask_to_resume(&run, Mode::Rollback).unwrap();
-        let why = ask_to_resume(&run, Mode::Continue).unwrap_err();
+        let word = |mode| policy::resume(&plan(vec![]), mode, &reason("a \u{1} reason")).unwrap();
+        let (back, on) = (word(Mode::Rollback), word(Mode::Continue));
+        let taken = |word: &Resumption| Some(Given::of(word));
+        let first = ask_to_resume(&run, &back).unwrap();
+        let why = ask_to_resume(&run, &on).unwrap_err();
         assert!(why.ends_with("somebody else is just doing that"), "{why}");
-        assert_eq!(take(&run).unwrap(), Some(Mode::Rollback));
+        assert_eq!(take(&run).unwrap(), taken(&back));
         drop(first);
         // What was left by one who died is written over.
-        drop(ask_to_resume(&run, Mode::Rollback).unwrap());
-        let _second = ask_to_resume(&run, Mode::Continue).unwrap();
-        assert_eq!((take(&run).unwrap(), take(&run).unwrap()), (Some(Mode::Continue), None));
+        drop(ask_to_resume(&run, &back).unwrap());
+        let _second = ask_to_resume(&run, &on).unwrap();
+        assert_eq!((take(&run).unwrap(), take(&run).unwrap()), (taken(&on), None));
     }
 }

@@ -1,7 +1,6 @@
 //! What a runner knows and what it has written: the run and its journal, kept in step.
 
-use crate::act::journal::read::Torn;
-use crate::act::journal::{self, Journal, JournalError};
+use crate::act::journal::{Journal, JournalError};
 use crate::act::rundir::RunDir;
 use crate::act::witness::{self, Witness};
 use crate::clock::Clock;
@@ -10,6 +9,8 @@ use crate::domain::procedure::event::{Choice, Entry, Event};
 use crate::domain::procedure::machine::{Illegal, Next};
 use crate::domain::procedure::plan::Plan;
 use crate::domain::procedure::run::Run;
+use crate::runs::journal::Torn;
+use crate::runs::load::fold;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
@@ -225,18 +226,4 @@ impl Scribe {
             }
         }
     }
-}
-
-/// A run out of its plan and its entries.
-///
-/// # Errors
-/// An entry cannot follow those before it; its line is named.
-pub fn fold(plan: Plan, entries: &[Entry]) -> Result<Run, String> {
-    Run::fold(plan, entries)
-        .map_err(|(at, why)| JournalError::Damaged { line: at as u64 + 1, why: why.to_string() }.to_string())
-}
-
-/// Whether a run has a runner.
-pub fn has_runner(dir: &RunDir) -> bool {
-    journal::is_being_written(dir)
 }

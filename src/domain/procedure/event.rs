@@ -132,6 +132,9 @@ pub enum Event {
         by: Person,
         runner: u32,
         mode: Mode,
+        /// Needed from L3 on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Runs that were there when this runner began and whose entries, up to the number, are dated
     /// later: the clock went back since. They came before all that follows here.

@@ -28,6 +28,17 @@ pub struct Ledger {
     pub tails: Vec<(RunId, Vec<String>)>,
     /// Journals that cannot be read, and why.
     pub broken: Vec<(String, String)>,
+    /// Why it is not known what runs there are; then the rest is as it was last known.
+    pub unlisted: Option<Unlisted>,
+}
+
+/// Why it is not known what runs there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// Whoever looks may not, and never could: the place of the runs.
+    Barred(String),
+    /// There are runs, or should be; completes "failed to …".
+    Lost(String),
 }
 
 /// One run in a list.
@@ -86,6 +97,8 @@ pub struct Waiting {
     pub uid: u32,
     /// As it was shown to who asked.
     pub blast: Vec<String>,
+    /// What each step does, and where.
+    pub steps: Vec<String>,
     pub reason: String,
     pub since: Timestamp,
     pub until: Timestamp,

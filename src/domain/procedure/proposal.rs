@@ -138,6 +138,13 @@ pub fn prompt(plan: &Plan, blast: &[Blast]) -> Prompt {
     }
 }
 
+/// What must be said to have a run of a plan taken up again, or undone: what was said to begin it,
+/// but for the count, which was of another moment. Who approved it as second person approved this
+/// plan for this run.
+pub fn resume_prompt(plan: &Plan) -> Prompt {
+    Prompt { needs_second: false, ..prompt(plan, &[]) }
+}
+
 /// The steps that change something; of a plan that only reads, all.
 fn acting(plan: &Plan) -> Vec<&Step> {
     let acting: Vec<&Step> = plan.steps.iter().filter(|s| s.effect != Effect::Read).collect();

@@ -3,6 +3,7 @@
 use super::event::{Choice, Hold, Mode, Outcome, Second};
 use super::ledger::{Owed, RunState};
 use super::plan::Owe;
+use super::proposal;
 use super::run::{Held, Phase, Run};
 use crate::domain::text::{laid_out, one_line};
 use crate::domain::units::long_age;
@@ -217,20 +218,34 @@ pub fn still_owed(owed: &[Owe]) -> String {
     if all.is_empty() { String::new() } else { format!("; STILL OWED: {}", all.join(", ")) }
 }
 
+/// The ways in which a run that stopped can be taken up again.
+pub fn resumable(run: &Run, runner_alive: bool) -> Vec<Mode> {
+    if runner_alive && run.ended.is_none() {
+        return Vec::new();
+    }
+    let undoable = (0..run.steps.len())
+        .any(|i| run.carried_out(i) && !run.undone(i) && run.plan.steps[i].rollback.is_some());
+    [Mode::Continue, Mode::Rollback]
+        .into_iter()
+        .filter(|mode| run.may_resume(*mode).is_ok() && (*mode == Mode::Continue || undoable))
+        .collect()
+}
+
 /// What can be done about a run that stopped.
 fn ways_on(run: &Run, runner_alive: bool) -> Vec<String> {
     if runner_alive && run.ended.is_none() {
         return Vec::new();
     }
-    let mut out = Vec::new();
-    if run.may_resume(Mode::Continue).is_ok() {
-        out.push(format!("go on with: quarterdeck runs resume {}", run.id));
-    }
-    let undoable = (0..run.steps.len())
-        .any(|i| run.carried_out(i) && !run.undone(i) && run.plan.steps[i].rollback.is_some());
-    if undoable && run.may_resume(Mode::Rollback).is_ok() {
-        out.push(format!("undo it with: quarterdeck runs resume {} --rollback", run.id));
-    }
+    let prompt = proposal::resume_prompt(&run.plan);
+    let confirm = prompt.type_this.filter(|_| prompt.needs_reason);
+    let confirm = confirm.map_or(String::new(), |text| format!(" --confirm \"{text}\" --reason TEXT"));
+    let mut out: Vec<String> = resumable(run, false)
+        .into_iter()
+        .map(|mode| match mode {
+            Mode::Continue => format!("go on with: quarterdeck runs resume {}{confirm}", run.id),
+            Mode::Rollback => format!("undo it with: quarterdeck runs resume {} --rollback{confirm}", run.id),
+        })
+        .collect();
     if run.ended.is_none() {
         out.push(format!("give it up with: quarterdeck runs abort {}", run.id));
     }

@@ -89,6 +89,8 @@ pub enum What {
     Resumed {
         run: RunId,
         mode: Mode,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     Ended {
         run: RunId,
@@ -175,8 +177,11 @@ impl What {
             }
             What::Finished { run, step, how, .. } => format!("{run} {step}: {how}"),
             What::Requested { run, request } => format!("{run} {}", asked(request)),
-            What::Resumed { run, mode: Mode::Continue } => format!("{run} resumed"),
-            What::Resumed { run, mode: Mode::Rollback } => format!("{run} resumed: it is rolled back"),
+            What::Resumed { run, mode, reason } => {
+                let how = if *mode == Mode::Rollback { ": it is rolled back" } else { "" };
+                let why = reason.as_ref().map_or(String::new(), |why| format!(", because: {why}"));
+                format!("{run} resumed{how}{why}")
+            }
             What::Ended { run, outcome, why } => format!("{run} ended {}: {why}", word(*outcome)),
             What::Noted { run, says } => format!("{run} {says}"),
             What::Mended { bytes, .. } => {

@@ -4,7 +4,7 @@ use super::alerts::safe;
 use super::tone::Tone;
 use crate::clock::Now;
 use crate::domain::procedure::event::Outcome;
-use crate::domain::procedure::ledger::{Ledger, Line, RunState};
+use crate::domain::procedure::ledger::{Ledger, Line, RunState, Unlisted};
 use crate::domain::units::short_age;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub struct Badge {
     /// For a header that is full.
     pub short: String,
     pub long: String,
+    /// How long it has been so, where the long words do not tell.
+    pub age: Option<String>,
 }
 
 /// How long ago a moment on the wall clock was; zero when the clock went back.
@@ -36,8 +38,14 @@ pub fn badges(ledger: &Ledger, now: Now) -> Vec<Badge> {
             kind: "owed",
             short: format!("OWED {} {age}", safe(&owed.owe.id)),
             long: format!("OWED {} {age}", safe(&owed.owe.says)),
+            age: None,
         };
         all.push((3, badge));
+    }
+    if let Some(Unlisted::Lost(why)) = &ledger.unlisted {
+        let short = "RUNS UNKNOWN".to_owned();
+        let long = format!("{short}: failed to {}", safe(why));
+        all.push((1, Badge { tone: Tone::Doubt, kind: "unknown", short, long, age: None }));
     }
     all.sort_by_key(|(rank, _)| *rank);
     all.into_iter().map(|(_, badge)| badge).collect()
@@ -61,7 +69,15 @@ fn of_run(ledger: &Ledger, at: usize, line: &Line, now: Now) -> Option<(u8, Badg
         1 => "in doubt",
         _ => "running",
     };
-    Some((rank, Badge { tone, kind, long: format!("{short}{rest}"), short }))
+    let open = ledger.open.iter().find(|run| run.id == line.id);
+    let since = match line.state {
+        RunState::Held => open.and_then(|run| run.hold.as_ref()).map(|hold| hold.since),
+        RunState::Lost => open.map(|run| run.last.1),
+        RunState::Ended(_) => line.ended,
+        RunState::Running => None,
+    };
+    let age = since.map(|since| short_age(ago(since, now)));
+    Some((rank, Badge { tone, kind, long: format!("{short}{rest}"), short, age }))
 }
 
 /// Whether a newer run of the same procedure was verified: what was in doubt is known then.

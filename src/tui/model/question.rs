@@ -6,8 +6,8 @@ use crate::domain::id::RunId;
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::{Choice, Hold, Mode};
 use crate::domain::procedure::ledger::{Ledger, RunState, Waiting};
-use crate::domain::procedure::level::Level;
 use crate::domain::procedure::plan::PlanHash;
+use crate::domain::procedure::proposal;
 use crate::domain::procedure::request::Request;
 use crate::domain::procedure::run::Run;
 use crate::tui::app::Effect;
@@ -17,11 +17,18 @@ use crossterm::event::{KeyCode, KeyEvent};
 use jiff::Timestamp;
 use tui_input::Input;
 
+/// Rows that a key scrolls by.
+const PAGE: usize = 5;
+/// Columns of a narrow screen.
+const NARROW: usize = 30;
+
 /// A question, with the answers to choose from.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub title: String,
     pub lines: Vec<String>,
+    /// Rows of these that are scrolled past, at most; less where there are not as many.
+    pub scroll: usize,
     /// What each answer does. The first does nothing and has the focus at first.
     pub answers: Vec<(String, Option<Answer>)>,
     pub at: usize,
@@ -30,6 +37,8 @@ pub struct Question {
     /// What must be typed before anything but the first answer counts.
     pub type_this: Option<String>,
     pub typed: Input,
+    /// It was typed; what is typed from now on is the note.
+    pub confirmed: bool,
     pub word: Option<String>,
     /// What it is about: when that is no longer so, the question closes.
     pub about: About,
@@ -40,6 +49,8 @@ pub struct Question {
 #[derive(Clone, Debug)]
 pub struct Note {
     pub input: Input,
+    /// What it is to tell.
+    pub label: &'static str,
     /// Going on is not possible without one.
     pub needed: bool,
 }
@@ -79,11 +90,13 @@ impl Question {
         Question {
             title,
             lines,
+            scroll: 0,
             answers: vec![("do nothing".to_owned(), None)],
             at: 0,
             note: None,
             type_this: None,
             typed: Input::default(),
+            confirmed: false,
             word: None,
             about,
             opened: now,
@@ -147,7 +160,8 @@ impl Question {
             question.answer(words, Answer::Release { step, hold: hold.n, choice: *choice });
         }
         let needed = step.is_some_and(|s| matches!(&s.action, Action::Manual(m) if m.note));
-        question.note = Some(Note { input: Input::default(), needed });
+        let label = if needed { "what you saw (needed)" } else { "note" };
+        question.note = Some(Note { input: Input::default(), label, needed });
         Some(question)
     }
 
@@ -165,17 +179,27 @@ impl Question {
                 "undo it",
             ),
         };
-        let mut lines = vec![line.to_owned()];
-        if mode == Mode::Rollback {
-            let undone = super::run_view::undone(run);
-            lines.push(match undone.as_slice() {
-                [] => "nothing of it can be undone".to_owned(),
-                steps => format!("undoes: {}", steps.join(", ")),
-            });
-        }
+        let mut lines = vec![line.to_owned(), format!("{}: {}", run.plan.level, run.plan.place())];
+        let undone = super::run_view::undone(run);
+        let left: Vec<&str> = run
+            .plan
+            .steps
+            .iter()
+            .zip(&run.steps)
+            .filter(|(_, s)| !s.phase.is_good())
+            .map(|(s, _)| s.name.as_str())
+            .collect();
+        lines.push(match (mode, undone.as_slice(), left.as_slice()) {
+            (Mode::Rollback, [], _) => "nothing of it can be undone".to_owned(),
+            (Mode::Rollback, steps, _) => format!("undoes: {}", steps.join(", ")),
+            (Mode::Continue, _, []) => "no step is left of it".to_owned(),
+            (Mode::Continue, _, steps) => format!("still to be done: {}", steps.join(", ")),
+        });
         let mut question = Question::new(title, lines, About::Still(run.id.clone()), now);
-        if run.plan.level >= Level::L2 {
-            question.type_this = Some(run.plan.procedure.as_str().to_owned());
+        let prompt = proposal::resume_prompt(&run.plan);
+        question.type_this = prompt.type_this;
+        if prompt.needs_reason {
+            question.note = Some(Note { input: Input::default(), label: "why", needed: true });
         }
         question.answer(words, Answer::Resume(mode));
         question
@@ -185,9 +209,11 @@ impl Question {
     pub fn approve(waiting: &Waiting, now: Now) -> Question {
         let mut lines = vec![
             format!("{} asks for a second person, because: {}", waiting.by, waiting.reason),
-            format!("plan {}", waiting.hash),
+            format!("{}: {}", waiting.level, waiting.place),
         ];
         lines.extend(waiting.blast.iter().cloned());
+        lines.push(format!("plan {}", waiting.hash));
+        lines.extend(waiting.steps.iter().enumerate().map(|(i, step)| format!("{}. {step}", i + 1)));
         let about = About::Plan(waiting.id.clone());
         let mut question = Question::new(format!("approve {}?", waiting.name), lines, about, now);
         question.type_this = Some(waiting.procedure.as_str().to_owned());
@@ -206,6 +232,8 @@ impl Question {
         }
         let held = self.tempo.is_repeat(key, now);
         match key.code {
+            KeyCode::PageDown => self.scroll = (self.scroll + PAGE).min(self.most_rows()),
+            KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(PAGE),
             KeyCode::Up | KeyCode::BackTab => self.at = self.at.saturating_sub(1),
             KeyCode::Down | KeyCode::Tab => self.at = (self.at + 1).min(self.answers.len().saturating_sub(1)),
             KeyCode::Enter if held || now.since(self.opened) < UNREAD => {}
@@ -213,7 +241,7 @@ impl Question {
             KeyCode::Char(_) if held => self.word = Some("a held key counts once".to_owned()),
             _ => {
                 self.word = None;
-                if self.type_this.is_some() {
+                if self.type_this.is_some() && !self.confirmed {
                     edit(&mut self.typed, key, MAX_TYPED);
                     if self.typed.value().is_empty() {
                         self.tempo.reset();
@@ -226,9 +254,14 @@ impl Question {
         Said::Nothing
     }
 
+    /// Rows that its lines take on a narrow screen, about.
+    fn most_rows(&self) -> usize {
+        self.lines.iter().map(|line| 1 + line.len() / NARROW).sum()
+    }
+
     fn enter(&mut self) -> Said {
         let Some((_, Some(answer))) = self.answers.get(self.at).cloned() else { return Said::Closed };
-        if let Some(want) = &self.type_this {
+        if let Some(want) = self.type_this.as_ref().filter(|_| !self.confirmed) {
             if self.typed.value() != want {
                 self.word = Some(format!("type {want} first"));
                 return Said::Nothing;
@@ -239,11 +272,12 @@ impl Question {
                 self.word = Some("that came faster than anyone types: a paste does not confirm".to_owned());
                 return Said::Nothing;
             }
+            self.confirmed = true;
         }
         let note = self.note.as_ref().map(|n| n.input.value().trim().to_owned()).filter(|n| !n.is_empty());
-        let goes_on = matches!(answer, Answer::Release { choice: Choice::GoOn, .. });
-        if goes_on && note.is_none() && self.note.as_ref().is_some_and(|n| n.needed) {
-            self.word = Some("write what you saw, then Enter".to_owned());
+        let goes_on = matches!(answer, Answer::Release { choice: Choice::GoOn, .. } | Answer::Resume(_));
+        if let Some(needed) = self.note.as_ref().filter(|n| n.needed && goes_on && note.is_none()) {
+            self.word = Some(format!("write {}, then Enter", needed.label.trim_end_matches(" (needed)")));
             return Said::Nothing;
         }
         let run = match &self.about {
@@ -260,14 +294,16 @@ impl Question {
             Answer::Release { step, hold, choice } => {
                 Effect::Request { run, request: Request::Release { step, hold: Some(hold), choice, note } }
             }
-            Answer::Resume(mode) => Effect::Resume { run, mode },
+            Answer::Resume(mode) => {
+                Effect::Resume { run, mode, typed: self.typed.value().to_owned(), reason: note }
+            }
             Answer::ApproveOther { id, hash } => Effect::ApproveOther { id, hash },
         })
     }
 
     pub fn paste(&mut self, text: &str) {
         match &mut self.note {
-            Some(note) if self.type_this.is_none() => {
+            Some(note) if self.type_this.is_none() || self.confirmed => {
                 text.chars().for_each(|c| crate::tui::typing::insert(&mut note.input, c, MAX_TYPED));
             }
             _ => self.word = Some("pasted text does not confirm: type it".to_owned()),

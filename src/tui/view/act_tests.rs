@@ -1,7 +1,7 @@
 //! Procedures, prompts and runs as pictures, at the sizes people have; colours apart.
 
 use super::draw;
-use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::ledger::{Ledger, Unlisted};
 use crate::domain::procedure::level::Level;
 use crate::domain::procedure::proposal::{Proposal, Refusal};
 use crate::domain::text::is_hostile;
@@ -172,17 +172,49 @@ fn what_is_asked_before_and_during_a_run() {
 
 #[test]
 fn the_wallboard_shows_runs_and_debts() {
-    for (w, h) in [(40, 12), (80, 24)] {
-        let theme = Theme::built_in("dark").unwrap();
-        let (title, environment) = ("Example".into(), "staging".into());
-        let matrix = crate::tui::fixture::broken();
-        let turn = Duration::from_secs(15);
-        let mut board = Wallboard::new(title, environment, matrix, theme, Glyphs::Unicode, turn, now());
-        board.ledger = Arc::new(ledger_of("held"));
-        let mut buf = Buffer::empty(Rect::new(0, 0, w, h));
-        super::wallboard::draw(&board, now(), buf.area, &mut buf);
-        insta::assert_snapshot!(format!("act_wallboard_{w}x{h}"), picture::text(&buf));
+    let open = runs().into_iter().map(|(_, run, _)| Arc::new(run)).collect();
+    let all = Ledger { open, ..full() };
+    for (w, h) in [(40, 12), (80, 24), (120, 40)] {
+        insta::assert_snapshot!(format!("act_wallboard_{w}x{h}"), wall(ledger_of("held"), w, h));
+        insta::assert_snapshot!(format!("act_wallboard_full_{w}x{h}"), wall(all.clone(), w, h));
     }
+}
+
+#[test]
+fn a_wallboard_tells_what_it_cannot_know_of_runs() {
+    let of = |unlisted| Ledger { unlisted: Some(unlisted), ..ledger_of("held") };
+    let lost = Unlisted::Lost("read /srv/state/runs:\u{1b}[2J input/output error".into());
+    insta::assert_snapshot!("act_wallboard_lost_80x24", wall(of(lost.clone()), 80, 24));
+    let barred = Ledger { unlisted: Some(Unlisted::Barred("/srv/state/runs".into())), ..Ledger::default() };
+    insta::assert_snapshot!("act_wallboard_barred_80x24", wall(barred.clone(), 80, 24));
+    // Who has no procedures misses no runs; the dashboard tells of what it lost as well.
+    let mut board = wallboard(barred);
+    board.expects_runs = false;
+    assert!(!drawn(&board, 80, 24).contains("runs are not shown"));
+    let mut app = with_keys(&of(lost), "")(Glyphs::Unicode, (120, 40));
+    app.notice = None;
+    assert!(picture::text(&frame(&app)).contains("RUNS UNKNOWN"));
+}
+
+fn wallboard(ledger: Ledger) -> Wallboard {
+    let theme = Theme::built_in("dark").unwrap();
+    let (title, environment) = ("Example".into(), "staging".into());
+    let matrix = crate::tui::fixture::broken();
+    let turn = Duration::from_secs(15);
+    let mut board = Wallboard::new(title, environment, matrix, theme, Glyphs::Unicode, turn, now());
+    board.ledger = Arc::new(ledger);
+    board.expects_runs = true;
+    board
+}
+
+fn drawn(board: &Wallboard, w: u16, h: u16) -> String {
+    let mut buf = Buffer::empty(Rect::new(0, 0, w, h));
+    super::wallboard::draw(board, now(), buf.area, &mut buf);
+    picture::text(&buf)
+}
+
+fn wall(ledger: Ledger, w: u16, h: u16) -> String {
+    drawn(&wallboard(ledger), w, h)
 }
 
 /// The style of the first cell of a text on the screen.

@@ -42,6 +42,51 @@ fn cut_name(badge: &str, room: usize, glyphs: Glyphs) -> String {
     }
 }
 
+/// The badges on so many lines at most of so many columns: each in full where all have room so, else
+/// in short, and those that have none counted on the last line. Each takes four columns more than
+/// its text.
+pub fn flow(all: &[Badge], room: usize, lines: usize, glyphs: Glyphs) -> Vec<Vec<(Tone, String)>> {
+    let fits = |text: &str| columns(text) + 4 <= room;
+    let long = |b: &Badge| if fits(&b.long) { b.long.clone() } else { b.short.clone() };
+    let (rows, shown) = pack(all, room, lines, long);
+    if shown == all.len() {
+        return rows;
+    }
+    let (rows, shown) = pack(all, room, lines, |b| b.short.clone());
+    if shown == all.len() {
+        return rows;
+    }
+    let (mut rows, shown) = pack(all, room, lines.saturating_sub(1), |b| b.short.clone());
+    rows.push(fit(all.get(shown..).unwrap_or_default(), room, room, glyphs));
+    rows
+}
+
+/// As many badges as so many lines take, in their order, and how many those are.
+fn pack(
+    all: &[Badge],
+    room: usize,
+    lines: usize,
+    text: impl Fn(&Badge) -> String,
+) -> (Vec<Vec<(Tone, String)>>, usize) {
+    let (mut rows, mut used): (Vec<Vec<(Tone, String)>>, usize) = (Vec::new(), 0);
+    for (shown, badge) in all.iter().enumerate() {
+        let text = text(badge);
+        let wide = columns(&text) + 4;
+        if rows.is_empty() || used + wide > room {
+            if rows.len() >= lines {
+                return (rows, shown);
+            }
+            rows.push(Vec::new());
+            used = 0;
+        }
+        if let Some(row) = rows.last_mut() {
+            row.push((badge.tone, text));
+            used += wide;
+        }
+    }
+    (rows, all.len())
+}
+
 /// How many there are of each kind: ` +1 running +2 owed`.
 fn counted(rest: &[Badge]) -> String {
     let mut kinds: Vec<(&str, usize)> = Vec::new();
@@ -59,12 +104,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_are_filled_in_order_and_nothing_is_dropped() {
+        let badge = |kind, n: usize| Badge {
+            tone: Tone::Asks,
+            kind,
+            short: format!("{kind} {n}"),
+            long: format!("{kind} {n} in some more words"),
+            age: None,
+        };
+        let all: Vec<Badge> = (0..12).map(|n| badge("owed", n)).collect();
+        for (count, room, lines) in (0..=12).flat_map(|c| {
+            [20, 31, 40, 80, 200].into_iter().flat_map(move |r| (1..=4).map(move |l| (c, r, l)))
+        }) {
+            let rows = flow(&all[..count], room, lines, Glyphs::Unicode);
+            let wide = |row: &Vec<(Tone, String)>| row.iter().map(|(_, t)| columns(t) + 4).sum::<usize>();
+            assert!(rows.len() <= lines && rows.iter().all(|row| wide(row) <= room), "{rows:?}");
+            let texts: Vec<&String> = rows.iter().flatten().map(|(_, text)| text).collect();
+            let more = texts.last().and_then(|t| t.split_once(" +")).map_or(0, |(_, rest)| {
+                rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+            });
+            assert_eq!(texts.len() + more, count, "{rows:?}");
+            let in_order = texts.iter().enumerate().all(|(n, text)| text.starts_with(&format!("owed {n}")));
+            assert!(in_order, "{rows:?}");
+        }
+    }
+
+    #[test]
     fn what_has_no_room_is_counted_by_what_it_is() {
         let badge = |kind, short: &str| Badge {
             tone: Tone::Asks,
             kind,
             short: short.to_owned(),
             long: format!("{short} in many more words than fit"),
+            age: None,
         };
         let all = [
             badge("running", "RUN restart 0/4"),

@@ -1,7 +1,7 @@
 //! What stands over a screen while something is about to be done.
 
 use super::confirm::{self, field};
-use super::paint::{Pen, columns, rule, window, wrap, wrap_in};
+use super::paint::{Pen, columns, rule, window, wrap};
 use crate::clock::Now;
 use crate::domain::text::one_line;
 use crate::stack::procedure::params::describe;
@@ -145,25 +145,22 @@ fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
     boxed(app, &form.title(), (&rows, 0), foot, area, buf);
 }
 
+/// What it is about above, as much as there is room for; what can be typed and answered below it,
+/// always.
 fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
     let width = inside(area);
-    let mut rows: Vec<Row> = Vec::new();
-    for line in &question.lines {
-        // A long reason is on the screen below as well; the answers are only here.
-        let most = if confirm::is_low(app) { 3 } else { usize::MAX };
-        let parts = wrap_in(&one_line(line, 2000), usize::from(width), most, app.glyphs);
-        rows.extend(parts.into_iter().map(|part| (vec![(part, theme.text)], false)));
-    }
-    if let Some(want) = &question.type_this {
+    let about: Vec<Row> = question.lines.iter().flat_map(|line| text_rows(line, width, theme.text)).collect();
+    let mut below: Vec<Row> = Vec::new();
+    if let Some(want) = question.type_this.as_ref().filter(|_| !question.confirmed) {
         let label = format!("type {want}: ");
-        rows.push((field(app, &label, &question.typed, true, width), false));
+        below.push((field(app, &label, &question.typed, true, width), false));
     } else if let Some(note) = &question.note {
-        let label = if note.needed { "what you saw (needed): " } else { "note: " };
-        rows.push((field(app, label, &note.input, true, width), false));
+        let label = format!("{}: ", note.label);
+        below.push((field(app, &label, &note.input, true, width), false));
     }
     if let Some(word) = &question.word {
-        rows.extend(text_rows(word, width, theme.degraded));
+        below.extend(text_rows(word, width, theme.degraded));
     }
     for (at, (words, _)) in question.answers.iter().enumerate() {
         let here = at == question.at;
@@ -171,11 +168,33 @@ fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
         // An answer that was cut might be taken for another.
         let parts = wrap(&format!("[ {words} ]"), usize::from(width).saturating_sub(2));
         let indent = |i| if i == 0 { "" } else { "  " };
-        rows.extend(
+        below.extend(
             parts.iter().enumerate().map(|(i, p)| (vec![(format!("{}{p}", indent(i)), style)], here)),
         );
     }
+    // The window's frame, its foot unless that is in the frame, and the row above it.
+    let around = if confirm::is_low(app) { 3 } else { 4 };
+    let room = usize::from(area.height.saturating_sub(around)).saturating_sub(below.len());
+    let mut rows = part(app, about, question.scroll, room);
+    rows.extend(below);
     boxed(app, &question.title, (&rows, 0), "Enter takes, Esc leaves, arrows choose", area, buf);
+}
+
+/// As many of the rows as there is room for, and how many there are besides.
+fn part(app: &App, rows: Vec<Row>, scroll: usize, room: usize) -> Vec<Row> {
+    if rows.len() <= room {
+        return rows;
+    }
+    let room = room.saturating_sub(1);
+    let (all, first) = (rows.len(), scroll.min(rows.len() - room));
+    let mut shown: Vec<Row> = rows.into_iter().skip(first).take(room).collect();
+    let rest = match (first, all - first - room) {
+        (above, 0) => format!("{above} more lines above: PgUp"),
+        (0, below) => format!("{below} more lines: PgDn"),
+        (above, below) => format!("{below} more lines: PgDn; {above} above: PgUp"),
+    };
+    shown.push((vec![(rest, app.theme.accent)], false));
+    shown
 }
 
 fn of_told(app: &App, told: &Told, area: Rect, buf: &mut Buffer) {

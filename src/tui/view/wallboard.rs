@@ -1,21 +1,25 @@
 //! The wallboard's pages, to be read from across the room.
 
 use super::alert_panel::{Ink, slo_line};
-use super::badge::fit as fit_badges;
+use super::badge::flow as flow_badges;
 use super::paint::{Pen, columns, fit, rule, wrap};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::domain::observation::ProbeIndex;
+use crate::domain::procedure::ledger::Unlisted;
 use crate::domain::units;
-use crate::tui::model::alerts;
+use crate::tui::model::alerts::{self, safe};
 use crate::tui::model::badge::badges;
 use crate::tui::model::headline::{role_note, with_alerts, worst_probe};
+use crate::tui::model::tone::Tone;
 use crate::tui::wallboard::{Page, Wallboard};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// The least width and height of a large cell.
 const CELL: (u16, u16) = (26, 5);
+/// Lines of a page for each that tells of runs.
+const LINES_FOR_A_ROW: u16 = 7;
 
 pub fn draw(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
     buf.set_style(area, w.theme.text);
@@ -69,20 +73,35 @@ fn header(w: &Wallboard, now: Now, (at, of): (usize, usize), area: Rect, buf: &m
     Pen::new(buf, area, 0, w.glyphs).to_right(columns(right) as u16 + 1).put(right, style);
 }
 
-/// One line on what is being done and what is owed, above every page; gives the place below it.
+/// What is being done and what is owed, above every page, in a line or, on a large screen, some;
+/// gives the place below.
 fn runs_line(w: &Wallboard, now: Now, body: Rect, buf: &mut Buffer) -> Rect {
     let room = usize::from(body.width.saturating_sub(1));
-    let all = fit_badges(&badges(&w.ledger, now), room, room, w.glyphs);
-    if all.is_empty() || body.height < 3 {
+    let mut all = badges(&w.ledger, now);
+    // There is more room on a wall than in a header.
+    for badge in &mut all {
+        if let Some(age) = badge.age.take() {
+            badge.long = format!("{} {age}", badge.long);
+            badge.short = format!("{} {age}", badge.short);
+        }
+    }
+    let mut rows = flow_badges(&all, room, usize::from(body.height / LINES_FOR_A_ROW).max(1), w.glyphs);
+    if let Some(Unlisted::Barred(place)) = w.ledger.unlisted.as_ref().filter(|_| w.expects_runs) {
+        rows.push(vec![(Tone::Rest, format!("runs are not shown: this user may not read {}", safe(place)))]);
+    }
+    let height = rows.len() as u16;
+    if body.height < height + 2 {
         return body;
     }
-    let mut pen = Pen::new(buf, body, 0, w.glyphs);
-    pen.skip(1);
-    for (tone, text) in all {
-        let style = tone.style(&w.theme);
-        pen.put(tone.sign(w.glyphs), style).put(" ", style).put(&text, style).skip(2);
+    for (y, row) in rows.iter().enumerate() {
+        let mut pen = Pen::new(buf, body, y as u16, w.glyphs);
+        pen.skip(1);
+        for (tone, text) in row {
+            let style = tone.style(&w.theme);
+            pen.put(tone.sign(w.glyphs), style).put(" ", style).put(text, style).skip(2);
+        }
     }
-    Rect { y: body.y + 1, height: body.height - 1, ..body }
+    Rect { y: body.y + height, height: body.height - height, ..body }
 }
 
 /// One line on how many alerts fire, above every other page; gives the place below it.
@@ -121,13 +140,13 @@ fn alerts_page(w: &Wallboard, now: Now, area: Rect, buf: &mut Buffer) {
         let mut pen = Pen::new(buf, area, y, w.glyphs);
         let age = units::long_age(alerts::age(alert, now));
         pen.skip(1).cell(w.glyphs.grade(grade), 2, style);
-        pen.cell(&alerts::safe(&alert.severity).to_uppercase(), 10, style);
+        pen.cell(&safe(&alert.severity).to_uppercase(), 10, style);
         let name = pen.room().saturating_sub(18).clamp(8, 44);
-        pen.cell(&alerts::safe(&alert.name), name, w.theme.title);
+        pen.cell(&safe(&alert.name), name, w.theme.title);
         pen.put(&format!("{} {age}", alerts::phase_word(alert.phase)), w.theme.dim);
         if y + 2 + u16::from(i + 1 < all) <= area.height {
             let ack = alerts::acknowledge(alert, now).map(|(a, _)| format!("{a}; ")).unwrap_or_default();
-            let text = format!("{ack}{}", alerts::safe(&alert.paged.words(now.wall)));
+            let text = format!("{ack}{}", safe(&alert.paged.words(now.wall)));
             Pen::new(buf, area, y + 1, w.glyphs).skip(3).put(&text, w.theme.text);
             y += 1;
         }

@@ -288,7 +288,7 @@ pub fn asked(step: &str, truth: Truth) -> Event {
 }
 
 pub fn resumed(mode: Mode) -> Event {
-    Event::Resumed { by: person("bob"), runner: 2, mode }
+    Event::Resumed { by: person("bob"), runner: 2, mode, reason: None }
 }
 
 pub fn abort(now: bool) -> Event {

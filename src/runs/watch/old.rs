@@ -2,10 +2,10 @@
 //! is forgotten because of what came after it.
 
 use super::Stamp;
-use crate::act::left;
-use crate::act::rundir::{RunDir, StateDir};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::Deeds;
+use crate::runs::dir::{RunDir, StateDir};
+use crate::runs::left;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::act::journal::Journal;
-use crate::act::left::Left;
+use crate::act::rundir::{WriteRun, WriteState};
 use crate::domain::id::{HostId, ProcedureId, StepId};
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::Manual;
@@ -11,6 +11,7 @@ use crate::domain::procedure::facts::standing;
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::plan::{Certainty, FORMAT, OnFailure, OnTimeout, Owe, Plan, PlanHash, Step};
+use crate::runs::left::Left;
 use jiff::Timestamp;
 
 fn plan(stack: &str) -> Plan {
@@ -129,7 +130,7 @@ fn runs_that_ended_are_listed_and_looked_at_again_when_resumed() {
     let (mut journal, _) = Journal::open(&dir).unwrap();
     let by = Person { uid: 0, login: "bob".to_owned(), from: None };
     let mode = crate::domain::procedure::event::Mode::Continue;
-    journal.append(Event::Resumed { by, runner: 2, mode }, at(4)).unwrap();
+    journal.append(Event::Resumed { by, runner: 2, mode, reason: None }, at(4)).unwrap();
     let seen = (0..=REST).find_map(|_| watcher.look(&[])).unwrap();
     assert_eq!(seen.runs[0].state, RunState::Running);
 }
@@ -249,7 +250,7 @@ fn a_run_whose_journal_cannot_be_read_may_have_left_all_that_its_plan_could() {
     let owed = vec![format!("the way is closed ({UNREAD})")];
     assert_eq!(left_behind(&state), (owed.clone(), vec!["closed".to_owned()]));
     let me = Person { uid: 0, login: "ann".to_owned(), from: None };
-    super::super::set_aside(&state, dir.id().as_str(), &me, at(3)).unwrap();
+    crate::act::control::set_aside(&state, dir.id().as_str(), &me, at(3)).unwrap();
     assert_eq!(left_behind(&state), (owed, vec!["closed".to_owned()]), "setting aside settles nothing");
     let mut watcher = Watcher::new(state.clone(), Some("shop"), rules());
     let broken = watcher.look(&[]).unwrap().broken.clone();
@@ -298,4 +299,44 @@ fn more_than_can_be_read_is_told() {
     assert!(
         left::too_many(&state, 7).starts_with("there are more runs than can be read, and what the oldest 7")
     );
+}
+
+/// A run that cannot be seen any more has neither ended nor lost its runner by that.
+#[test]
+fn runs_that_cannot_be_listed_are_not_taken_for_none() {
+    let (_dir, state) = state();
+    let mut watcher = Watcher::new(state.clone(), Some("shop"), rules());
+    watcher.look(&[]);
+    assert_eq!(watcher.ledger().unlisted, None);
+    done(&state, "close", 1);
+    let (_, mut journal) = begun(&state, "shop", 2);
+    for event in hold() {
+        journal.append(event, at(3)).unwrap();
+    }
+    let known = watcher.look(&[]).unwrap();
+    assert_eq!((known.runs[0].state, known.owed.len()), (RunState::Held, 1));
+    let away = state.root().join("away");
+    fs::rename(state.runs(), &away).unwrap();
+    let lost = |watcher: &mut Watcher, why: &str| {
+        let ledger = watcher.look(&[]).unwrap();
+        let Some(Unlisted::Lost(told)) = &ledger.unlisted else { panic!("{:?}", ledger.unlisted) };
+        assert!(told.contains(why), "{told}");
+        assert_eq!((&ledger.runs, &ledger.owed), (&known.runs, &known.owed), "as they were last known");
+        for _ in 0..=REST {
+            assert!(watcher.look(&[]).is_none(), "it is told once");
+        }
+    };
+    lost(&mut watcher, "which is gone");
+    fs::write(state.runs(), "").unwrap();
+    lost(&mut watcher, "Not a directory");
+    fs::remove_file(state.runs()).unwrap();
+    fs::rename(&away, state.runs()).unwrap();
+    let back = watcher.look(&[]).unwrap();
+    assert_eq!((&back.unlisted, &back.runs, back.broken.len()), (&None, &known.runs, 0));
+    // Without any run there is none to miss.
+    drop(journal);
+    fs::remove_dir_all(state.runs()).unwrap();
+    let mut fresh = Watcher::new(state, Some("shop"), rules());
+    fresh.look(&[]);
+    assert_eq!(fresh.ledger().unlisted, None);
 }

@@ -3,20 +3,19 @@
 mod old;
 mod tail;
 
-use super::{is_over, word_on};
-use crate::act::journal::JournalError;
-use crate::act::journal::read::Follow;
-use crate::act::left;
-use crate::act::rundir::{RunDir, StateDir};
-use crate::act::runner::scribe::{fold, has_runner};
+use super::dir::{RunDir, StateDir};
+use super::journal::{Follow, ReadError, has_runner};
+use super::left;
+use super::load::{fold, is_over, plan_of, word_on};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::{Deeds, UNREAD};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
-use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Waiting};
+use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Unlisted, Waiting};
 use crate::domain::procedure::run::Run;
 use old::Old;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +45,11 @@ pub struct Watcher {
     looks: u32,
     /// The run that is looked at, open or not.
     chosen: Option<RunId>,
+    /// Whether the end of what is printed is read.
+    tails: bool,
+    /// Whether the directory of runs could be read once.
+    met: bool,
+    unlisted: Option<Unlisted>,
     ledger: Arc<Ledger>,
 }
 
@@ -86,8 +90,17 @@ impl Watcher {
             listed: None,
             looks: 0,
             chosen: None,
+            tails: true,
+            met: false,
+            unlisted: None,
             ledger: Arc::default(),
         }
+    }
+
+    /// For who does not show what steps print.
+    #[must_use]
+    pub fn without_tails(self) -> Watcher {
+        Watcher { tails: false, ..self }
     }
 
     /// Which run is kept in full although it has ended.
@@ -109,13 +122,15 @@ impl Watcher {
         self.looks = self.looks.wrapping_add(1);
         let mut changed = self.list();
         let rest = self.looks.is_multiple_of(REST);
-        for known in self.known.values_mut() {
+        // What cannot be looked at has not lost its runner by that.
+        let known = if self.unlisted.is_none() { Some(&mut self.known) } else { None };
+        for known in known.into_iter().flat_map(BTreeMap::values_mut) {
             let open = known.run.as_ref().is_none_or(|r| r.ended.is_none());
             if open || known.alive || (rest && known.has_changed()) {
-                changed |= known.look();
+                changed |= known.look(self.tails);
             }
         }
-        if rest && self.old.look(&left_of(self.stack.as_deref(), &self.rules)) {
+        if rest && self.unlisted.is_none() && self.old.look(&left_of(self.stack.as_deref(), &self.rules)) {
             // One of them may be open again.
             self.listed = None;
             self.list();
@@ -135,7 +150,21 @@ impl Watcher {
         if stamp == self.listed && self.looks > 1 {
             return false;
         }
-        let Ok((ids, older)) = self.state.run_ids() else { return false };
+        let found = self.state.run_ids().map_err(|why| self.not_listed(why)).and_then(|found| {
+            // It is made with the first run, and nothing of this program removes it.
+            let gone = stamp.is_none() && !self.known.is_empty();
+            let why = || format!("find {}, which is gone", self.state.runs().display());
+            if gone { Err(Unlisted::Lost(why())) } else { Ok(found) }
+        });
+        let (ids, older) = match found {
+            Ok(found) => found,
+            Err(why) => {
+                self.listed = None;
+                return self.unlisted.replace(why) != self.unlisted;
+            }
+        };
+        let mut changed = self.unlisted.take().is_some();
+        self.met |= stamp.is_some();
         self.listed = stamp;
         let (ids, old) = ids.split_at(ids.len().min(MAX_KEPT));
         self.old.list(&self.state, old, older, &left_of(self.stack.as_deref(), &self.rules));
@@ -144,7 +173,7 @@ impl Watcher {
         let ids: Vec<RunId> = ids.iter().cloned().chain(open).collect();
         let before = self.known.len();
         self.known.retain(|id, _| ids.contains(id));
-        let mut changed = self.known.len() != before;
+        changed |= self.known.len() != before;
         for id in &ids {
             if !self.known.contains_key(id)
                 && let Ok(dir) = self.state.run(id.as_str())
@@ -156,9 +185,16 @@ impl Watcher {
         changed
     }
 
+    fn not_listed(&self, why: String) -> Unlisted {
+        let place = self.state.runs();
+        let barred = fs::read_dir(&place).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied);
+        if barred && !self.met { Unlisted::Barred(place.display().to_string()) } else { Unlisted::Lost(why) }
+    }
+
     fn compose(&self, waiting: Vec<Waiting>) -> Ledger {
         let mine = |run: &Run| self.stack.as_ref().is_none_or(|s| run.plan.stack == *s);
         let mut ledger = Ledger { older: self.older, waiting, ..Ledger::default() };
+        ledger.unlisted.clone_from(&self.unlisted);
         let runs: Vec<(&Known, &Arc<Run>)> = self
             .known
             .values()
@@ -246,7 +282,7 @@ impl Known {
     }
 
     /// Reads what was added. Whether anything is different from before.
-    fn look(&mut self) -> bool {
+    fn look(&mut self, tails: bool) -> bool {
         // Asked first, so that the last lines of a runner that ends meanwhile are read.
         let alive = has_runner(&self.dir);
         let mut changed = alive != self.alive;
@@ -257,7 +293,7 @@ impl Known {
             self.read();
             changed = true;
         }
-        changed | self.look_at_tail()
+        changed | (tails && self.look_at_tail())
     }
 
     fn read(&mut self) {
@@ -265,7 +301,7 @@ impl Known {
         match self.more() {
             Ok(()) => {}
             // It may have been cut back by its runner between two looks: once from the start.
-            Err(JournalError::Damaged { .. }) if before.is_none() && self.follow.entries() > 0 => {
+            Err(ReadError::Damaged { .. }) if before.is_none() && self.follow.entries() > 0 => {
                 (self.follow, self.run) = (Follow::new(), None);
                 if let Err(why) = self.more() {
                     self.broken = Some(self.in_words(&why));
@@ -282,26 +318,26 @@ impl Known {
             (None, Some(run)) => (Some(run.plan.stack.clone()), Some(Deeds::of(run))),
             (None, None) => (None, None),
             (Some(_), _) => {
-                let stack = super::plan_of(&self.dir).ok().map(|plan| plan.stack);
+                let stack = plan_of(&self.dir).ok().map(|plan| plan.stack);
                 (stack, Some(left::unread(&self.dir)))
             }
         };
     }
 
-    fn in_words(&self, why: &JournalError) -> String {
+    fn in_words(&self, why: &ReadError) -> String {
         match word_on(&self.dir) {
             Some(word) => format!("{why}; {word}; {UNREAD}"),
             None => format!("{why}; {UNREAD}"),
         }
     }
 
-    fn more(&mut self) -> Result<(), JournalError> {
+    fn more(&mut self) -> Result<(), ReadError> {
         let entries = self.follow.more(&self.dir.journal())?;
         if entries.is_empty() {
             return Ok(());
         }
         let line = self.follow.entries() - entries.len() as u64;
-        let illegal = |at: u64, why: String| JournalError::Damaged { line: at, why };
+        let illegal = |at: u64, why: String| ReadError::Damaged { line: at, why };
         if let Some(run) = &mut self.run {
             let run = Arc::make_mut(run);
             for entry in &entries {
@@ -309,7 +345,7 @@ impl Known {
             }
             return Ok(());
         }
-        let plan = super::plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
+        let plan = plan_of(&self.dir).map_err(|e| illegal(line + 1, e))?;
         self.run = Some(Arc::new(fold(plan, &entries).map_err(|e| illegal(line + 1, e))?));
         Ok(())
     }

@@ -1,10 +1,9 @@
 //! The end of what a step prints: a bounded read from behind, made safe to show.
 
-use crate::act::output;
-use crate::act::rundir::{self, RunDir};
 use crate::domain::procedure::run::{Phase, Run};
 use crate::domain::text::one_line_bytes;
-use rustix::fs::OFlags;
+use crate::runs::dir::RunDir;
+use crate::runs::{files, outputs};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -14,8 +13,6 @@ pub const MAX_LINES: usize = 50;
 pub const MAX_WIDTH: usize = 400;
 /// Read from the end, in bytes, at most.
 const MAX_READ: u64 = 32 << 10;
-/// Files of one attempt at a step, at most.
-const MAX_FILES: u32 = 9;
 
 /// The file that the step of the moment prints into, when there is one.
 pub(super) fn current(dir: &RunDir, run: &Run) -> Option<PathBuf> {
@@ -26,17 +23,13 @@ pub(super) fn current(dir: &RunDir, run: &Run) -> Option<PathBuf> {
     };
     let index = run.rolling_back().or_else(|| run.current().filter(busy))?;
     let (step, state) = (run.plan.steps.get(index)?, run.steps.get(index)?);
-    let first = output::file_of(step.id.as_str(), state.attempts);
-    let first = first.replacen(output::OUTPUTS, &output::folder_of(dir.path(), output::OUTPUTS), 1);
-    let stem = first.strip_suffix(".out")?.to_owned();
-    let later = (2..=MAX_FILES).map(|n| format!("{stem}-{n}.out"));
-    std::iter::once(first.clone()).chain(later).map(|n| dir.path().join(n)).take_while(|p| p.exists()).last()
+    outputs::last_file(dir, step.id.as_str(), state.attempts)
 }
 
 /// The last lines of a file that may be growing.
 pub(super) fn read(path: &Path) -> Vec<String> {
     let bytes = || {
-        let file = rundir::open(path, OFlags::RDONLY, None).ok()?;
+        let file = files::open(path).ok()?;
         let len = file.metadata().ok()?.len();
         let from = len.saturating_sub(MAX_READ);
         let mut bytes = vec![0; usize::try_from(len - from).ok()?];

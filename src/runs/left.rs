@@ -1,15 +1,13 @@
 //! What the runs of a state directory left behind, read from their plans and journals.
 
-use super::journal::{MAX_LINE, read};
-use super::runner::scribe;
-use super::{control, rundir};
+use super::dir::{MAX_DOCUMENT, RunDir, StateDir};
+use super::seal::MAX_LINE;
+use super::{files, journal, load};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::Deeds;
 use crate::domain::procedure::facts::InterlockRule;
 use crate::domain::procedure::plan::Owe;
 use jiff::Timestamp;
-use rundir::{MAX_DOCUMENT, RunDir, StateDir};
-use rustix::fs::OFlags;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -84,7 +82,7 @@ impl Left {
         match deeds(dir) {
             Ok(deeds) => self.deeds.extend(deeds),
             Err(why) => {
-                if !control::is_over(state, dir.id()) {
+                if !load::is_over(state, dir.id()) {
                     let id = dir.id();
                     self.unknown.push(format!("what run {id} left behind is not known: failed to {why}"));
                 }
@@ -115,7 +113,7 @@ pub fn may_matter(dir: &RunDir, stack: Option<&str>, rules: &[InterlockRule]) ->
 }
 
 fn outline(dir: &RunDir) -> Option<Outline> {
-    let bytes = rundir::read_bounded(&dir.plan(), MAX_DOCUMENT).ok()?;
+    let bytes = files::read_bounded(&dir.plan(), MAX_DOCUMENT).ok()?;
     serde_json::from_slice(&bytes).ok()
 }
 
@@ -124,18 +122,14 @@ fn outline(dir: &RunDir) -> Option<Outline> {
 /// # Errors
 /// Its plan or its journal cannot be read; then see [`unread`].
 pub fn deeds(dir: &RunDir) -> Result<Option<Deeds>, String> {
-    let plan = control::plan_of(dir);
-    let read = match read::read(&dir.journal()) {
+    let plan = load::plan_of(dir);
+    let read = match journal::read(&dir.journal()) {
         Ok(read) if read.entries.is_empty() => return Ok(None),
-        Err(super::journal::JournalError::Io { error, .. })
-            if error.kind() == std::io::ErrorKind::NotFound =>
-        {
-            return Ok(None);
-        }
+        Err(why) if why.is_not_found() => return Ok(None),
         Ok(read) => Ok(read),
         Err(why) => Err(why.to_string()),
     };
-    let run = read.and_then(|read| scribe::fold(plan.clone()?, &read.entries));
+    let run = read.and_then(|read| load::fold(plan.clone()?, &read.entries));
     run.map(|run| Some(Deeds::of(&run)))
 }
 
@@ -147,7 +141,7 @@ pub fn dated_later(state: &StateDir, own: &RunId, now: Timestamp) -> BTreeMap<Ru
         let dir = state.run(id.as_str()).ok()?;
         // A journal is never older than its last entry, so that nearly none has to be read.
         written(&dir.journal()).filter(|at| *at > now || id > own)?;
-        let read = read::read(&dir.journal()).ok()?;
+        let read = journal::read(&dir.journal()).ok()?;
         read.entries.iter().rev().find(|e| e.at > now).map(|e| e.n)
     };
     ids.iter().filter(|id| *id != own).filter_map(|id| Some((id.clone(), last(id)?))).collect()
@@ -156,7 +150,7 @@ pub fn dated_later(state: &StateDir, own: &RunId, now: Timestamp) -> BTreeMap<Ru
 /// All that a run whose journal cannot be read may have left.
 pub fn unread(dir: &RunDir) -> Deeds {
     let last = [dir.plan(), dir.journal()].iter().filter_map(|p| written(p)).max().unwrap_or_default();
-    Deeds::unread(RunId::clone(dir.id()), control::plan_of(dir).ok().as_ref(), last)
+    Deeds::unread(RunId::clone(dir.id()), load::plan_of(dir).ok().as_ref(), last)
 }
 
 /// When a file was last written.
@@ -173,7 +167,7 @@ pub fn size_of(dir: &RunDir) -> u64 {
 /// on it: the checksums are not looked at.
 pub fn has_ended(dir: &RunDir) -> bool {
     let tail = || -> std::io::Result<Vec<u8>> {
-        let file = rundir::open(&dir.journal(), OFlags::RDONLY, None)?;
+        let file = files::open(&dir.journal())?;
         let len = file.metadata()?.len();
         let mut tail = vec![0; usize::try_from(len.min(MAX_END)).unwrap_or_default()];
         file.read_exact_at(&mut tail, len.saturating_sub(MAX_END))?;
