@@ -5,6 +5,8 @@
 
 #[path = "cli_run/again.rs"]
 mod again;
+#[path = "cli_run/given_up.rs"]
+mod given_up;
 #[path = "harness/mod.rs"]
 mod harness;
 #[path = "cli_run/output.rs"]

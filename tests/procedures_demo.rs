@@ -158,6 +158,48 @@ fn a_drain_that_takes_too_long_holds_and_what_it_closed_is_owed() {
     assert!(ship.owed().is_empty(), "{:?}", ship.owed());
 }
 
+/// T-22 from the first capture to the reopened edge. Until the old session is refused and a new login
+/// accepted, every look at `restore-ingress` is refused, also once the keys are new.
+#[test]
+fn containment_runs_to_its_verified_end_and_only_then_may_external_access_come_back() {
+    let ship = Ship::new(&[]);
+    ship.run("contain", &["since=1h"], &["--detach"]).expect(0);
+    let is = |run: &serde_json::Value, id: &str, phase: &str| {
+        run["steps"].as_array().unwrap().iter().any(|s| s["id"] == id && s["phase"] == phase)
+    };
+    ship.until("external access to be closed", |run| is(run, "close", "verified"));
+    assert!(ship.run("restore-ingress", &[], &[]).expect(2).text().contains("closed by a containment"));
+    let (mut closed, mut rotated) = (0, 0);
+    loop {
+        let before = ship.last();
+        let plan = ship.plan("restore-ingress", &[]).out;
+        let after = ship.last();
+        if is(&after, "rotate/prove", "done") || after["state"] == "ended" {
+            break;
+        }
+        assert!(plan.contains("closed by a containment"), "{plan}\n{after:#}");
+        closed += 1;
+        rotated += u32::from(is(&before, "rotate/complete", "done"));
+    }
+    assert!(closed > 0 && rotated > 0, "looked at while closed {closed} times, while rotated {rotated}");
+    ship.say(&["runs", "follow", "last"]).expect(0);
+    let run = ship.last();
+    assert_eq!(run["outcome"], "verified", "{run:#}");
+    for (step, phase) in [
+        ("close", "verified"),
+        ("rotate/complete", "done"),
+        ("rotate/refused", "done"),
+        ("rotate/clients", "done"),
+    ] {
+        assert_eq!(ship.step(step)["phase"], phase, "{step}");
+    }
+    assert_eq!(ship.owed(), ["ingress"], "closed until a person opens it");
+    ship.run("restore-ingress", &[], &[]).expect(0);
+    assert_eq!(ship.step("open")["phase"], "verified");
+    assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+}
+
+/// A containment that was given up halfway blocks as well; the rotation may then be a run of its own.
 #[test]
 fn containment_rotates_before_external_access_may_come_back() {
     let ship = Ship::new(&[]);

@@ -11,6 +11,7 @@ use crate::domain::units;
 use crate::stack::procedure::params::describe;
 use crate::stack::procedure::spec::{Procedure, Role};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 #[derive(Serialize)]
@@ -24,7 +25,8 @@ struct Report<'a> {
 #[derive(Serialize)]
 struct ProcedureReport<'a> {
     id: &'a str,
-    name: &'a str,
+    /// Parameters stand in it by their ids, in capitals.
+    name: String,
     about: &'a str,
     /// `restart`, `drain`, `contain` or null.
     role: Option<&'static str>,
@@ -91,7 +93,7 @@ fn as_text(acting: &Acting, all: &[Procedure], ledger: &Ledger) -> String {
         );
         let usual = ledger.usual(&procedure.id);
         let usual = usual.map(|u| format!(", usually {}", units::long_age(u))).unwrap_or_default();
-        let name = one_line(&procedure.name, 60);
+        let name = one_line(&procedure.title(&BTreeMap::new()), 60);
         let _ = writeln!(out, "{:wide$}  {level}  {name}; {last}{usual}", procedure.id.as_str());
         for param in &procedure.params {
             let default =
@@ -108,7 +110,7 @@ fn as_json(acting: &Acting, all: &[Procedure], ledger: &Ledger) -> String {
     let stack = &acting.stack;
     let procedures = all.iter().map(|p| ProcedureReport {
         id: p.id.as_str(),
-        name: &p.name,
+        name: p.title(&BTreeMap::new()),
         about: &p.about,
         role: p.role.map(|r| match r {
             Role::Restart => "restart",

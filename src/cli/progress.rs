@@ -3,10 +3,10 @@
 use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::{Phase, Run};
-use crate::domain::text::one_line;
+use crate::domain::text::laid_out;
 
 /// The longest line, in characters.
-const MAX_LINE: usize = 300;
+const MAX_LINE: usize = 400;
 /// Steps that are named when several will not run; the others are counted.
 const NAMED: usize = 12;
 
@@ -47,7 +47,7 @@ impl Progress {
         self.steps(run, &mut out);
         self.hold(run, &mut out);
         self.notes(run, &mut out);
-        out.iter().map(|line| one_line_kept(line)).collect()
+        out.iter().map(|line| laid_out(line, MAX_LINE)).collect()
     }
 
     fn abort(&mut self, run: &Run, out: &mut Vec<String>) {
@@ -65,7 +65,9 @@ impl Progress {
         let mut never: Vec<(&str, Vec<&str>)> = Vec::new();
         for (i, (plan, state)) in all {
             let Some(told) = self.phases.get_mut(i) else { continue };
-            let place = format!("[{}/{}]", i + 1, run.steps.len());
+            let all = run.steps.len();
+            let digits = all.to_string().len();
+            let place = format!("[{:>digits$}/{all}]", i + 1);
             if let Phase::WillNotRun(why) = &state.phase
                 && *told != state.phase
             {
@@ -127,10 +129,4 @@ impl Progress {
         }
         self.notes = run.notes.len();
     }
-}
-
-/// A safe line; the spaces that put words below each other are kept.
-fn one_line_kept(line: &str) -> String {
-    let indent: String = line.chars().take_while(|c| *c == ' ').collect();
-    indent + &one_line(line, MAX_LINE)
 }

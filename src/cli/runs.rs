@@ -65,10 +65,11 @@ fn list(ledger: &Ledger, interlocks: Option<&[Raised]>, now: Timestamp) -> Strin
         let owed = if owed.is_empty() { String::new() } else { format!("  STILL OWED: {}", owed.join(", ")) };
         let _ = writeln!(
             out,
-            "{}  {:<13} {} {done}/{all}  {} ({}) by {}, {}{owed}",
+            "{}  {:<13} {} {:>7}  {} ({}) by {}, {}{owed}",
             line.id,
             run_json::state_word(line.state),
             line.level,
+            format!("{done}/{all}"),
             one_line(&line.name, 60),
             line.procedure,
             one_line(&line.by, 40),
@@ -111,7 +112,8 @@ fn show(state: &StateDir, id: &str, output: Output) -> Ended {
     let text = match output {
         Output::Json => run_json::run(&run, alive, torn.as_deref()),
         Output::Text => {
-            let mut lines = report::of(&run, alive);
+            let open = &acting::ledger(state).owed;
+            let mut lines = report::of(&run, alive, SystemClock::new().now().wall, Some(open));
             lines.extend(torn.map(|t| one_line(&t, 300)));
             lines.join("\n") + "\n"
         }
@@ -306,8 +308,8 @@ mod tests {
         };
         let raised = [Raised { id: "lost".to_owned(), run: RunId::new("r1"), since }];
         let want = "\
-r2  waits for you L2 3/4  Controlled restart (restart) by ann, 2026-03-14T16:05:40Z (1h ago)
-r1  verified      L2 3/4  Controlled restart (restart) by ann, 2026-03-14T16:06:00Z (59m 40s ago)  STILL OWED: clients
+r2  waits for you L2     3/4  Controlled restart (restart) by ann, 2026-03-14T16:05:40Z (1h ago)
+r1  verified      L2     3/4  Controlled restart (restart) by ann, 2026-03-14T16:06:00Z (59m 40s ago)  STILL OWED: clients
 OWED since 2026-03-14T16:05:40Z (1h ago): clients are away (run r1)
 INTERLOCK lost since 2026-03-14T16:05:40Z (1h ago) (run r1)
 ";

@@ -69,6 +69,10 @@ impl Ready {
                 // The Linux console's font lacks the signs of the states.
                 let full = capability.glyphs == terminal::Glyphs::Full;
                 let glyphs = if full { Glyphs::Unicode } else { Glyphs::Ascii };
+                // The default theme is made for 256 colours, and in 16 its shades run together.
+                let named = options.theme.is_some() || loaded.config.theme.is_some();
+                let few = capability.depth == Depth::Sixteen && !named;
+                let theme = few.then(|| Theme::built_in("sixteen")).flatten().unwrap_or(theme);
                 let clock = Arc::new(SystemClock::new());
                 let state_dir = options.state_dir.clone().unwrap_or_else(|| loaded.config.state_dir.clone());
                 Ok(Ready { loaded, theme, keymap, glyphs, capability, state_dir, clock })

@@ -60,7 +60,7 @@ pub fn begin(
         app.mode = Mode::Act(Box::new(Dialog::Form(Form::new(procedure, &known))));
         return Vec::new();
     }
-    let name = procedure.name.clone();
+    let name = procedure.title(&known);
     propose(app, now, id.clone(), name, known)
 }
 
@@ -197,7 +197,7 @@ pub fn on_key(app: &mut App, now: Now, key: KeyEvent) -> Vec<Effect> {
             form::Said::Nothing => {}
             form::Said::Closed => app.mode = Mode::Normal,
             form::Said::Given(values) => {
-                let (id, name) = (form.procedure.clone(), form.name.clone());
+                let (id, name) = (form.procedure.clone(), form.title());
                 app.mode = Mode::Normal;
                 return propose(app, now, id, name, values);
             }

@@ -156,9 +156,11 @@ pub fn keep_in_view(app: &mut App, now: Now) {
         let count = run.steps.len();
         view.step = view.step.map(|s| s.min(count.saturating_sub(1)));
         let here = view.step.unwrap_or_else(|| run_view::current(run));
+        // The step that comes next is seen, too, where there is room for three.
+        let ahead = usize::from(height >= 3);
         view.scroll = view
             .scroll
-            .clamp((here + 1).saturating_sub(height), here)
+            .clamp((here + 1 + ahead).saturating_sub(height), here)
             .min(count.saturating_sub(height.min(count)));
         return;
     }

@@ -91,6 +91,16 @@ impl Theme {
         self.header.patch(style)
     }
 
+    /// A style for text over something that was drawn before, such as the line between two panes:
+    /// what it leaves open is the screen's own, and not that of the line.
+    pub fn over(&self, style: Style) -> Style {
+        Style {
+            fg: style.fg.or(self.text.fg).or(Some(Color::Reset)),
+            sub_modifier: Modifier::all() - style.add_modifier,
+            ..style
+        }
+    }
+
     /// The style of a graph's line. Letters tell lines apart where these do not.
     pub fn line(&self, index: usize) -> Style {
         let all = [self.line1, self.line2, self.line3, self.line4, self.line5, self.line6];
@@ -158,6 +168,20 @@ mod tests {
                 }
             }
             assert_ne!(theme.selected, Style::new(), "{name}: the cursor cannot be seen");
+        }
+    }
+
+    #[test]
+    fn text_over_a_line_takes_nothing_of_the_line() {
+        for (name, _) in BUILT_IN {
+            let theme = Theme::built_in(name).unwrap();
+            let mut cell = ratatui::buffer::Cell::default();
+            for role in [theme.dim, theme.title, theme.text, theme.accent] {
+                let mut alone = ratatui::buffer::Cell::default();
+                alone.set_style(theme.text).set_style(role);
+                cell.set_style(theme.text).set_style(theme.border).set_style(theme.over(role));
+                assert_eq!((cell.fg, cell.modifier), (alone.fg, alone.modifier), "{name}: {role:?}");
+            }
         }
     }
 

@@ -201,7 +201,7 @@ fn a_wall_clock_that_is_set_ends_nothing_and_lengthens_nothing() {
     assert_eq!(outcome, Outcome::Verified, "{run:#?}");
     assert!(b.entries(&id).windows(2).any(|w| w[1].at < w[0].at), "the clock was set back");
     assert!(run.notes.iter().any(|(_, says)| says.contains("clock")), "{:?}", run.notes);
-    let told = quarterdeck::domain::procedure::report::of(&run, false).join("\n");
+    let told = quarterdeck::domain::procedure::report::of(&run, false, run.last.1, None).join("\n");
     assert!(told.contains("VERIFIED") && !told.contains("took -"), "{told}");
 
     // It does not lengthen the time of a run either.

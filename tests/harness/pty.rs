@@ -23,6 +23,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd, pidfd_open};
 use rustix::termios::Termios;
 
+/// Times that a program writes before it is quiet, at most.
+const MOST_FRAMES: u32 = 2_000;
+
 /// How long something may take that takes milliseconds on an idle machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -400,9 +403,18 @@ fn dimension(n: u16) -> NonZeroU16 {
     NonZeroU16::new(n).expect("a terminal has at least one column and row")
 }
 
+/// How many bytes of these end with a whole character: the parser loses what follows a character of
+/// two bytes that it is given in two pieces.
+fn whole(bytes: &[u8]) -> usize {
+    let cut = |at: &usize| matches!(std::str::from_utf8(&bytes[*at..]), Err(e) if e.error_len().is_none());
+    let mut last = (bytes.len().saturating_sub(3)..bytes.len()).rev();
+    last.find(|at| bytes[*at] >= 0xc0).filter(cut).unwrap_or(bytes.len())
+}
+
 /// Takes output until the program's side is closed for good or `woken` is.
 fn read_all(master: &OwnedFd, woken: &UnixStream, shared: &Shared) {
     let mut piece = vec![0; 64 * 1024];
+    let mut half = Vec::new();
     loop {
         let paused = lock(shared).paused;
         let mut fds = vec![PollFd::new(woken, PollFlags::IN)];
@@ -422,7 +434,9 @@ fn read_all(master: &OwnedFd, woken: &UnixStream, shared: &Shared) {
             match rustix::io::read(master, &mut piece) {
                 Ok(n) if n > 0 => {
                     let mut state = lock(shared);
-                    state.parser.process(&piece[..n]);
+                    half.extend_from_slice(&piece[..n]);
+                    let rest = half.split_off(whole(&half));
+                    state.parser.process(&std::mem::replace(&mut half, rest));
                     if state.bytes.len() < KEPT {
                         state.bytes.extend_from_slice(&piece[..n]);
                     }

@@ -95,7 +95,7 @@ impl Watcher {
                 }
             }
             match failed {
-                None => return Seen { holds: true, says: text::reason(&good.join("; ")) },
+                None => return Seen { holds: true, says: text::listed(&good, text::MAX_REASON) },
                 Some((true, _)) if self.clock.now().since(began) < COLLECTED => {
                     tokio::time::sleep(EVERY).await;
                 }

@@ -1,19 +1,27 @@
 //! A run in words: for `runs show`, and for the end of `run`.
 
 use super::event::{Choice, Hold, Mode, Outcome, Second};
-use super::ledger::RunState;
+use super::ledger::{Owed, RunState};
+use super::plan::Owe;
 use super::proposal;
-use super::run::{Held, Phase, Run, StepState};
-use crate::domain::text::one_line;
+use super::run::{Held, Phase, Run};
+use crate::domain::text::{laid_out, one_line};
 use crate::domain::units::long_age;
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// The longest line, in characters.
-const MAX_LINE: usize = 400;
+const MAX_LINE: usize = 600;
+/// The longest word of a step's state.
+const WORD: usize = 12;
+/// Before what is said of a step, under the line that names it.
+const INDENT: &str = "      ";
+/// The widest column of steps' ids; a longer one pushes its name to the right.
+const MAX_ID: usize = 40;
 
-/// Everything about a run, one safe line each.
-pub fn of(run: &Run, runner_alive: bool) -> Vec<String> {
+/// Everything about a run, one safe line each. `open` are the debts that are still owed, of all runs;
+/// without it, what this run left is not known to be settled.
+pub fn of(run: &Run, runner_alive: bool, now: Timestamp, open: Option<&[Owed]>) -> Vec<String> {
     let mut out = vec![
         format!(
             "run {}: {} ({}), {} plan {}",
@@ -24,16 +32,16 @@ pub fn of(run: &Run, runner_alive: bool) -> Vec<String> {
             run.hash.short()
         ),
         format!("stack {}, environment {}", run.plan.title, run.plan.environment),
-        format!("by {}, {}", person(run), second(run.started)),
+        format!("by {}, {}", person(run), since(run.started, now)),
     ];
     out.extend(confirmed(run));
     if run.mode == Mode::Rollback {
         out.push("is rolled back".to_owned());
     }
     out.push(String::new());
-    out.extend(steps(run, runner_alive));
+    out.extend((0..run.steps.len()).flat_map(|i| step(run, runner_alive, i, Some(now))));
     out.push(String::new());
-    out.extend(end(run, runner_alive));
+    out.extend(end(run, runner_alive, open));
     for (at, note) in &run.notes {
         out.push(format!("note {}: {note}", second(*at)));
     }
@@ -48,10 +56,10 @@ pub fn summary(run: &Run, runner_alive: bool) -> Vec<String> {
             state.phase,
             Phase::Failed(_) | Phase::InDoubt | Phase::Killed(_) | Phase::FailedAndPassed(_)
         ) {
-            out.push(step(run, runner_alive, i, state));
+            out.extend(step(run, runner_alive, i, None));
         }
     }
-    out.extend(end(run, runner_alive));
+    out.extend(end(run, runner_alive, None));
     safe(&out)
 }
 
@@ -68,7 +76,7 @@ pub fn outcome(outcome: Outcome) -> &'static str {
 }
 
 fn safe(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|l| one_line(l, MAX_LINE)).collect()
+    lines.iter().map(|l| laid_out(l, MAX_LINE)).collect()
 }
 
 fn person(run: &Run) -> String {
@@ -93,28 +101,33 @@ fn confirmed(run: &Run) -> Vec<String> {
     out
 }
 
-fn steps(run: &Run, runner_alive: bool) -> Vec<String> {
-    run.steps.iter().enumerate().map(|(i, state)| step(run, runner_alive, i, state)).collect()
-}
-
-fn step(run: &Run, runner_alive: bool, i: usize, state: &StepState) -> String {
-    let plan = &run.plan.steps[i];
+/// A step: where it is, how it stands, how long it took, what it is; below, what is said of it. With
+/// `now`, one that is under way tells how long it has been.
+fn step(run: &Run, runner_alive: bool, i: usize, now: Option<Timestamp>) -> Vec<String> {
+    let (Some(plan), Some(state)) = (run.plan.steps.get(i), run.steps.get(i)) else { return Vec::new() };
     let (mut word, mut says) = phase(&state.phase);
     // A person who is asked must see that, and not only what there is to ask about.
-    if let Some(hold) = run.hold.as_ref().filter(|h| runner_alive && h.step == plan.id) {
+    let held = run.hold.as_ref().filter(|h| runner_alive && h.step == plan.id);
+    if let Some(hold) = held {
         (word, says) = ("WAITS", Some(format!("for you ({})", hold_word(hold.why))));
     }
-    let mut line = vec![format!("{:>2}  {word:<11} {}: {}", i + 1, plan.id, plan.name)];
-    line.extend(says);
-    if let (Some(since), Some(ended)) = (state.since, state.ended) {
-        line.push(format!("took {}", long_age(span(since, ended))));
-    }
+    let begun = held.map(|h| h.since).or(state.since);
+    let acts = runner_alive && matches!(state.phase, Phase::Running | Phase::Verifying { .. });
+    let took = match (begun, state.ended, now) {
+        (Some(since), Some(ended), _) if held.is_none() => long_age(span(since, ended)),
+        (Some(since), _, Some(now)) if held.is_some() || acts => long_age(span(since, now)),
+        _ => String::new(),
+    };
+    let ids = run.plan.steps.iter().map(|s| s.id.as_str().len()).max().unwrap_or(0).min(MAX_ID);
+    let mut out =
+        vec![format!("{:>3}  {word:<WORD$}  {took:>7}  {:<ids$}  {}", i + 1, plan.id.as_str(), plan.name)];
+    let mut below: Vec<String> = says.map(|s| one_line(&s, 400)).into_iter().collect();
     if state.attempts > 1 {
-        line.push(format!("{} attempts", state.attempts));
+        below.push(format!("{} attempts", state.attempts));
     }
     match &state.rolled_back {
-        Some(Ok(says)) => line.push(format!("rolled back: {says}")),
-        Some(Err(why)) => line.push(format!("ROLLBACK FAILED: {why}")),
+        Some(Ok(says)) => below.push(format!("rolled back: {says}")),
+        Some(Err(why)) => below.push(format!("ROLLBACK FAILED: {why}")),
         None => {}
     }
     for output in &state.outputs {
@@ -122,9 +135,10 @@ fn step(run: &Run, runner_alive: bool, i: usize, state: &StepState) -> String {
             0 => String::new(),
             more => format!(", CUT: {more} more dropped"),
         };
-        line.push(format!("kept {} ({} bytes{cut})", output.file, output.bytes));
+        below.push(format!("kept {} ({} bytes{cut})", output.file, output.bytes));
     }
-    line.join(" · ")
+    out.extend((!below.is_empty()).then(|| format!("{INDENT}{}", below.join(" · "))));
+    out
 }
 
 /// A phase as one word or two, and what is said of it.
@@ -147,7 +161,7 @@ pub fn phase(phase: &Phase) -> (&'static str, Option<String>) {
     }
 }
 
-fn end(run: &Run, runner_alive: bool) -> Vec<String> {
+fn end(run: &Run, runner_alive: bool, open: Option<&[Owed]>) -> Vec<String> {
     let mut out = Vec::new();
     match run.state(runner_alive) {
         RunState::Running => {
@@ -167,20 +181,41 @@ fn end(run: &Run, runner_alive: bool) -> Vec<String> {
         }
         RunState::Lost => {
             let (_, why) = run.given_up();
-            out.push(format!("its runner is gone and it has not ended: {why}"));
+            // It was not given up yet: what stands behind those words is what is so now.
+            let so = why.strip_prefix("given up").map_or_else(|| format!("; {why}"), str::to_owned);
+            let (runner, last) = (run.runner, second(run.last.1));
+            out.push(format!("its runner (process {runner}) is gone since {last} or later, not ended{so}"));
         }
         RunState::Ended(how) => {
             let (at, why) = run.ended.as_ref().map_or((run.last.1, ""), |e| (e.at, e.why.as_str()));
             let took = long_age(span(run.started, at));
+            let why = if open.is_some() { without_debts(why, &run.owed) } else { why.to_owned() };
             out.push(format!("{} after {took}: {why}", outcome(how).to_uppercase()));
         }
     }
     for owe in &run.owed {
+        let is_open = |all: &[Owed]| all.iter().any(|o| o.run == run.id && o.owe.id == owe.id);
+        if open.is_some_and(|all| !is_open(all)) {
+            out.push(format!("was owed and is settled: {}", owe.says));
+            continue;
+        }
         let by = owe.by.as_ref().map_or(String::new(), |by| format!("; settled by: quarterdeck run {by}"));
         out.push(format!("OWED: {}{by}", owe.says));
     }
     out.extend(ways_on(run, runner_alive));
     out
+}
+
+/// Why a run ended, without what it owed then: where what is owed now is told beside it.
+pub fn without_debts(why: &str, owed: &[Owe]) -> String {
+    let debts = still_owed(owed);
+    if debts.is_empty() { why.to_owned() } else { why.replacen(&debts, "", 1) }
+}
+
+/// What a run leaves owed, to be said after how it ended; empty when it is nothing.
+pub fn still_owed(owed: &[Owe]) -> String {
+    let all: Vec<&str> = owed.iter().map(|o| o.says.as_str()).collect();
+    if all.is_empty() { String::new() } else { format!("; STILL OWED: {}", all.join(", ")) }
 }
 
 /// The ways in which a run that stopped can be taken up again.

@@ -8,6 +8,7 @@ use crate::domain::procedure::param::Kind;
 use crate::domain::units;
 use crate::domain::{id, text};
 use quotes::Quote;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -108,6 +109,28 @@ pub fn fill<'v>(
     }
     out.push_str(template.get(from..).unwrap_or(""));
     Ok(out)
+}
+
+/// A text for people before anything is planned: the values that are known and, in the place of each
+/// other, what it is called: "Restart UNIT".
+pub fn sketch(template: &str, known: &BTreeMap<String, String>) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut from = 0;
+    for (name, range) in names(template) {
+        out.push_str(template.get(from..range.start).unwrap_or(""));
+        match name {
+            Name::Param(id) => match known.get(id).filter(|v| !v.is_empty()) {
+                Some(value) => out.push_str(value),
+                None => out.push_str(&id.to_uppercase()),
+            },
+            Name::Each => out.push_str("EACH"),
+            Name::Run(_) => out.push_str("RUN"),
+            Name::Secret(_) => out.push_str("SECRET"),
+        }
+        from = range.end;
+    }
+    out.push_str(template.get(from..).unwrap_or(""));
+    out
 }
 
 /// A body that reads as JSON with a word in each place is filled as JSON.

@@ -9,6 +9,7 @@ use crate::domain::procedure::check::{Check, Condition};
 use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::param::Param;
 use crate::domain::procedure::plan::{OnFailure, OnTimeout, Owe};
+use crate::stack::procedure::fill::sketch;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,6 +42,14 @@ pub struct Procedure {
     /// What it is offered for when that is selected; both empty means nowhere.
     pub probes: Vec<ProbeId>,
     pub layers: Vec<LayerId>,
+}
+
+impl Procedure {
+    /// Its name before it is planned: with the values that are known, and else with what they are
+    /// called, in capitals.
+    pub fn title(&self, known: &BTreeMap<String, String>) -> String {
+        sketch(&self.name, known)
+    }
 }
 
 /// The three procedures that have a key of their own.

@@ -2,6 +2,7 @@
 
 use crate::domain::id::ProcedureId;
 use crate::domain::procedure::param::{Kind, MAX_VALUE, Param};
+use crate::stack::procedure::fill::sketch;
 use crate::stack::procedure::params::check;
 use crate::stack::procedure::spec::Procedure;
 use crate::tui::typing::edit;
@@ -33,6 +34,11 @@ impl Field {
     /// What is wrong with the value, in words.
     pub fn wrong(&self) -> Option<String> {
         check(&self.param.kind, self.input.value()).err().map(|why| format!("expects {why}"))
+    }
+
+    /// Whether the arrows go through its values.
+    pub fn turns(&self) -> bool {
+        matches!(self.param.kind, Kind::Choice { .. })
     }
 
     /// The next or previous of a choice; nothing for other kinds.
@@ -78,6 +84,11 @@ impl Form {
         };
         form.at = form.first_wrong().unwrap_or(0);
         form
+    }
+
+    /// The procedure's name with the values as they stand in the form.
+    pub fn title(&self) -> String {
+        sketch(&self.name, &self.values())
     }
 
     pub fn first_wrong(&self) -> Option<usize> {

@@ -10,6 +10,7 @@ use crate::domain::procedure::level::{Level, is_production};
 use crate::domain::units::{long_age, short_age};
 use crate::stack::procedure::spec::{Procedure, Procedures, Role};
 use crate::tui::app::App;
+use std::collections::BTreeMap;
 use tui_input::Input;
 
 /// What the screen remembers.
@@ -123,7 +124,7 @@ fn text_of(app: &App, row: &ActRow) -> String {
             format!("{} {} {} {} {}", l.id, l.procedure, l.name, l.by, tone::state(l.state).1)
         }),
         ActRow::Procedure(id) => by_id(&app.procedures, id)
-            .map_or_else(String::new, |p| format!("{} {} {}", p.id, p.name, p.about)),
+            .map_or_else(String::new, |p| format!("{} {} {}", p.id, p.title(&BTreeMap::new()), p.about)),
     }
 }
 
@@ -165,7 +166,7 @@ pub fn for_row<'a>(
     procedures: &'a Procedures,
     probe: Option<&str>,
     layer: &str,
-) -> Vec<(&'a Procedure, std::collections::BTreeMap<String, String>)> {
+) -> Vec<(&'a Procedure, BTreeMap<String, String>)> {
     let fits = |p: &&Procedure| {
         p.probes.iter().any(|i| Some(i.as_str()) == probe) || p.layers.iter().any(|i| i.as_str() == layer)
     };

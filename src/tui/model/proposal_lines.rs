@@ -34,10 +34,6 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     if with_place {
         out.push(Line::Field("where", place(plan), None));
     }
-    let because = plan.level_because.join("; ");
-    out.push(Line::Field("level", safe(&format!("{}: {because}", plan.level)), None));
-    let looked = short_age(now.since(p.looked));
-    out.push(Line::Field("seen", format!("{looked} ago: to whom, needs and targets"), None));
     for blast in &p.blast {
         let health = match &blast.value {
             Some(Err(_)) => Some(Health::Unknown),
@@ -57,6 +53,10 @@ pub fn of_proposal(p: &Proposal, with_place: bool, now: Now) -> Vec<Line> {
     for warning in &p.warnings {
         out.push(Line::Field("warning", safe(warning), Some(Health::Degraded)));
     }
+    let looked = short_age(now.since(p.looked));
+    out.push(Line::Field("seen", format!("{looked} ago: to whom, needs and targets"), None));
+    let because = plan.level_because.join("; ");
+    out.push(Line::Field("level", safe(&format!("{}: {because}", plan.level)), None));
     out.extend(plan.steps.iter().enumerate().map(in_short));
     for (at, step) in plan.steps.iter().enumerate() {
         of_step(step, at, plan.steps.len(), &mut out);

@@ -11,6 +11,7 @@ use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::plan::{OnTimeout, Step};
+use crate::domain::procedure::report::without_debts;
 use crate::domain::procedure::run::{Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::{bytes, exact, long_age, short_age};
@@ -168,17 +169,20 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
                 "{} {} ago: {}",
                 tone::outcome(ended.outcome),
                 short_age(ago(ended.at, now)),
-                ended.why
+                without_debts(&ended.why, &run.owed)
             );
             out.push((tone::state(state).0, text));
         }
         (None, Some(hold)) if state == RunState::Held => {
-            out.push((Tone::Asks, format!("waits for you since {}: {}", clock(hold.since), hold.says)));
+            out.push((
+                Tone::Asks,
+                format!("waits for you for {}: {}", short_age(ago(hold.since, now)), hold.says),
+            ));
         }
         (None, _) if state == RunState::Lost => {
-            let last = clock(run.last.1);
+            let (last, age) = (clock(run.last.1), short_age(ago(run.last.1, now)));
             let text =
-                format!("in doubt: its runner (process {}) is gone; it last wrote at {last}", run.runner);
+                format!("in doubt: its runner (pid {}) is gone; last wrote {age} ago, at {last}", run.runner);
             out.push((Tone::Doubt, text));
         }
         (None, _) => {}
@@ -195,7 +199,12 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
     }
     for owe in &run.owed {
         let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
-        let age = since.map_or_else(String::new, |o| format!(" for {}", short_age(ago(o.since, now))));
+        // Another run may have settled it since.
+        let Some(since) = since else {
+            out.push((Tone::Rest, format!("was owed and is settled: {}", owe.says)));
+            continue;
+        };
+        let age = format!(" for {}", short_age(ago(since.since, now)));
         let by = owe.by.as_ref().map_or_else(String::new, |by| format!("; {by} settles it"));
         out.push((Tone::Asks, format!("OWED{age}: {}{by}", owe.says)));
     }
@@ -266,7 +275,9 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
         Tone::Doubt => Some(Health::Unknown),
         Tone::Busy | Tone::Rest => None,
     };
-    let parts = [how.word, &how.time, &how.says];
+    // How the verification goes has lines of its own below.
+    let verifying = matches!(is.phase, Phase::Verifying { .. });
+    let parts = [how.word, &how.time, if verifying { "" } else { &how.says }];
     let text: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty()).collect();
     out.push(Line::Field("state", text.join(", "), health));
     if is.attempts > 1 {

@@ -17,13 +17,29 @@ struct Screen {
     writes: Vec<Vec<u8>>,
     /// The most bytes it takes in one write, if it is slow.
     takes: usize,
+    /// The beginning of a character whose end has not been written yet.
+    half: Vec<u8>,
 }
 
 impl Screen {
     fn new(width: u16, height: u16) -> Self {
         let parser = vt100::Parser::new(dimension(height), dimension(width), 0);
-        Screen { parser, size: Size { width, height }, writes: Vec::new(), takes: usize::MAX }
+        Screen {
+            parser,
+            size: Size { width, height },
+            writes: Vec::new(),
+            takes: usize::MAX,
+            half: Vec::new(),
+        }
     }
+}
+
+/// How many bytes of these end with a whole character: the parser loses what follows a character of
+/// two bytes that it is given in two pieces.
+fn whole(bytes: &[u8]) -> usize {
+    let cut = |at: &usize| matches!(std::str::from_utf8(&bytes[*at..]), Err(e) if e.error_len().is_none());
+    let mut last = (bytes.len().saturating_sub(3)..bytes.len()).rev();
+    last.find(|at| bytes[*at] >= 0xc0).filter(cut).unwrap_or(bytes.len())
 }
 
 fn dimension(n: u16) -> std::num::NonZeroU16 {
@@ -37,7 +53,9 @@ impl Output for Screen {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = &bytes[..bytes.len().min(self.takes)];
-        self.parser.process(taken);
+        self.half.extend_from_slice(taken);
+        let rest = self.half.split_off(whole(&self.half));
+        self.parser.process(&std::mem::replace(&mut self.half, rest));
         self.writes.push(taken.to_vec());
         Ok(taken.len())
     }

@@ -326,6 +326,39 @@ fn all_of_a_plan_can_be_read_on_the_smallest_screen() {
     }
 }
 
+/// Without a key: where, to whom, what to type, and that there is more.
+#[test]
+fn the_smallest_prompt_says_at_once_what_decides() {
+    let app = prompt(proposal(Level::L3), &Ledger::default(), "")(Glyphs::Unicode, (40, 12));
+    let text = picture::text(&frame(&app));
+    for part in [
+        "L3 Drain and recover?",
+        "to whom: drops 41 live sessions",
+        "Example, staging, host core",
+        "type drain core 41 exactly",
+        "reason:",
+        "more lines: arrows, PgDn",
+        "Esc leaves it undone",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+}
+
+#[test]
+fn a_run_shows_what_it_left_owed_as_it_is_now() {
+    for size in [(120, 40), (80, 24)] {
+        let mut ledger = ledger_of("failed");
+        let shown = |ledger: &Ledger| {
+            picture::text(&frame(&with_keys(ledger, "4/controlled⏎↓⏎")(Glyphs::Unicode, size)))
+        };
+        assert!(shown(&ledger).contains("OWED for 3m: the ingress is closed"), "{}", shown(&ledger));
+        ledger.owed.clear();
+        let text = shown(&ledger);
+        assert!(text.contains("was owed and is settled: the ingress is closed"), "{text}");
+        assert!(!text.contains("OWED"), "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 

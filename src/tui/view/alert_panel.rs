@@ -109,13 +109,14 @@ pub fn heading(app: &App, worst: Grade, text: &str, right: &str, area: Rect, buf
     rule(buf, area, 0, "", app.glyphs, theme.border, theme.border);
     let wide = if right.is_empty() { 0 } else { columns(right) as u16 + 3 };
     let left = Rect { width: area.width.saturating_sub(wide), ..area };
-    let style = if worst == Grade::Fine { theme.title } else { Ink::of(app).style(worst) };
+    let (title, dim, plain) = (theme.over(theme.title), theme.over(theme.dim), theme.over(theme.text));
+    let style = if worst == Grade::Fine { title } else { theme.over(Ink::of(app).style(worst)) };
     let mut pen = Pen::new(buf, left, 0, app.glyphs);
-    pen.skip(1).put(if area.width >= 60 { " alerts " } else { " " }, theme.title);
+    pen.skip(1).put(if area.width >= 60 { " alerts " } else { " " }, title);
     pen.put(app.glyphs.grade(worst), style).put(" ", style);
-    pen.put(text, if worst == Grade::Fine { theme.dim } else { theme.text }).put(" ", theme.text);
+    pen.put(text, if worst == Grade::Fine { dim } else { plain }).put(" ", plain);
     if wide > 0 {
-        Pen::new(buf, area, 0, app.glyphs).to_right(wide).put(&format!(" {right} "), theme.dim);
+        Pen::new(buf, area, 0, app.glyphs).to_right(wide).put(&format!(" {right} "), dim);
     }
 }
 

@@ -28,7 +28,18 @@ pub fn fit(all: &[Badge], room: usize, most: usize, glyphs: Glyphs) -> Vec<(Tone
     // A list of many kinds is too much beside the health of the stack.
     let more = if whole <= most.min(room) && said.matches(" +").count() <= 2 { said } else { more };
     let left = most.saturating_sub(4 + columns(&more));
-    vec![(tone, format!("{}{more}", cut(&first, left, glyphs)))]
+    vec![(tone, format!("{}{more}", cut_name(&first, left, glyphs)))]
+}
+
+/// A badge cut to so many columns, in its name: how far it is, or since when, stays to be read.
+fn cut_name(badge: &str, room: usize, glyphs: Glyphs) -> String {
+    let figure = badge.rsplit_once(' ').filter(|(_, last)| last.starts_with(|c: char| c.is_ascii_digit()));
+    match figure {
+        Some((name, last)) if columns(badge) > room && columns(last) + 8 <= room => {
+            format!("{} {last}", cut(name, room - columns(last) - 1, glyphs))
+        }
+        _ => cut(badge, room, glyphs).into_owned(),
+    }
 }
 
 /// The badges on so many lines at most of so many columns: each in full where all have room so, else
@@ -132,9 +143,12 @@ mod tests {
             badge("owed", "OWED clients 3m"),
             badge("owed", "OWED ingress 4m"),
         ];
-        for (room, want) in
-            [(40, "RUN restart 0/4 +2 owed"), (27, "RUN restart 0/4 +2 owed"), (22, "RUN restart 0/4 +2")]
-        {
+        for (room, want) in [
+            (40, "RUN restart 0/4 +2 owed"),
+            (27, "RUN restart 0/4 +2 owed"),
+            (22, "RUN restart 0/4 +2"),
+            (20, "RUN rest… 0/4 +2"),
+        ] {
             assert_eq!(fit(&all, room, room, Glyphs::Unicode), [(Tone::Asks, want.to_owned())], "{room}");
         }
         assert_eq!(cut("whose tunnels… 3m", 15, Glyphs::Unicode), "whose tunnels…");

@@ -1,9 +1,10 @@
 //! The prompt before anything is done: all of the plan above, what must be said below.
 
 use super::detail::{LABEL, lay_out};
-use super::paint::{Pen, columns, window, wrap};
+use super::paint::{Pen, columns, rule, window, wrap};
 use crate::clock::Now;
 use crate::domain::procedure::level::Level;
+use crate::domain::procedure::plan::Plan;
 use crate::domain::text::one_line;
 use crate::domain::units::short_age;
 use crate::tui::app::{App, Mode};
@@ -26,6 +27,14 @@ fn open(app: &App) -> Option<&Confirm> {
         _ => None,
     }
 }
+
+/// Lines of a screen on which the plan needs every one of them.
+const LOW: u16 = 16;
+
+/// The same where there is no room for it.
+const KEYS_SHORT: &str = "Enter takes, Esc leaves it undone";
+/// What the keys do, on a line of its own or in the frame.
+const KEYS: &str = "Tab moves, Enter takes, Esc leaves it undone";
 
 /// One line of what must be said: parts with their styles, and an input's cursor.
 type Asked = Vec<(String, Style)>;
@@ -62,14 +71,24 @@ pub fn draw(app: &App, confirm: &Confirm, now: Now, area: Rect, buf: &mut Buffer
         }
         pen.put(text, *style);
     }
+    if is_low(app) {
+        // The frame says what the keys do, so that one more line of the plan is seen.
+        let place = Rect { y: frame.bottom().saturating_sub(1), height: 1, ..frame };
+        let keys = if columns(KEYS) + 4 <= usize::from(frame.width) { KEYS } else { KEYS_SHORT };
+        rule(buf, place, 0, keys, app.glyphs, theme.border, theme.over(theme.dim));
+    }
     let rest = laid.len().saturating_sub(first + usize::from(above.height));
     let bottom = Rect { y: inner.y + above.height, height: below, ..inner };
     let line = app.glyphs.horizontal().repeat(usize::from(bottom.width));
     Pen::new(buf, bottom, 0, app.glyphs).put(&line, theme.border);
     if rest > 0 || first > 0 {
-        let note = format!(" {rest} more lines: arrows, PgDn ");
+        let note = match rest {
+            0 => " the end: arrows, PgUp ".to_owned(),
+            1 => " 1 more line: arrows, PgDn ".to_owned(),
+            more => format!(" {more} more lines: arrows, PgDn "),
+        };
         let wide = columns(&note) as u16 + 1;
-        Pen::new(buf, bottom, 0, app.glyphs).to_right(wide).put(&note, theme.accent);
+        Pen::new(buf, bottom, 0, app.glyphs).to_right(wide).put(&note, theme.over(theme.accent));
     }
     for (y, parts) in asked.iter().enumerate() {
         let mut pen = Pen::new(buf, bottom, y as u16 + 1, app.glyphs);
@@ -95,7 +114,7 @@ fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
     let mut out: Vec<Asked> = Vec::new();
     // Where it happens is never out of sight: in the title, or here when that has been cut.
     if is_pinned(confirm, width) {
-        let place = place(&confirm.proposal.plan);
+        let place = fitting_place(&confirm.proposal.plan, usize::from(width));
         let parts = wrap(&place, usize::from(width)).into_iter().take(3);
         out.extend(parts.map(|part| vec![(part, theme.text.patch(theme.title))]));
     }
@@ -130,7 +149,7 @@ fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
                 waiting(app, confirm, now, &mut |text, style| say(&mut out, text, style));
             }
         }
-        buttons(app, confirm, now, &mut out);
+        buttons(app, confirm, width, now, &mut out);
     }
     if let Some(word) = &confirm.word {
         say(&mut out, word, theme.degraded);
@@ -139,9 +158,24 @@ fn asked(app: &App, confirm: &Confirm, width: u16, now: Now) -> Vec<Asked> {
     let age = now.since(confirm.proposal.looked);
     let old = confirm.proposal.plan.level >= Level::L3 && age > PREFLIGHT;
     let old = if old { format!("; looked at {} ago", short_age(age)) } else { String::new() };
-    let keys = "Tab moves, Enter takes, Esc leaves it undone";
-    out.push(vec![(keys.to_owned(), theme.dim), (old, theme.degraded)]);
+    let keys = if is_low(app) { "" } else { KEYS };
+    let old = if keys.is_empty() { old.trim_start_matches("; ").to_owned() } else { old };
+    if !(keys.is_empty() && old.is_empty()) {
+        out.push(vec![(keys.to_owned(), theme.dim), (old, theme.degraded)]);
+    }
     out
+}
+
+/// Whether the screen is so low that each line counts.
+pub(super) fn is_low(app: &App) -> bool {
+    app.size.1 < LOW
+}
+
+/// Where it happens, without the words that can be missed where they would cost a line.
+fn fitting_place(plan: &Plan, width: usize) -> String {
+    let whole = place(plan);
+    let short = whole.replacen(", environment ", ", ", 1);
+    if columns(&whole) > width && columns(&short) <= width { short } else { whole }
 }
 
 /// The fields of a person who is typing.
@@ -149,18 +183,31 @@ fn typing(app: &App, confirm: &Confirm, width: u16, out: &mut Vec<Asked>) {
     let theme = &app.theme;
     let prompt = &confirm.proposal.prompt;
     if let Some(want) = &prompt.type_this {
-        out.push(vec![
-            ("type ".to_owned(), theme.text),
-            (want.clone(), theme.accent),
-            (" exactly, then Enter".to_owned(), theme.text),
-        ]);
+        // All of the words that are to be typed must be seen, whatever else has no room.
+        let room = usize::from(width).saturating_sub(columns("type ") + columns(want));
+        let ends = [" exactly, then Enter", ", then Enter", ""];
+        let end = ends.into_iter().find(|end| columns(end) <= room).unwrap_or_default();
+        let lines = wrap(&format!("type {want}"), usize::from(width));
+        let last = lines.len().saturating_sub(1);
+        for (at, line) in lines.into_iter().enumerate() {
+            let (type_it, words) = match line.strip_prefix("type ") {
+                Some(words) if at == 0 => ("type ", words.to_owned()),
+                _ => ("", line),
+            };
+            let end = if at == last { end } else { "" };
+            out.push(vec![
+                (type_it.to_owned(), theme.text),
+                (words, theme.accent),
+                (end.to_owned(), theme.text),
+            ]);
+        }
         out.push(field(app, "> ", &confirm.typed, confirm.focus == Focus::Typed, width));
     }
     if prompt.needs_reason {
         out.push(field(app, "reason: ", &confirm.reason, confirm.focus == Focus::Reason, width));
     }
     if prompt.needs_second {
-        out.push(vec![("then a second person has to approve this plan".to_owned(), theme.dim)]);
+        out.push(vec![("then a second person approves it".to_owned(), theme.dim)]);
     }
 }
 
@@ -214,7 +261,7 @@ fn button(word: &str, has_focus: bool, selected: Style, plain: Style) -> (String
 }
 
 /// What can be pressed. What cannot be pressed yet stays faint.
-fn buttons(app: &App, confirm: &Confirm, now: Now, out: &mut Vec<Asked>) {
+fn buttons(app: &App, confirm: &Confirm, width: u16, now: Now, out: &mut Vec<Asked>) {
     let theme = &app.theme;
     let mut line: Asked = Vec::new();
     for stop in confirm.stops() {
@@ -231,13 +278,18 @@ fn buttons(app: &App, confirm: &Confirm, now: Now, out: &mut Vec<Asked>) {
                 }
             },
         };
+        let wide: usize = line.iter().map(|(t, _)| columns(t)).sum();
+        if wide > 0 && wide + columns(word) + 4 > usize::from(width) {
+            out.push(std::mem::take(&mut line));
+        }
         let plain = if open { theme.text } else { theme.dim };
         line.push(button(word, stop == confirm.focus, theme.selected.patch(theme.accent), plain));
         line.push((" ".to_owned(), theme.text));
     }
     // With a field to type in there is only Cancel, which Esc is as well.
-    let only_cancel = line.len() <= 2;
-    if !(only_cancel && app.size.1 < 16) {
+    let only_cancel =
+        confirm.stops().iter().all(|s| matches!(s, Focus::Typed | Focus::Reason | Focus::Cancel));
+    if !(only_cancel && is_low(app)) {
         out.push(line);
     }
 }

@@ -11,6 +11,8 @@ use ratatui::style::Style;
 
 /// Columns of a field's name.
 pub(super) const LABEL: u16 = 11;
+/// A narrower place has no column for names: each stands before its text.
+const NARROW: u16 = 46;
 
 /// The title and the lines for a row.
 fn content(app: &App, row: Option<RowId>, at: Now) -> Option<(String, Vec<Line>)> {
@@ -47,7 +49,7 @@ pub fn height_of(app: &App, lines: &[Line]) -> usize {
 pub fn pane(app: &App, (title, lines): &(String, Vec<Line>), scrolled: usize, area: Rect, buf: &mut Buffer) {
     let heading = Rect { width: area.width.saturating_sub(12), ..area };
     rule(buf, area, 0, "", app.glyphs, app.theme.border, app.theme.border);
-    rule(buf, heading, 0, title, app.glyphs, app.theme.border, app.theme.title);
+    rule(buf, heading, 0, title, app.glyphs, app.theme.border, app.theme.over(app.theme.title));
     let inner = Rect {
         x: area.x + 1,
         y: area.y + 1,
@@ -69,7 +71,7 @@ pub fn pane(app: &App, (title, lines): &(String, Vec<Line>), scrolled: usize, ar
         let key = app.keymap.key_of(crate::tui::command::Action::DetailDown);
         let note = format!(" {hidden} more: {key} ");
         let width = super::paint::columns(&note) as u16 + 1;
-        Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&note, app.theme.dim);
+        Pen::new(buf, area, 0, app.glyphs).to_right(width).put(&note, app.theme.over(app.theme.dim));
     }
 }
 
@@ -79,14 +81,29 @@ pub(super) type Laid<'a> = (Option<&'a str>, String, Style);
 pub(super) fn lay_out<'a>(app: &App, lines: &'a [Line], width: u16) -> Vec<Laid<'a>> {
     let theme = &app.theme;
     let mut out: Vec<Laid<'a>> = Vec::new();
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         match line {
             Line::Title(text) => out.push((None, text.clone(), theme.title)),
+            Line::Field(label, text, health) if width < NARROW => {
+                let style = health.map_or(theme.text, |h| theme.health(h));
+                let text = match *label {
+                    "" => format!("- {text}"),
+                    label => format!("{label}: {text}"),
+                };
+                let parts = wrap(&text, usize::from(width.saturating_sub(1)));
+                let indent = |(i, part)| if i == 0 { part } else { format!(" {part}") };
+                out.extend(parts.into_iter().enumerate().map(indent).map(|part| (None, part, style)));
+            }
             Line::Field(label, text, health) => {
                 let style = health.map_or(theme.text, |h| theme.health(h));
-                for (i, part) in wrap(text, usize::from(width.saturating_sub(LABEL))).into_iter().enumerate()
-                {
-                    out.push((Some(if i == 0 { label } else { "" }), part, style));
+                // Of several things under one name it shows where the next begins.
+                let several = label.is_empty() || matches!(lines.get(at + 1), Some(Line::Field("", ..)));
+                let indent = if several { "  " } else { "" };
+                let room = usize::from(width.saturating_sub(LABEL)).saturating_sub(indent.len());
+                for (i, part) in wrap(text, room).into_iter().enumerate() {
+                    let first = i == 0;
+                    let part = if first { part } else { format!("{indent}{part}") };
+                    out.push((Some(if first { label } else { "" }), part, style));
                 }
             }
             Line::Text(text) => {

@@ -1,7 +1,7 @@
 //! What stands over a screen while something is about to be done.
 
 use super::confirm::{self, field};
-use super::paint::{Pen, columns, window, wrap};
+use super::paint::{Pen, columns, rule, window, wrap};
 use crate::clock::Now;
 use crate::domain::text::one_line;
 use crate::stack::procedure::params::describe;
@@ -36,10 +36,12 @@ fn inside(area: Rect) -> u16 {
 fn boxed(app: &App, title: &str, (rows, scroll): (&[Row], usize), foot: &str, area: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
     let width = area.width.min(84);
-    let height = (rows.len() as u16 + 3).min(area.height.saturating_sub(1));
+    // On a low screen the frame says what the keys do: the line is worth more to the rows.
+    let low = confirm::is_low(app);
+    let height = (rows.len() as u16 + if low { 2 } else { 3 }).min(area.height.saturating_sub(1));
     let place = Rect { x: area.x + (area.width - width) / 2, y: area.y + 1, width, height };
     let inner = window(buf, place, &one_line(title, 200), app.glyphs, theme.border, theme.title, theme.text);
-    let room = usize::from(inner.height.saturating_sub(1));
+    let room = usize::from(inner.height.saturating_sub(u16::from(!low)));
     let at = rows.iter().rposition(|(_, here)| *here).unwrap_or(0);
     let first = (at + 1).saturating_sub(room).max(scroll.min(rows.len().saturating_sub(room)));
     for (y, (parts, _)) in rows.iter().skip(first).take(room).enumerate() {
@@ -48,11 +50,51 @@ fn boxed(app: &App, title: &str, (rows, scroll): (&[Row], usize), foot: &str, ar
             pen.put(text, *style);
         }
     }
-    Pen::new(buf, inner, inner.height.saturating_sub(1), app.glyphs).put(foot, theme.dim);
+    let hidden = rows.len().saturating_sub(first + room);
+    if low {
+        let foot = fitting(foot, usize::from(place.width).saturating_sub(4));
+        rule(
+            buf,
+            place,
+            place.height.saturating_sub(1),
+            foot,
+            app.glyphs,
+            theme.border,
+            theme.over(theme.dim),
+        );
+    } else {
+        let foot = fitting(foot, usize::from(inner.width));
+        Pen::new(buf, inner, inner.height.saturating_sub(1), app.glyphs).put(foot, theme.dim);
+    }
+    if hidden > 0 {
+        let note = format!(" {hidden} more ");
+        let mut pen = Pen::new(buf, place, place.height.saturating_sub(1), app.glyphs);
+        pen.to_right(columns(&note) as u16 + 1).put(&note, theme.over(theme.accent));
+    }
+}
+
+/// A line without its last clause.
+fn cut_at_clause(foot: &str) -> Option<&str> {
+    foot.rfind("; ").max(foot.rfind(", ")).and_then(|at| foot.get(..at))
+}
+
+/// As many whole clauses of a line as there is room for.
+fn fitting(mut foot: &str, room: usize) -> &str {
+    while columns(foot) > room {
+        let Some(shorter) = cut_at_clause(foot) else { break };
+        foot = shorter;
+    }
+    foot
 }
 
 fn text_rows(text: &str, width: u16, style: Style) -> impl Iterator<Item = Row> {
-    wrap(&one_line(text, 2000), usize::from(width)).into_iter().map(move |part| (vec![(part, style)], false))
+    indented("", text, width, style)
+}
+
+/// The lines of a text, each behind the same spaces.
+fn indented(indent: &'static str, text: &str, width: u16, style: Style) -> impl Iterator<Item = Row> {
+    let parts = wrap(&one_line(text, 2000), usize::from(width).saturating_sub(indent.len()));
+    parts.into_iter().map(move |part| (vec![(format!("{indent}{part}"), style)], false))
 }
 
 fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
@@ -63,7 +105,7 @@ fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
         let here = at == menu.at;
         let values: Vec<String> = known.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         let level = procedures::level(app, procedure);
-        let name = format!("{level:<3} {}", one_line(&procedure.name, 60));
+        let name = format!("{level:<3} {}", one_line(&procedure.title(known), 60));
         let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
         let more =
             if values.is_empty() { String::new() } else { format!("  {}", one_line(&values.join(", "), 80)) };
@@ -73,7 +115,7 @@ fn of_menu(app: &App, menu: &Menu, area: Rect, buf: &mut Buffer) {
         }
     }
     let title = format!("for {}", menu.about);
-    boxed(app, &title, (&rows, 0), "Enter plans it and shows the plan first, Esc leaves", area, buf);
+    boxed(app, &title, (&rows, 0), "Enter shows the plan, Esc leaves", area, buf);
 }
 
 fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
@@ -89,17 +131,18 @@ fn of_form(app: &App, form: &Form, area: Rect, buf: &mut Buffer) {
         let wrong = value.wrong().filter(|_| form.tried || !value.input.value().is_empty());
         match wrong {
             Some(wrong) => {
-                rows.extend(text_rows(&format!("  {wrong}"), width, theme.down).map(|(p, _)| (p, here)));
+                rows.extend(indented("  ", &wrong, width, theme.down).map(|(p, _)| (p, here)));
             }
             None if here => {
-                let about = format!("  {}; {}", value.param.about, describe(&value.param.kind));
-                rows.extend(text_rows(&about, width, theme.dim).map(|(p, _)| (p, here)));
+                let how = if value.turns() { "; left and right choose" } else { "" };
+                let about = format!("{}; {}{how}", value.param.about, describe(&value.param.kind));
+                rows.extend(indented("  ", &about, width, theme.dim).map(|(p, _)| (p, here)));
             }
             None => {}
         }
     }
-    let foot = "Enter plans it, Tab moves, Esc leaves; nothing happens before you confirm";
-    boxed(app, &form.name, (&rows, 0), foot, area, buf);
+    let foot = "Enter plans it, Esc leaves, Tab moves; nothing happens before you confirm";
+    boxed(app, &form.title(), (&rows, 0), foot, area, buf);
 }
 
 /// What it is about above, as much as there is room for; what can be typed and answered below it,
@@ -122,13 +165,19 @@ fn of_question(app: &App, question: &Question, area: Rect, buf: &mut Buffer) {
     for (at, (words, _)) in question.answers.iter().enumerate() {
         let here = at == question.at;
         let style = if here { theme.selected.patch(theme.accent) } else { theme.text };
-        below.push((vec![(format!("[ {words} ]"), style)], here));
+        // An answer that was cut might be taken for another.
+        let parts = wrap(&format!("[ {words} ]"), usize::from(width).saturating_sub(2));
+        let indent = |i| if i == 0 { "" } else { "  " };
+        below.extend(
+            parts.iter().enumerate().map(|(i, p)| (vec![(format!("{}{p}", indent(i)), style)], here)),
+        );
     }
-    // The window's frame, its foot, and the row above it.
-    let room = usize::from(area.height.saturating_sub(4)).saturating_sub(below.len());
+    // The window's frame, its foot unless that is in the frame, and the row above it.
+    let around = if confirm::is_low(app) { 3 } else { 4 };
+    let room = usize::from(area.height.saturating_sub(around)).saturating_sub(below.len());
     let mut rows = part(app, about, question.scroll, room);
     rows.extend(below);
-    boxed(app, &question.title, (&rows, 0), "up and down choose, Enter takes, Esc leaves", area, buf);
+    boxed(app, &question.title, (&rows, 0), "Enter takes, Esc leaves, arrows choose", area, buf);
 }
 
 /// As many of the rows as there is room for, and how many there are besides.

@@ -5,7 +5,7 @@ use super::paint::{Pen, columns};
 use crate::clock::Now;
 use crate::domain::health::{Health, Tally};
 use crate::tui::app::{App, Mode, NOTICE_FOR, Screen};
-use crate::tui::command::{Action, COMMANDS};
+use crate::tui::command::{Action, COMMANDS, Command};
 use crate::tui::model::alerts::nearest_acknowledge;
 use crate::tui::model::badge::badges;
 use crate::tui::model::headline;
@@ -14,7 +14,7 @@ use crate::tui::model::run_view;
 use crate::tui::model::tone::Tone;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 
 /// Lines above the body.
 pub const ABOVE: u16 = 3;
@@ -128,29 +128,36 @@ fn headline_row(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
 }
 
 fn clocks(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
-    let mut pen = Pen::new(buf, area, 2, app.glyphs);
-    pen.skip(3);
-    let mut first = true;
     let at = app.shown_at(now);
+    let mut all: Vec<(String, Style)> = Vec::new();
     // What had to be short in the header stands here in full.
-    let all = badges(&app.ledger, now);
+    let badges = badges(&app.ledger, now);
     let above = usize::from(area.width).saturating_sub(20);
-    let cut = header_badges(app, now, above).iter().map(|(_, t)| t).ne(all.iter().map(|b| &b.long));
-    for badge in all.iter().filter(|_| cut) {
-        pen.put(&badge.long, badge.tone.style(&app.theme)).put(" · ", app.theme.dim);
-    }
+    let cut = header_badges(app, now, above).iter().map(|(_, t)| t).ne(badges.iter().map(|b| &b.long));
+    all.extend(badges.into_iter().filter(|_| cut).map(|b| (b.long, b.tone.style(&app.theme))));
     let acknowledge = nearest_acknowledge(app.board(), at)
         .map(|(text, late)| (text, if late { Health::Down } else { Health::Degraded }));
     for (text, health) in acknowledge.into_iter().chain(headline::clocks(app.matrix(), at)) {
         let style = if health == Health::Up { app.theme.dim } else { app.theme.health(health) };
-        if !first {
-            pen.put(" · ", app.theme.dim);
-        }
-        pen.put(&text, style);
-        first = false;
+        all.push((text, style));
     }
     if app.dropped > 0 {
-        pen.put(&format!(" · {} results dropped", app.dropped), app.theme.degraded);
+        all.push((format!("{} results dropped", app.dropped), app.theme.degraded));
+    }
+    let mut pen = Pen::new(buf, area, 2, app.glyphs);
+    pen.skip(3);
+    for (i, (text, style)) in all.iter().enumerate() {
+        let between = if i == 0 { "" } else { " · " };
+        // A beginning of a word or two tells nothing.
+        if columns(between) + columns(text).min(8) > usize::from(pen.room()) {
+            pen.put(app.glyphs.ellipsis(), app.theme.dim);
+            break;
+        }
+        let cut = columns(between) + columns(text) > usize::from(pen.room());
+        pen.put(between, app.theme.dim).put(text, *style);
+        if cut {
+            break;
+        }
     }
 }
 
@@ -182,8 +189,15 @@ fn footer(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
     if if app.screen == Screen::Alerts { app.alerts.only_problems } else { app.only_problems } {
         active.push_str("only problems (Esc shows all) ");
     }
+    // What stands over the screen takes the keys, and names its own.
+    if matches!(app.mode, Mode::Act(_)) {
+        return;
+    }
     pen.put(&active, theme.accent);
-    for command in COMMANDS.iter().filter(|c| !c.hint.is_empty() && applies(c.action, app)) {
+    let shown = |c: &&Command| !c.hint.is_empty() && applies(c.action, app);
+    let (of_run, others): (Vec<&Command>, Vec<&Command>) =
+        COMMANDS.iter().filter(shown).partition(|c| c.action.is_of_runs());
+    for command in of_run.into_iter().chain(others) {
         let key = app.keymap.key_of(command.action);
         if key.is_empty() || usize::from(pen.room()) < columns(&key) + columns(command.hint) + 2 {
             continue;
@@ -203,7 +217,7 @@ fn under_way(app: &App, now: Now) -> Option<String> {
     }
     let planning = app.acting.planning.as_ref()?;
     Some(match planning.ready {
-        Some(_) => format!("{} is planned: close what is open to see it", planning.name),
+        Some(_) => format!("close this to see the plan: {}", planning.name),
         None => format!(
             "planning {}…{} (Esc gives it up; nothing has been done)",
             planning.name,

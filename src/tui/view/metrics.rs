@@ -111,12 +111,14 @@ fn heading(app: &App, at: Now, area: Rect, buf: &mut Buffer) {
         // The page is told by its brackets, not by its weight alone.
         let (text, style) =
             if here { (format!("[{word}]"), theme.title) } else { (format!(" {word} "), theme.dim) };
-        pen.put(&text, style);
+        pen.put(&text, theme.over(style));
     }
     let end = pen.x;
     let text = format!(" {} ", times(app, at));
     if columns(&text) + usize::from(end - area.x) < usize::from(area.width) {
-        Pen::new(buf, area, 0, app.glyphs).to_right(columns(&text) as u16 + 1).put(&text, theme.accent);
+        Pen::new(buf, area, 0, app.glyphs)
+            .to_right(columns(&text) as u16 + 1)
+            .put(&text, theme.over(theme.accent));
     }
 }
 
@@ -187,9 +189,9 @@ pub fn small(app: &App, index: usize, chosen: bool, at: Now, area: Rect, buf: &m
     let heading = Rect { height: 1, ..area };
     rule(buf, heading, 0, "", app.glyphs, app.theme.border, app.theme.border);
     let mut pen = Pen::new(buf, heading, 0, app.glyphs);
-    pen.skip(1).put(&format!(" {sign}{} ", safe(&graph.title)), title_style);
+    pen.skip(1).put(&format!(" {sign}{} ", safe(&graph.title)), app.theme.over(title_style));
     if !note.is_empty() {
-        pen.put(&format!("{note} "), app.theme.dim);
+        pen.put(&format!("{note} "), app.theme.over(app.theme.dim));
     }
     let below = u16::from(area.height >= 5) + u16::from(area.height >= 12);
     let plot = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + below), ..area };

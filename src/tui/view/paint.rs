@@ -124,6 +124,16 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Breaks a text into at most so many lines; an ellipsis says that there is more.
+pub fn wrap_in(text: &str, width: usize, lines: usize, glyphs: Glyphs) -> Vec<String> {
+    let mut parts = wrap(text, width);
+    if lines > 0 && parts.len() > lines {
+        let rest = parts.split_off(lines - 1).join(" ");
+        parts.push(fit(&rest, width, glyphs).into_owned());
+    }
+    parts
+}
+
 /// The bytes of the longest head of a text that takes at most `width` columns; at least one character.
 fn take_columns(text: &str, width: usize) -> usize {
     let mut used = 0;
@@ -206,6 +216,10 @@ mod tests {
         assert_eq!(wrap("connection refused by 127.0.0.1", 12), ["connection", "refused by", "127.0.0.1"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 3), [""]);
+        let few = |lines| wrap_in("connection refused by 127.0.0.1", 12, lines, Glyphs::Unicode);
+        assert_eq!(few(3), ["connection", "refused by", "127.0.0.1"]);
+        assert_eq!(few(2), ["connection", "refused by…"]);
+        assert_eq!(few(1), ["connection…"]);
     }
 
     proptest! {

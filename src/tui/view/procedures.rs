@@ -5,9 +5,10 @@ use super::paint::{Pen, columns, rule};
 use crate::clock::Now;
 use crate::domain::health::Health;
 use crate::domain::id::ProcedureId;
-use crate::domain::procedure::ledger::Ledger;
+use crate::domain::procedure::ledger::{Ledger, Line as RunLine};
 use crate::domain::text::one_line;
 use crate::domain::units::{exact, short_age};
+use crate::stack::procedure::fill::sketch;
 use crate::stack::procedure::params::describe;
 use crate::stack::procedure::spec::{Procedure, Role};
 use crate::tui::app::App;
@@ -17,8 +18,13 @@ use crate::tui::model::detail::{Line, name_once};
 use crate::tui::model::procedures::{self, ActRow};
 use crate::tui::model::tone::{self, Tone};
 use crate::tui::procedure_keys::position;
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use std::collections::BTreeMap;
+
+/// What is known of a procedure's parameters as long as nobody asked for a plan.
+const NO_VALUES: BTreeMap<String, String> = BTreeMap::new();
 
 /// A line of the list: the heading of a section, or a row by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +86,13 @@ pub fn draw(app: &App, now: Now, area: Rect, buf: &mut Buffer) {
         } else {
             String::new()
         };
-        rule(buf, list, 0, &summary(app), app.glyphs, theme.border, theme.title);
+        rule(buf, list, 0, "", app.glyphs, theme.border, theme.border);
+        let heading = Rect { width: list.width.saturating_sub(columns(&right) as u16 + 1), ..list };
+        rule(buf, heading, 0, &summary(app), app.glyphs, theme.border, theme.over(theme.title));
         if !right.is_empty() {
-            Pen::new(buf, list, 0, app.glyphs).to_right(columns(&right) as u16 + 1).put(&right, theme.dim);
+            Pen::new(buf, list, 0, app.glyphs)
+                .to_right(columns(&right) as u16 + 1)
+                .put(&right, theme.over(theme.dim));
         }
         if rows.is_empty() {
             let text = if app.acting.view.filter.value().is_empty() {
@@ -158,7 +168,8 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
             let since = ledger.interlocks.iter().find(|i| i.id == *id).map(|i| short_age(ago(i.since, now)));
             let says = app.procedures.interlocks.iter().find(|i| i.id == *id);
             let text = says.map_or_else(|| id.clone(), |i| format!("{}, until {}", i.says, i.until.says));
-            said(Tone::Asks, "FORBIDS", 10, &format!("{text} (for {})", since.unwrap_or_default()));
+            let since = since.map_or_else(String::new, |age| format!("for {age}: "));
+            said(Tone::Asks, "FORBIDS", 10, &format!("{since}{text}"));
         }
         ActRow::Waiting(id) => {
             if let Some(w) = ledger.waiting.iter().find(|w| w.id == *id) {
@@ -182,16 +193,7 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
         }
         ActRow::Run(id) => {
             if let Some(line) = procedures::line(ledger, id) {
-                let (tone, word) = tone::state(line.state);
-                let age = short_age(ago(line.started, now));
-                let (done, of) = line.steps;
-                let name = if place.width >= 60 { 22 } else { 14 };
-                let wide = if place.width >= 60 { 22 } else { 10 };
-                pen.cell(tone.sign(app.glyphs), 2, tone.style(theme))
-                    .cell(word, wide - 1, tone.style(theme))
-                    .skip(1);
-                pen.cell(&safe(&line.name), name, theme.text).skip(1);
-                pen.put(&format!("{done} of {of} steps, begun {age} ago by {}", safe(&line.by)), theme.dim);
+                draw_run(app, line, now, &mut pen, place.width);
             }
         }
         ActRow::Procedure(id) => {
@@ -202,15 +204,45 @@ fn draw_row(app: &App, row: &ActRow, now: Now, place: Rect, buf: &mut Buffer) {
     }
 }
 
+/// A moment, and how long ago it was.
+fn moment(at: Timestamp, now: Now) -> String {
+    format!("{}, {} ago", at.strftime("%Y-%m-%d %H:%M:%SZ"), short_age(ago(at, now)))
+}
+
+fn draw_run(app: &App, line: &RunLine, now: Now, pen: &mut Pen<'_>, width: u16) {
+    let (theme, ledger) = (&app.theme, &app.ledger);
+    let (tone, word) = tone::state(line.state);
+    let age = short_age(ago(line.ended.unwrap_or(line.started), now));
+    pen.cell(tone.sign(app.glyphs), 2, tone.style(theme));
+    if width < 60 {
+        let room = pen.room().saturating_sub(17);
+        pen.cell(&safe(&line.name), room, theme.text).skip(1);
+        pen.put(&format!("{word} {age}"), tone.style(theme));
+        return;
+    }
+    // As wide as the widest of all runs, so that the columns hold.
+    let words = ledger.runs.iter().map(|l| columns(tone::state(l.state).1)).max().unwrap_or(0) as u16;
+    let names = ledger.runs.iter().map(|l| columns(&l.name)).max().unwrap_or(0) as u16;
+    pen.cell(word, words, tone.style(theme)).skip(2);
+    pen.cell(&safe(&line.name), names.clamp(8, width / 3), theme.text).skip(2);
+    let (done, of) = line.steps;
+    let what = if line.ended.is_some() { "ended" } else { "begun" };
+    pen.put(&format!("{done} of {of} steps, {what} {age} ago by {}", safe(&line.by)), theme.dim);
+}
+
 fn draw_procedure(app: &App, procedure: &Procedure, now: Now, pen: &mut Pen<'_>, width: u16) {
     let (theme, ledger) = (&app.theme, &app.ledger);
     let level = procedures::level(app, procedure).to_string();
     let key = role_key(app, procedure);
     pen.skip(2).cell(&level, 4, theme.accent).cell(&key, 3, theme.key);
-    let longest = app.procedures.all.iter().map(|p| columns(&p.name)).max().unwrap_or(0) as u16;
-    let name = longest.clamp(8, if width >= 100 { 40 } else { width * 2 / 5 });
-    pen.cell(&safe(&procedure.name), name, theme.text).skip(2);
+    let longest = app.procedures.all.iter().map(|p| columns(&p.title(&NO_VALUES))).max().unwrap_or(0) as u16;
     let last = procedures::last_run(&procedure.id, ledger, now);
+    // The same for every row, so that what follows the names stands in a column.
+    let lasts = app.procedures.all.iter().map(|p| columns(&procedures::last_run(&p.id, ledger, now)));
+    let beside = lasts.max().unwrap_or(0) as u16 + 2;
+    let most = if width >= 60 { 40 } else { pen.room().saturating_sub(beside).max(width * 2 / 5) };
+    let name = longest.clamp(8, most.max(8));
+    pen.cell(&safe(&procedure.title(&NO_VALUES)), name, theme.text).skip(2);
     let worrying = ledger.last(&procedure.id).is_some_and(|l| procedures::is_worrying(l.state));
     pen.cell(&last, 20.min(pen.room()), if worrying { theme.degraded } else { theme.dim }).skip(1);
     pen.put(&procedures::usual(&procedure.id, ledger), theme.dim);
@@ -235,7 +267,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
         ActRow::Procedure(id) => {
             let Some(p) = procedures::by_id(&app.procedures, id) else { return Default::default() };
             of_procedure(app, p, now, &mut out);
-            format!("{} ({})", p.name, p.id)
+            format!("{} ({})", p.title(&NO_VALUES), p.id)
         }
         ActRow::Run(id) => {
             let Some(line) = procedures::line(ledger, id) else { return Default::default() };
@@ -245,9 +277,9 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
                 format!("{}, level {}, by {}", line.id, line.level, safe(&line.by)),
                 None,
             ));
-            out.push(Line::Field("began", line.started.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
+            out.push(Line::Field("began", moment(line.started, now), None));
             if let Some(ended) = line.ended {
-                out.push(Line::Field("ended", ended.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
+                out.push(Line::Field("ended", moment(ended, now), None));
             }
             out.push(Line::Text("Enter shows its steps.".to_owned()));
             line.name.clone()
@@ -257,7 +289,7 @@ fn details(app: &App, row: &ActRow, now: Now) -> (String, Vec<Line>) {
                 return Default::default();
             };
             out.push(Line::Field("owed", owed.owe.says.clone(), Some(Health::Degraded)));
-            out.push(Line::Field("since", owed.since.strftime("%Y-%m-%d %H:%M:%SZ").to_string(), None));
+            out.push(Line::Field("since", moment(owed.since, now), None));
             out.push(Line::Field("by run", owed.run.to_string(), None));
             if let Some(by) = &owed.owe.by {
                 out.push(Line::Field("settled by", format!("{by}; Enter plans it"), None));
@@ -331,7 +363,7 @@ fn of_procedure(app: &App, p: &Procedure, now: Now, out: &mut Vec<Line>) {
         out.push(Line::Field("needs", needs.says.clone(), None));
     }
     for (at, step) in p.steps.iter().enumerate() {
-        out.push(Line::Field("steps", format!("{}. {}", at + 1, step.name), None));
+        out.push(Line::Field("steps", format!("{}. {}", at + 1, sketch(&step.name, &NO_VALUES)), None));
     }
     out.push(Line::Field(
         "ends",

@@ -1,7 +1,7 @@
 //! One run: what it waits for and owes, its steps, and everything about one of them.
 
 use super::frame::{ABOVE, BELOW};
-use super::paint::{Pen, columns, rule, wrap};
+use super::paint::{Pen, columns, fit, rule, wrap, wrap_in};
 use crate::clock::Now;
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::run::Run;
@@ -23,18 +23,29 @@ const MOST_BANNER: usize = 6;
 fn banner(app: &App, run: &Run, now: Now) -> Vec<(Tone, String)> {
     let width = usize::from(app.size.0.saturating_sub(4));
     let body = usize::from(app.size.1.saturating_sub(ABOVE + BELOW));
-    let most = MOST_BANNER.min(body / 3);
-    let mut out = Vec::new();
-    for (tone, text) in run_view::banner(&app.ledger, run, now) {
-        for (i, part) in wrap(&text, width).into_iter().take(2).enumerate() {
-            out.push((
-                tone,
-                if i == 0 { format!("{} {part}", tone.sign(app.glyphs)) } else { format!("  {part}") },
-            ));
-        }
+    let most = MOST_BANNER.min((body / 3).max(3));
+    let mut all = run_view::banner(&app.ledger, run, now);
+    // What is to come later gives way to what is so now.
+    let lines: usize = all.iter().map(|(_, text)| wrap(text, width).len().min(2)).sum();
+    if lines > most {
+        all.retain(|(tone, _)| *tone != Tone::Rest);
     }
-    if out.len() > most && most > 0 {
-        out.truncate(most);
+    let mut out = Vec::new();
+    for (at, (tone, text)) in all.iter().enumerate() {
+        // Each thing is told before any has a second line, and what has no room is counted.
+        let after = all.len() - at - 1;
+        let left = most.max(1).saturating_sub(out.len());
+        if left <= 1 && after > 0 {
+            let more = format!("; and {after} more");
+            let text = fit(text, width.saturating_sub(columns(&more)), app.glyphs);
+            out.push((*tone, format!("{} {text}{more}", tone.sign(app.glyphs))));
+            break;
+        }
+        let lines = left.saturating_sub(after).clamp(1, 2);
+        for (i, part) in wrap_in(text, width, lines, app.glyphs).into_iter().enumerate() {
+            let sign = if i == 0 { tone.sign(app.glyphs) } else { " " };
+            out.push((*tone, format!("{sign} {part}")));
+        }
     }
     out
 }
@@ -109,14 +120,15 @@ fn heading(app: &App, run: &Run, state: RunState, now: Now, area: Rect, buf: &mu
     let (tone, word) = tone::state(state);
     rule(buf, area, 0, "", app.glyphs, theme.border, theme.border);
     let mut pen = Pen::new(buf, area, 0, app.glyphs);
-    pen.skip(1).put(" ", theme.text).put(&one_line(&run.plan.name, 60), theme.title);
-    pen.put(&format!(" {} ", run.plan.level), theme.accent).put(word, tone.style(theme));
+    let over = |style| theme.over(style);
+    pen.skip(1).put(" ", over(theme.text)).put(&one_line(&run.plan.name, 60), over(theme.title));
+    pen.put(&format!(" {} ", run.plan.level), over(theme.accent)).put(word, over(tone.style(theme)));
     let age = short_age(ago(run.started, now));
-    pen.put(&format!(", begun {age} ago by {} ", one_line(&run.by.login, 40)), theme.dim);
+    pen.put(&format!(", begun {age} ago by {} ", one_line(&run.by.login, 40)), over(theme.dim));
     let keys = keys(app, run, state);
     let wide = columns(&keys) as u16 + 2;
     if !keys.is_empty() && pen.room() > wide {
-        pen.to_right(wide).put(&format!(" {keys} "), theme.key);
+        pen.to_right(wide).put(&format!(" {keys} "), over(theme.key));
     }
 }
 
@@ -137,25 +149,47 @@ fn keys(app: &App, run: &Run, state: RunState) -> String {
     all.join("  ")
 }
 
-/// One step: sign, word, name, time, and what there is to say.
+/// Columns of a time such as `12s of 12m 30s`.
+const TIME: u16 = 15;
+/// Fewer columns than this tell nothing of what a step says.
+const LEAST_SAID: u16 = 16;
+/// Columns of a word such as `will not run`.
+const WORD: u16 = 13;
+
+/// One step: sign, word, name, time, and what there is to say where that has room.
 fn step(app: &App, run: &Run, at: usize, name: &str, line: &StepLine, place: Rect, buf: &mut Buffer) {
     let theme = &app.theme;
     let style = line.tone.style(theme);
-    let mut pen = Pen::new(buf, place, 0, app.glyphs);
-    let longest = run.plan.steps.iter().map(|s| columns(&s.name)).max().unwrap_or(0) as u16;
-    pen.skip(1).cell(line.tone.sign(app.glyphs), 2, style);
-    let wide = place.width >= 60;
-    pen.cell(line.word, if wide { 14 } else { 12 }, style).skip(1);
-    let number = format!("{}.", at + 1);
-    pen.cell(&number, 4, theme.dim);
-    let room = if wide { (place.width / 3).max(12) } else { place.width };
     let name_style = if line.tone == Tone::Rest { theme.dim } else { theme.text };
-    pen.cell(&one_line(name, 200), longest.clamp(8, room), name_style).skip(1);
-    if wide {
-        pen.cell(&line.time, 12, if line.time.contains("over") { theme.degraded } else { theme.dim }).skip(1);
+    let time_style = if line.time.contains("over") { theme.degraded } else { theme.dim };
+    let longest = run.plan.steps.iter().map(|s| columns(&s.name)).max().unwrap_or(0) as u16;
+    let (name, number) = (one_line(name, 200), format!("{}.", at + 1));
+    let mut pen = Pen::new(buf, place, 0, app.glyphs);
+    pen.skip(1).cell(line.tone.sign(app.glyphs), 2, style);
+    if place.width < 60 {
+        let how = in_short(line);
+        let room = pen.room().saturating_sub(4 + WORD + 1);
+        pen.cell(&number, 4, theme.dim).cell(&name, room, name_style).skip(1).put(&how, style);
+        return;
+    }
+    pen.cell(line.word, WORD + 1, style).skip(1).cell(&number, 4, theme.dim);
+    // A name is worth more than half a sentence that stands below in full.
+    let room = pen.room().saturating_sub(TIME + 2);
+    let most = if place.width >= 100 { room.saturating_sub(2 * LEAST_SAID) } else { room };
+    pen.cell(&name, longest.clamp(8, most.max(8)), name_style).skip(1);
+    pen.cell(&line.time, TIME, time_style).skip(1);
+    if pen.room() >= LEAST_SAID {
         pen.put(&line.says, if line.tone == Tone::Good { theme.dim } else { theme.text });
-    } else {
-        pen.put(&line.time, theme.dim);
+    }
+}
+
+/// How a step stands where there is little room: its word, and how long it has been under way.
+fn in_short(line: &StepLine) -> String {
+    let spent = line.time.split_once(" of ").map_or(line.time.as_str(), |(spent, _)| spent);
+    match line.tone {
+        _ if spent.contains("over") => spent.to_owned(),
+        Tone::Busy => format!("{} {spent}", line.word),
+        _ => line.word.to_owned(),
     }
 }
 

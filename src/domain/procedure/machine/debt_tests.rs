@@ -9,6 +9,7 @@ use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
 use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Mode, Outcome, Truth};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
+use crate::domain::procedure::ledger::Owed;
 use crate::domain::procedure::plan::OnFailure;
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::Run;
@@ -39,7 +40,7 @@ fn debts_are_owed_from_the_intent_until_they_are_settled_or_undone() {
 
     failed_run.must(finished("open", 1, failed())).well();
     assert_eq!(owed(&failed_run), ["ingress"]);
-    let text = report::of(&failed_run.run, false).join("\n");
+    let text = report::of(&failed_run.run, false, failed_run.run.last.1, None).join("\n");
     assert!(text.contains("OWED: ingress is open"), "{text}");
     assert!(text.contains("--rollback"), "{text}");
     let (debts, _) = Facts::of([&failed_run.run].into_iter(), &[]);
@@ -111,6 +112,22 @@ fn a_verified_run_says_what_it_passed_over_and_what_it_owes() {
         let line = report::summary(&w.run, false).into_iter().find(|l| l.starts_with("VERIFIED")).unwrap();
         assert!(line.contains(&want), "{line}");
     }
+}
+
+/// What a run left owed is told as it is now, and not as it was when the run ended.
+#[test]
+fn a_debt_that_another_run_settled_is_not_told_as_owed() {
+    let mut w = World::new(plan(vec![with("restart", |s| s.owes = Some(owe("clients")))]));
+    w.well();
+    let now = w.run.last.1;
+    let told = |open: &[Owed]| report::of(&w.run, false, now, Some(open)).join("\n");
+    let open = Owed { owe: owe("clients"), run: w.run.id.clone(), since: now };
+    let shown = told(&[open]);
+    assert!(shown.contains("\nOWED: clients is open") && !shown.contains("STILL OWED"), "{shown}");
+    let shown = told(&[]);
+    assert!(shown.contains("\nwas owed and is settled: clients is open"), "{shown}");
+    assert!(!shown.contains("OWED"), "{shown}");
+    assert!(report::summary(&w.run, false).join("\n").contains("STILL OWED: clients is open"));
 }
 
 /// Evidence that lacks a piece is not complete, in whatever order its pieces came.
@@ -280,7 +297,31 @@ fn a_report_shows_no_hostile_character() {
     let mut w = World::new(two());
     w.well_until(at_step(0)).must(intended("a", 1));
     w.must(finished("a", 1, Effected::Failed { why: "\u{1b}[2Jgone\u{202e}".to_owned() })).well();
-    for line in report::of(&w.run, false).into_iter().chain(report::summary(&w.run, false)) {
+    for line in
+        report::of(&w.run, false, w.run.last.1, None).into_iter().chain(report::summary(&w.run, false))
+    {
         assert!(!line.chars().any(crate::domain::text::is_hostile), "{line:?}");
     }
+}
+
+/// Ids of any length leave words, times and names below each other; what is said stands under them.
+#[test]
+fn a_report_keeps_its_columns() {
+    let named = |id: &str, name: &str| with(id, |s| name.clone_into(&mut s.name));
+    let mut w = World::new(plan(vec![
+        named("close", "Close the edge"),
+        named("evidence/journal", "The journal"),
+        named("open", "Open it"),
+    ]));
+    w.well_until(at_step(1)).must(intended("evidence/journal", 1));
+    let later = w.run.last.1.checked_add(jiff::SignedDuration::from_secs(75)).unwrap();
+    let told = report::of(&w.run, true, later, None);
+    let steps: Vec<&str> = told.iter().skip(4).take(4).map(String::as_str).collect();
+    let want = [
+        "  1  verified           4s  close             Close the edge",
+        "      seen",
+        "  2  running        1m 15s  evidence/journal  The journal",
+        "  3  waiting                open              Open it",
+    ];
+    assert_eq!(steps, want, "{told:#?}");
 }

@@ -4,6 +4,7 @@ use super::Next;
 use super::book::{Back, Pending};
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::{Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::report::still_owed;
 use crate::domain::procedure::run::{Phase, Run};
 use crate::domain::text::one_line;
 use std::fmt::Write as _;
@@ -208,10 +209,7 @@ impl Run {
         }
         let mut all = if said.is_empty() { "nothing was to be done".to_owned() } else { said.join(", ") };
         // In the same breath: whoever reads only that it is verified must not miss what is not.
-        let owed: Vec<&str> = self.owed.iter().map(|o| o.says.as_str()).collect();
-        if !owed.is_empty() {
-            let _ = write!(all, "; STILL OWED: {}", owed.join(", "));
-        }
+        all.push_str(&still_owed(&self.owed));
         for (i, state) in self.steps.iter().enumerate() {
             if let Phase::FailedAndPassed(why) = &state.phase {
                 let (id, why) = (&self.plan.steps[i].id, one_line(why, MAX_WHY));

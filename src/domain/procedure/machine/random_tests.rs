@@ -152,7 +152,7 @@ proptest! {
         watch(&plan, &world.entries);
         let folded = Run::fold(plan, &world.entries).map_err(|(i, e)| TestCaseError::fail(format!("{i}: {e}")))?;
         prop_assert_eq!(&folded, &world.run);
-        prop_assert!(!report::of(&world.run, false).is_empty());
+        prop_assert!(!report::of(&world.run, false, world.run.last.1, None).is_empty());
     }
 
     /// Verified means that no step is left that failed, is in doubt or did not run.

@@ -196,13 +196,17 @@ fn a_failed_hold_is_answered_three_ways() {
         assert_eq!(w.run.state(true), RunState::Held);
         assert_eq!(w.run.state(false), RunState::Lost);
         // What a person is asked stands in the step's own line, and how to answer below it.
-        let shown = report::of(&w.run, true).join("\n");
-        assert!(shown.contains("1 WAITS a: a · for you (it failed)"), "{shown}");
+        let shown = report::of(&w.run, true, w.run.last.1, None).join("\n");
+        let told = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told(&shown).contains("1 WAITS 0s a a for you (it failed)"), "{shown}");
         let n = w.run.hold.as_ref().unwrap().n;
         let answer = format!("quarterdeck runs release-hold r1 --hold {n} --choice go-on|again|stop");
         assert!(shown.contains(&answer), "{shown}");
-        let lost = report::of(&w.run, false).join("\n");
-        assert!(lost.contains("1 FAILED a: a · broke"), "a run without a runner waits for nobody: {lost}");
+        let lost = report::of(&w.run, false, w.run.last.1, None).join("\n");
+        assert!(
+            told(&lost).contains("1 FAILED 1s a a broke"),
+            "a run without a runner waits for nobody: {lost}"
+        );
         w
     };
     let mut again = make();

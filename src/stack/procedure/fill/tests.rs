@@ -105,3 +105,20 @@ proptest! {
         prop_assert!(filled.parse::<crate::domain::condition::Condition>().is_ok(), "{}", filled);
     }
 }
+
+/// Before a plan, nobody is shown what only the planner reads.
+#[test]
+fn a_name_is_told_before_its_values_are_known() {
+    let known =
+        |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    for (name, values, want) in [
+        ("Controlled restart", known(&[]), "Controlled restart"),
+        ("Restart ${param.unit} now", known(&[]), "Restart UNIT now"),
+        ("Restart ${param.unit} now", known(&[("unit", "")]), "Restart UNIT now"),
+        ("Restart ${param.unit}", known(&[("unit", "web.service")]), "Restart web.service"),
+        ("${param.a}${param.b}: ${each}, run ${run.id}", known(&[("b", "2")]), "A2: EACH, run RUN"),
+        ("costs ${HOME} and ${param.", known(&[]), "costs ${HOME} and ${param."),
+    ] {
+        assert_eq!(sketch(name, &values), want);
+    }
+}
