@@ -63,8 +63,6 @@ struct Screen<'a, S, H> {
     switches: Vec<Switch>,
     last_draw: Now,
     dirty: bool,
-    /// The terminal has not taken all of the last frame.
-    blocked: bool,
 }
 
 /// What the loop does next.
@@ -107,7 +105,6 @@ pub async fn run<S: Stage, H: Hands>(
         switches: Vec::new(),
         last_draw: ready.clock.now(),
         dirty: true,
-        blocked: false,
     };
     screen.resized();
     screen.look_at_switches();
@@ -149,7 +146,7 @@ impl<S: Stage, H: Hands> Screen<'_, S, H> {
         // Results wait in the mailbox until the last frame is old enough.
         let mut waiting = false;
         loop {
-            if self.dirty && !self.blocked {
+            if self.dirty && !self.terminal.is_blocked() {
                 self.draw();
             }
             let now = self.ready.clock.now();
@@ -158,10 +155,7 @@ impl<S: Stage, H: Hands> Screen<'_, S, H> {
                 biased;
                 signal = self.signals.next() => self.on_signal(signal).await,
                 event = self.input.next() => self.on_input(event).await,
-                () = self.terminal.writable(), if self.blocked => {
-                    self.blocked = self.terminal.is_blocked();
-                    Next::GoOn
-                }
+                () = self.terminal.writable(), if self.terminal.is_blocked() => Next::GoOn,
                 () = self.mailbox.wait(), if !waiting => {
                     waiting = true;
                     Next::GoOn
@@ -202,7 +196,6 @@ impl<S: Stage, H: Hands> Screen<'_, S, H> {
         });
         self.carry_out(effects);
         self.dirty = drawn == Drawn::Deferred;
-        self.blocked = self.terminal.is_blocked();
         self.last_draw = now;
     }
 
@@ -227,6 +220,9 @@ impl<S: Stage, H: Hands> Screen<'_, S, H> {
                 Next::GoOn
             }
             Signal::Resize => {
+                // Several may have come as one: the size may be what it was, and what the terminal
+                // cut off in between is gone all the same.
+                self.terminal.redraw();
                 self.resized();
                 Next::GoOn
             }

@@ -175,7 +175,7 @@ fn assert_reads_as_lost(ground: &Ground, id: &str) {
         .collect();
     assert_eq!(open, record.open.iter().map(String::as_str).collect::<Vec<_>>(), "{}", ground.told(id));
     let text = ground.deck.say(&["runs", "show", id]).expect(3).out;
-    assert!(text.contains("its runner is gone") && text.contains("runs resume"), "{text}");
+    assert!(text.contains("its runner (process ") && text.contains("runs resume"), "{text}");
     if let Some(step) = &record.open {
         let says = format!("step `{step}` was intended and its outcome is not known");
         assert!(text.contains(&says), "{text}");

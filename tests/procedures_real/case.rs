@@ -213,7 +213,6 @@ impl Case {
         assert_eq!(ids, self.owed, "{run:#}");
         assert_eq!(deck.owed(), [self.still, self.owed].concat(), "{run:#}");
         let at = run["steps"].as_array().unwrap().iter().position(|s| s["id"] == self.step).unwrap();
-        let failed = format!("{} FAILED {}: ", at + 1, self.step);
         let shown = deck.say(&["runs", "show", "last"]).expect(1).text();
         let listed = deck.say(&["runs"]).expect(0).text();
         let id = run["id"].as_str().unwrap();
@@ -221,7 +220,7 @@ impl Case {
         assert!(line.contains(" failed "), "{listed}");
         for text in [&said.text(), &shown] {
             assert!(text.contains("FAILED after"), "{text}");
-            let at = text.lines().find(|l| l.starts_with(&failed));
+            let at = told(text, at + 1, self.step);
             let at = at.unwrap_or_else(|| panic!("no line of the failed step in {text}"));
             assert_eq!(at.contains("ROLLBACK FAILED"), self.rolled_back == Some(false), "{at}");
             assert_eq!(at.contains("rolled back: "), self.rolled_back == Some(true), "{at}");
@@ -266,4 +265,15 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
             }
         }
     }
+}
+
+/// The line of a failed step in the report of its run, with what is said below it.
+fn told(text: &str, number: usize, step: &str) -> Option<String> {
+    let mut lines = text.lines().skip_while(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.len() < 4 || words[..2] != [number.to_string().as_str(), "FAILED"] || words[3] != step
+    });
+    let own = lines.next()?;
+    let below = lines.take_while(|line| line.starts_with("      "));
+    Some(std::iter::once(own).chain(below).collect::<Vec<_>>().join("\n"))
 }
