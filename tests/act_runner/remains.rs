@@ -7,6 +7,7 @@ use quarterdeck::domain::procedure::event::{Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
 use quarterdeck::domain::procedure::plan::{Owe, Step};
 use quarterdeck::domain::procedure::request::Request;
+use quarterdeck::domain::procedure::run::Phase;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Loses its runner the first time, and sleeps on; a second time leaves a trace.
@@ -84,7 +85,9 @@ fn aborted_while_it_waits_a_run_does_not_end_beside_its_own_step() {
     assert!(control::lock_of(&b.state, "yard", "stack").is_some());
     let ended = b.remains(&id, true);
     assert!(ended.are_gone() && !alive(pid), "{ended:?}");
-    assert_eq!(b.give_up(&id, &ended).unwrap(), Outcome::Aborted);
+    // How far the first attempt came is as unknown as before.
+    assert_eq!(b.give_up(&id, &ended).unwrap(), Outcome::InDoubt);
+    assert_eq!(b.load(&id).run.steps[0].phase, Phase::InDoubt);
     assert_eq!((control::lock_of(&b.state, "yard", "stack"), b.lines("again")), (None, 0));
 }
 

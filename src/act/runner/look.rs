@@ -101,6 +101,7 @@ impl Runner {
         let needs = locked.join("; ");
         let (step, what) = match run.next() {
             Next::RollBack { step } | Next::AskRollBack { step } => (step, "rolled back"),
+            Next::Begin { step, .. } if run.is_doubted(step) => (step, "begun again, and is in doubt"),
             Next::Begin { step, .. } => (step, "begun"),
             _ => return Ok(()),
         };

@@ -69,6 +69,7 @@ impl Run {
         before.clone_into(&mut state.before);
         let mark = &mut self.book.marks[i];
         mark.did_not = false;
+        mark.doubt = false;
         mark.unverified = false;
         mark.word = None;
         mark.asked = None;
@@ -110,6 +111,7 @@ impl Run {
         };
         self.steps[i].ended = Some(at);
         mark.over = true;
+        mark.doubt = false;
         mark.pending = Pending::Nothing;
         mark.proved = Some(n);
         self.tally();

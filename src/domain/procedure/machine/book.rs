@@ -36,6 +36,9 @@ pub(in crate::domain::procedure) struct Mark {
     pub word: Option<Word>,
     /// The system says that its only intent did not come to be.
     pub did_not: bool,
+    /// It was in doubt and is to be done once more: until it is intended again, or known not to
+    /// have happened, it is as much in doubt as before.
+    pub doubt: bool,
     /// What the system said when it was asked, of this doubt.
     pub asked: Option<Truth>,
     pub pending: Pending,

@@ -53,6 +53,7 @@ impl Run {
     /// The effect is there: it is verified next, or done where nothing can be verified.
     pub(super) fn happened(&mut self, i: usize, says: &str, n: u64, at: Timestamp) {
         self.book.marks[i].pending = Pending::Nothing;
+        self.book.marks[i].doubt = false;
         match &self.plan.steps[i].verify {
             Some(check) if self.mode == Mode::Continue => {
                 let needed = check.good.max(1);
@@ -168,6 +169,7 @@ impl Run {
             return Err(Illegal(format!("step `{step}` is not one to be asked about now")));
         }
         self.book.marks[i].asked = Some(truth);
+        self.book.marks[i].doubt = false;
         match truth {
             Truth::Happened => {
                 self.steps[i].effected = Some(at);
@@ -175,7 +177,7 @@ impl Run {
             }
             Truth::DidNot => self.did_not_happen(i),
             Truth::Unknown if self.repeatable(i) && self.mode == Mode::Continue => {
-                self.steps[i].phase = Phase::Waiting;
+                self.doubted(i);
             }
             Truth::Unknown if self.mode == Mode::Continue => {
                 self.book.marks[i].pending = Pending::Hold(Hold::InDoubt);
@@ -184,6 +186,12 @@ impl Run {
             Truth::Unknown => {}
         }
         Ok(())
+    }
+
+    /// A step in doubt is to be done once more; what is not known of it stays unknown meanwhile.
+    pub(super) fn doubted(&mut self, i: usize) {
+        self.steps[i].phase = Phase::Waiting;
+        self.book.marks[i].doubt = true;
     }
 
     fn did_not_happen(&mut self, i: usize) {

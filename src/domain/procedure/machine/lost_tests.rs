@@ -63,6 +63,45 @@ fn a_person_decides_about_doubt() {
     stop.must(resumed(Mode::Continue)).well_until(|n| *n == Next::Ask { step: 0 });
 }
 
+/// That a step is to be done once more makes nothing known of what it did before.
+#[test]
+fn a_doubt_lasts_until_the_step_is_begun_again() {
+    for idempotent in [false, true] {
+        let make = || {
+            let mut w = World::new(plan(vec![with("a", |s| s.idempotent = idempotent), step("b")]));
+            w.well_until(at_step(0)).must(intended("a", 1)).must(resumed(Mode::Continue));
+            w.well_until(|n| *n == Next::Ask { step: 0 }).must(asked("a", Truth::Unknown));
+            if !idempotent {
+                w.well().must(released("a", Choice::Again));
+            }
+            assert_eq!(w.run.next(), Next::Begin { step: 0, may_pass: false });
+            assert!(w.run.in_doubt());
+            w
+        };
+        let mut aborted = make();
+        aborted.must(abort(false)).well();
+        assert_eq!((outcome(&aborted), aborted.phase(0)), (Outcome::InDoubt, &Phase::InDoubt));
+        let mut given_up = make();
+        let (outcome, why) = given_up.run.given_up();
+        assert_eq!(why, "given up; step `a` was intended and its outcome is not known");
+        given_up.must(Event::Ended { outcome, why });
+        for mut taken in [make(), given_up] {
+            taken.must(resumed(Mode::Continue));
+            assert_eq!(taken.phase(0), &Phase::InDoubt);
+            taken.well_until(|n| *n == Next::Ask { step: 0 });
+        }
+        let mut begun = make();
+        begun.must(intended("a", 2)).must(finished("a", 2, failed()));
+        assert!(!begun.run.in_doubt());
+        // As journals go on in which the doubt was forgotten.
+        let mut old = make();
+        old.must(resumed(Mode::Continue)).well_until(|n| *n == Next::Ask { step: 0 });
+        old.must(intended("a", 2));
+        let mut old = make();
+        old.must(abort(false)).must(Event::Ended { outcome: Outcome::Aborted, why: String::new() });
+    }
+}
+
 #[test]
 fn a_failed_run_goes_on_at_the_step_that_failed() {
     for (idempotent, next) in

@@ -76,7 +76,13 @@ impl Run {
     /// Whether an effect or a rollback was intended whose outcome is not known.
     pub fn in_doubt(&self) -> bool {
         self.steps.iter().enumerate().any(|(i, s)| s.phase.is_open() && !self.undone(i))
+            || (0..self.steps.len()).any(|i| self.is_doubted(i))
             || self.book.marks.iter().any(|m| m.back != Back::No)
+    }
+
+    /// Whether a step is to be done once more of which it is not known whether it happened before.
+    pub fn is_doubted(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.doubt) && !self.undone(step)
     }
 
     fn next_of_aborted(&self) -> Next {
@@ -91,7 +97,8 @@ impl Run {
                 _ => {}
             }
         }
-        if let Some(step) = self.steps.iter().position(|s| s.phase == Phase::InDoubt) {
+        let doubtful = |i: &usize| self.steps[*i].phase == Phase::InDoubt || self.is_doubted(*i);
+        if let Some(step) = (0..self.steps.len()).find(doubtful) {
             let why = format!("aborted; step `{}` is in doubt", self.plan.steps[step].id);
             return Next::End { outcome: Outcome::InDoubt, why };
         }

@@ -83,6 +83,9 @@ impl Run {
                 self.book.marks[i].pending = Pending::Nothing;
                 self.book.marks[i].word = None;
                 self.steps[i].phase = Phase::Waiting;
+                if why == Hold::InDoubt {
+                    self.doubted(i);
+                }
             }
             Choice::Stop => self.stop(i, why, by, &word, at),
         }
@@ -260,6 +263,10 @@ impl Run {
                 state.phase = Phase::InDoubt;
                 mark.asked = None;
                 mark.pending = Pending::Nothing;
+            }
+            Phase::Waiting if mark.doubt => {
+                state.phase = Phase::InDoubt;
+                mark.asked = None;
             }
             Phase::Waiting if self.mode == Mode::Rollback => {
                 state.phase = Phase::WillNotRun("the run is rolled back".to_owned());
