@@ -1,12 +1,12 @@
 //! Steps that act on although their runner is gone: others must not begin beside them unseen.
 
-use crate::bench::{Bench, plan, step};
+use crate::bench::{Bench, plan, step, undo};
 use quarterdeck::act::control;
 use quarterdeck::act::remains::Remains;
-use quarterdeck::domain::procedure::event::{Mode, Outcome};
+use quarterdeck::domain::procedure::event::{Choice, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
-use quarterdeck::domain::procedure::plan::{Owe, Step};
-use quarterdeck::domain::procedure::request::Request;
+use quarterdeck::domain::procedure::plan::{Owe, Rollback, Step};
+use quarterdeck::domain::procedure::request::{Reply, Request};
 use quarterdeck::domain::procedure::run::Phase;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -71,6 +71,57 @@ fn a_second_attempt_waits_for_the_first_to_be_gone() {
     kill_process(pid, Signal::KILL).unwrap();
     assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
     assert_eq!(b.lines("again"), 1);
+}
+
+/// A run whose step is undone by something slow, which has lost its runner.
+fn lost_while_undone(b: &Bench) -> (String, Pid) {
+    let Step { action, .. } = survivor(b);
+    let undo = Rollback { action, ..undo("true") };
+    let steps = vec![Step { rollback: Some(undo), ..step("one", "true") }, step("two", "exit 1")];
+    let id = b.start(&plan(steps), None).unwrap();
+    b.until_gone(&id);
+    b.resume(&id, Mode::Rollback, None).unwrap();
+    b.until_gone(&id);
+    let pid = std::fs::read_to_string(b.file("pid")).unwrap();
+    b.resume(&id, Mode::Rollback, None).unwrap();
+    (id, Pid::from_raw(pid.trim().parse().unwrap()).unwrap())
+}
+
+fn release(b: &Bench, id: &str, choice: Choice) {
+    let hold = b.until(id, "it is held", |l| l.run.hold.is_some()).run.hold.unwrap();
+    assert_eq!(hold.why, Hold::InDoubt);
+    let request = Request::Release { step: hold.step.to_string(), hold: Some(hold.n), choice, note: None };
+    assert_eq!(b.ask(id, &request).unwrap(), Reply::Taken);
+}
+
+#[test]
+fn a_second_undoing_waits_for_the_first_to_be_gone() {
+    let b = Bench::new();
+    let (id, pid) = lost_while_undone(&b);
+    release(&b, &id, Choice::Again);
+    b.until(&id, "it says that it waits", |l| {
+        l.run
+            .notes
+            .iter()
+            .any(|(_, says)| says.contains("`one` waits to be undone again: an earlier attempt"))
+    });
+    assert_eq!(b.lines("again"), 0);
+    kill_process(pid, Signal::KILL).unwrap();
+    assert!(b.until_gone(&id).run.undone(0));
+    assert_eq!(b.lines("again"), 1);
+}
+
+#[test]
+fn given_up_while_an_undoing_waits_to_be_tried_again_that_is_in_doubt() {
+    let b = Bench::new();
+    let (id, pid) = lost_while_undone(&b);
+    release(&b, &id, Choice::Again);
+    b.until(&id, "it waits", |l| l.run.notes.iter().any(|(_, says)| says.contains("undone again")));
+    b.ask(&id, &Request::Abort { now: false }).unwrap();
+    assert_eq!(b.until_gone(&id).run.state(false), RunState::Lost);
+    let ended = b.remains(&id, true);
+    assert!(ended.are_gone() && !alive(pid), "{ended:?}");
+    assert_eq!(b.give_up(&id, &ended).unwrap(), Outcome::InDoubt);
 }
 
 #[test]

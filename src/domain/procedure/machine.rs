@@ -28,7 +28,7 @@ use super::ledger::{Line, RunState};
 use super::plan::{FORMAT, Plan, PlanHash};
 use super::run::{Phase, Run, StepState};
 use crate::domain::id::{RunId, StepId};
-use book::Mark;
+use book::{Back, Mark};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -186,8 +186,12 @@ impl Run {
     /// The run as it was read when a doubt was forgotten once its step was to be done again:
     /// journals of that time go on so. A runner never does, since [`Run::next`] knows the doubt.
     fn without_doubt(&self) -> Option<Run> {
-        let mut run = self.book.marks.iter().any(|m| m.doubt).then(|| self.clone())?;
+        let doubted = |m: &Mark| m.doubt || m.back == Back::Again;
+        let mut run = self.book.marks.iter().any(doubted).then(|| self.clone())?;
         for (state, mark) in run.steps.iter_mut().zip(&mut run.book.marks) {
+            if mark.back == Back::Again {
+                mark.back = Back::No;
+            }
             if std::mem::take(&mut mark.doubt) {
                 state.phase = match self.mode {
                     Mode::Continue => Phase::Waiting,

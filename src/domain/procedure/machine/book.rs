@@ -43,6 +43,8 @@ pub(in crate::domain::procedure) struct Mark {
     pub asked: Option<Truth>,
     pub pending: Pending,
     pub back: Back,
+    /// Its rollback was intended, be it long ago: a program of that may run still.
+    pub undo_tried: bool,
     /// The entries of its last intent and of its good end: an order that no clock can turn.
     pub intended: Option<u64>,
     pub proved: Option<u64>,
@@ -78,4 +80,6 @@ pub(in crate::domain::procedure) enum Back {
     Running,
     /// Intended by a runner that died; what the system said of it, when it was asked.
     InDoubt(Option<Truth>),
+    /// In doubt, and to be tried once more: it is as much in doubt until that is intended.
+    Again,
 }

@@ -102,6 +102,10 @@ impl Run {
             let why = format!("aborted; step `{}` is in doubt", self.plan.steps[step].id);
             return Next::End { outcome: Outcome::InDoubt, why };
         }
+        if let Some(step) = (0..self.steps.len()).find(|i| self.is_rollback_open(*i)) {
+            let why = format!("aborted; the rollback of step `{}` is in doubt", self.plan.steps[step].id);
+            return Next::End { outcome: Outcome::InDoubt, why };
+        }
         let by = self.abort.as_ref().map_or("", |a| a.by.login.as_str());
         let why = match self.current() {
             Some(i) => match &self.steps[i].phase {

@@ -77,7 +77,7 @@ impl Run {
         match choice {
             Choice::GoOn => self.go_on(i, why, &word, n, at),
             Choice::Again if matches!(self.book.marks[i].back, Back::InDoubt(_)) => {
-                self.book.marks[i].back = Back::No;
+                self.book.marks[i].back = Back::Again;
             }
             Choice::Again => {
                 self.book.marks[i].pending = Pending::Nothing;
@@ -247,7 +247,7 @@ impl Run {
         let repeatable = self.repeatable(i);
         let turn = i == self.book.at;
         let (state, mark) = (&mut self.steps[i], &mut self.book.marks[i]);
-        if matches!(mark.back, Back::Running | Back::InDoubt(_)) {
+        if matches!(mark.back, Back::Running | Back::InDoubt(_) | Back::Again) {
             mark.back = Back::InDoubt(None);
             return;
         }

@@ -93,26 +93,36 @@ fn watch(plan: &Plan, entries: &[Entry]) {
     }
 }
 
-/// What a stranger knows of no step: it was begun, its runner was lost, and nobody said since what
-/// became of it. Such a step is never told as one that was not begun, nor its run as anything but
-/// in doubt.
+/// What a stranger reads of a step: it was begun, or its undoing, its runner was lost, and nobody
+/// said since what became of it. Such a step is never told as one that was not begun, nor its run
+/// as anything but in doubt.
 fn watch_doubt(plan: &Plan, entries: &[Entry]) {
+    // With whether it is the step itself that is in doubt, and not its undoing alone.
     let mut doubtful: BTreeMap<StepId, bool> = BTreeMap::new();
     for (i, entry) in entries.iter().enumerate() {
         match &entry.event {
             Event::Intended { step, .. } => {
                 doubtful.insert(step.clone(), true);
             }
+            Event::RollbackIntended { step, .. } => {
+                doubtful.entry(step.clone()).or_default();
+            }
+            Event::RollbackFinished { step, result } => {
+                let undone = matches!(result, Effected::Done { .. });
+                if undone || doubtful.get(step) == Some(&false) {
+                    doubtful.remove(step);
+                }
+            }
             Event::Finished { step, .. }
+            | Event::Skipped { step, .. }
             | Event::Asked { step, truth: Truth::Happened | Truth::DidNot, .. }
-            | Event::HoldReleased { step, choice: Choice::GoOn, .. }
-            | Event::RollbackFinished { step, result: Effected::Done { .. } } => {
+            | Event::HoldReleased { step, choice: Choice::GoOn, .. } => {
                 doubtful.remove(step);
             }
             Event::Ended { outcome, .. } if !doubtful.is_empty() => {
                 let run = Run::fold(plan.clone(), &entries[..=i]).unwrap();
                 assert_eq!(*outcome, Outcome::InDoubt, "{doubtful:?}");
-                for step in doubtful.keys() {
+                for (step, _) in doubtful.iter().filter(|(_, itself)| **itself) {
                     let phase = &run.steps[run.index_of(step).unwrap()].phase;
                     assert!(!matches!(phase, Phase::Waiting | Phase::WillNotRun(_)), "{step}: {phase:?}");
                 }

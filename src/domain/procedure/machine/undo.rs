@@ -19,6 +19,11 @@ impl Run {
         self.book.marks.get(step).is_some_and(|m| m.back != Back::No)
     }
 
+    /// Whether a rollback of a step was ever intended.
+    pub fn was_undoing_tried(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.undo_tried)
+    }
+
     /// The step whose rollback a lost runner had begun.
     pub(super) fn rollback_in_doubt(&self) -> Option<(usize, Option<Truth>)> {
         self.book.marks.iter().enumerate().find_map(|(i, m)| match m.back {
@@ -34,6 +39,7 @@ impl Run {
             _ => return Err(Illegal(format!("it is not the turn of the rollback of step `{step}`"))),
         }
         self.book.marks[i].back = Back::Running;
+        self.book.marks[i].undo_tried = true;
         self.steps[i].ended = Some(at);
         Ok(())
     }
@@ -144,7 +150,7 @@ impl Run {
             }
             if self.undone(i) {
                 undone.push(step.id.as_str());
-            } else if state.phase == Phase::InDoubt {
+            } else if state.phase == Phase::InDoubt || self.is_rollback_open(i) {
                 doubt.push(step.id.as_str());
             } else if step.effect != Effect::Read {
                 left.push(step.id.as_str());
