@@ -1,7 +1,7 @@
 //! Steps that act on although their runner is gone: others must not begin beside them unseen.
 
 use crate::bench::{Bench, plan, step, undo};
-use quarterdeck::act::control;
+use quarterdeck::act::control::{self, Loaded};
 use quarterdeck::act::remains::Remains;
 use quarterdeck::domain::procedure::event::{Choice, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
@@ -109,6 +109,45 @@ fn a_second_undoing_waits_for_the_first_to_be_gone() {
     kill_process(pid, Signal::KILL).unwrap();
     assert!(b.until_gone(&id).run.undone(0));
     assert_eq!(b.lines("again"), 1);
+}
+
+/// A person's word that a step is done does not end what still runs of it.
+#[test]
+fn what_comes_after_a_step_that_is_taken_as_done_waits_until_that_is_gone() {
+    for killed in [false, true] {
+        let b = Bench::new();
+        let first = Step { idempotent: false, ..survivor(&b) };
+        let id = b
+            .start(&plan(vec![first, step("next", &format!("echo x >> {}", b.file("next")))]), None)
+            .unwrap();
+        b.until_gone(&id);
+        let pid = std::fs::read_to_string(b.file("pid")).unwrap();
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        b.resume(&id, Mode::Continue, None).unwrap();
+        let hold = b.until(&id, "it is held", |l| l.run.hold.is_some()).run.hold.unwrap();
+        let named = format!("it still runs: 1 process ({} sleep)", pid.as_raw_nonzero());
+        assert!(hold.says.ends_with(&named), "{}", hold.says);
+        release(&b, &id, Choice::GoOn);
+        let waits = "step `once` waits to be gone on from: an earlier attempt at it still runs";
+        b.until(&id, "it says that it waits", |l| {
+            l.run.notes.iter().any(|(_, says)| says.starts_with(waits))
+        });
+        assert_eq!(b.lines("next"), 0);
+        if killed {
+            // The next runner looks as well, and so does who gives the run up.
+            let runner = Pid::from_raw(i32::try_from(b.load(&id).run.runner).unwrap()).unwrap();
+            kill_process(runner, Signal::KILL).unwrap();
+            b.until_gone(&id);
+            assert!(b.remains(&id, false).act_on());
+            b.resume(&id, Mode::Continue, None).unwrap();
+            let twice =
+                |l: &Loaded| l.run.notes.iter().filter(|(_, says)| says.starts_with(waits)).count() == 2;
+            b.until(&id, "it waits again", twice);
+        }
+        kill_process(pid, Signal::KILL).unwrap();
+        let run = b.until_gone(&id).run;
+        assert_eq!((run.ended.unwrap().outcome, b.lines("next")), (Outcome::Verified, 1));
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Runner {
             && attempt > 1
             && impossible.is_none()
         {
-            self.alone(step, "begun", setting, still).await?;
+            self.alone(step, "begun again", setting, still).await?;
             if !still(&self.scribe.run) {
                 return Ok(());
             }
@@ -65,6 +65,26 @@ impl Runner {
         if killed {
             self.last_look(step, attempt).await?;
         }
+        Ok(())
+    }
+
+    /// A step that a person took as done in doubt, and that perhaps runs still.
+    pub(super) fn taken_unseen(&self) -> Option<usize> {
+        let run = &self.scribe.run;
+        (0..run.steps.len()).find(|i| run.is_taken_unseen(*i) && !self.outlasted.contains(i))
+    }
+
+    /// Waits until nothing runs any more of a step that was taken as done: what comes after it must
+    /// not begin beside it, nor the run end.
+    pub(super) async fn outlast(&mut self, index: usize) -> Result<(), Halt> {
+        let ground = Arc::clone(&self.ground);
+        let Some(step) = ground.step(index) else { return Err(absent(index)) };
+        let attempt = self.scribe.run.steps[index].attempts;
+        if let Ok(setting) = ground.setting(step, attempt) {
+            let setting = Setting { by_word: true, ..setting };
+            self.alone(step, "gone on from", &setting, |run| run.abort.is_none()).await?;
+        }
+        self.outlasted.insert(index);
         Ok(())
     }
 
@@ -102,7 +122,7 @@ impl Runner {
                 return Err(self.left_to_people(step, what, &why).await);
             }
             if !std::mem::replace(&mut told, true) {
-                let says = format!("step `{}` waits to be {what} again: {why}", step.id);
+                let says = format!("step `{}` waits to be {what}: {why}", step.id);
                 self.record(Event::Note { says }).await?;
             }
             self.attend(tokio::time::sleep(AGAIN), still).await;
@@ -111,7 +131,7 @@ impl Runner {
 
     /// The run does not end with a step that perhaps acts: it reads as lost, and keeps its lock.
     async fn left_to_people(&mut self, step: &Step, what: &str, why: &str) -> Halt {
-        let says = format!("step `{}` was not {what} again: {why}", step.id);
+        let says = format!("step `{}` was not {what}: {why}", step.id);
         match self.record(Event::Note { says: says.clone() }).await {
             Ok(()) => Halt(says),
             Err(halt) => halt,
@@ -155,7 +175,7 @@ impl Runner {
         if let Ok(setting) = &setting
             && tried
         {
-            self.alone(step, "undone", setting, still).await?;
+            self.alone(step, "undone again", setting, still).await?;
             if !still(&self.scribe.run) {
                 return Ok(());
             }

@@ -70,6 +70,7 @@ impl Run {
         let mark = &mut self.book.marks[i];
         mark.did_not = false;
         mark.doubt = false;
+        mark.unseen = false;
         mark.unverified = false;
         mark.word = None;
         mark.asked = None;

@@ -41,6 +41,11 @@ pub(in crate::domain::procedure) struct Mark {
     pub doubt: bool,
     /// What the system said when it was asked, of this doubt.
     pub asked: Option<Truth>,
+    /// In the system's words.
+    pub asked_says: String,
+    /// A person took it, or its undoing, as done although nothing was known of it: what a lost
+    /// runner began of it may run still.
+    pub unseen: bool,
     pub pending: Pending,
     pub back: Back,
     /// Its rollback was intended, be it long ago: a program of that may run still.

@@ -159,6 +159,7 @@ impl Run {
     ) -> Result<(), Illegal> {
         let i = self.found(step)?;
         if self.book.marks[i].back == Back::InDoubt(None) {
+            says.clone_into(&mut self.book.marks[i].asked_says);
             self.asked_of_rollback(i, truth, says, at);
             return Ok(());
         }
@@ -169,6 +170,7 @@ impl Run {
             return Err(Illegal(format!("step `{step}` is not one to be asked about now")));
         }
         self.book.marks[i].asked = Some(truth);
+        says.clone_into(&mut self.book.marks[i].asked_says);
         self.book.marks[i].doubt = false;
         match truth {
             Truth::Happened => {

@@ -135,8 +135,9 @@ impl Run {
                 step: i,
                 why: Hold::InDoubt,
                 says: format!(
-                    "it is not known whether step `{}` happened, and it must not happen twice",
-                    step.id
+                    "it is not known whether step `{}` happened, and it must not happen twice{}",
+                    step.id,
+                    self.as_asked(i)
                 ),
             },
             (Phase::InDoubt, _) => Next::Ask { step: i },

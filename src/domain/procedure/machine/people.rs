@@ -122,6 +122,7 @@ impl Run {
     }
 
     fn go_on(&mut self, i: usize, why: Hold, word: &str, n: u64, at: Timestamp) {
+        self.book.marks[i].unseen |= why == Hold::InDoubt;
         match why {
             Hold::Planned => self.book.marks[i].released = true,
             Hold::Manual => {

@@ -19,6 +19,19 @@ impl Run {
         self.book.marks.get(step).is_some_and(|m| m.back != Back::No)
     }
 
+    /// What the system said of a doubt, to follow the doubt.
+    pub(super) fn as_asked(&self, step: usize) -> String {
+        match self.book.marks.get(step).map_or("", |m| m.asked_says.as_str()) {
+            "" => String::new(),
+            says => format!(": {says}"),
+        }
+    }
+
+    /// Whether a person took a step, or its undoing, as done although nothing was known of it.
+    pub fn is_taken_unseen(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.unseen)
+    }
+
     /// Whether a rollback of a step was ever intended.
     pub fn was_undoing_tried(&self, step: usize) -> bool {
         self.book.marks.get(step).is_some_and(|m| m.undo_tried)
@@ -108,7 +121,10 @@ impl Run {
             Some(_) => Next::EnterHold {
                 step: i,
                 why: Hold::InDoubt,
-                says: format!("it is not known whether the rollback of step `{id}` happened"),
+                says: format!(
+                    "it is not known whether the rollback of step `{id}` happened{}",
+                    self.as_asked(i)
+                ),
             },
         }
     }
