@@ -34,6 +34,8 @@ pub(in crate::domain::procedure) struct Mark {
     pub unverified: bool,
     /// It failed, timed out or was in doubt, and a person went on regardless.
     pub word: Option<Word>,
+    /// Its time was over, and its verification decides: why, for its end to say.
+    pub late: Option<String>,
     /// The system says that its only intent did not come to be.
     pub did_not: bool,
     /// It was in doubt and is to be done once more: until it is intended again, or known not to

@@ -68,7 +68,10 @@ impl Run {
     fn timed_out(&mut self, i: usize, why: &str, at: Timestamp) {
         let step = &self.plan.steps[i];
         match step.on_timeout {
-            OnTimeout::Verify if step.verify.is_some() => self.happened(i, why, 0, at),
+            OnTimeout::Verify if step.verify.is_some() => {
+                self.book.marks[i].late = Some(why.to_owned());
+                self.happened(i, why, 0, at);
+            }
             OnTimeout::Verify | OnTimeout::Fail => self.fail(i, why, at),
             OnTimeout::Hold => {
                 self.steps[i].phase = Phase::Failed(why.to_owned());

@@ -6,7 +6,7 @@ use super::worlds::{
     resumed, rollback, round, step, two, with,
 };
 use crate::domain::id::StepId;
-use crate::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::event::{Choice, Effected, Event, Hold, Mode, Outcome, Truth};
 use crate::domain::procedure::run::Phase;
 
 /// What a new runner makes of a step that a lost one had intended.
@@ -100,6 +100,18 @@ fn a_doubt_lasts_until_the_step_is_begun_again() {
         let mut old = make();
         old.must(abort(false)).must(Event::Ended { outcome: Outcome::Aborted, why: String::new() });
     }
+}
+
+/// That its verification decides does not hide that it was ended in the middle.
+#[test]
+fn a_step_whose_time_was_over_says_so_at_its_good_end() {
+    let mut w = World::new(two());
+    let late = Effected::TimedOut { why: "not done within 60 s".to_owned() };
+    w.well_until(at_step(0)).must(intended("a", 1)).must(finished("a", 1, late)).well();
+    let said = "its time was over: not done within 60 s; then seen".to_owned();
+    assert_eq!((outcome(&w), w.phase(0)), (Outcome::Verified, &Phase::Verified(said)));
+    let why = &w.run.ended.as_ref().unwrap().why;
+    assert_eq!(why, "2 verified, 1 of them not done within its time: a");
 }
 
 #[test]

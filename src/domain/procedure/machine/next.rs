@@ -219,6 +219,12 @@ impl Run {
                 words.join(", ")
             ));
         }
+        let late = |i: &usize| self.book.marks[*i].late.is_some() && self.steps[*i].phase.is_good();
+        let late: Vec<&str> =
+            (0..self.steps.len()).filter(late).map(|i| self.plan.steps[i].id.as_str()).collect();
+        if !late.is_empty() {
+            said.push(format!("{} of them not done within its time: {}", late.len(), late.join(", ")));
+        }
         let mut all = if said.is_empty() { "nothing was to be done".to_owned() } else { said.join(", ") };
         // In the same breath: whoever reads only that it is verified must not miss what is not.
         all.push_str(&still_owed(&self.owed));
