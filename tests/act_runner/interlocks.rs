@@ -5,7 +5,7 @@ use quarterdeck::clock::{Clock, Now, SystemClock};
 use quarterdeck::domain::id::ProcedureId;
 use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::level::Effect;
-use quarterdeck::domain::procedure::plan::{Plan, Step};
+use quarterdeck::domain::procedure::plan::{OnFailure, Plan, Step};
 use quarterdeck::domain::procedure::request::{Reply, Request};
 use quarterdeck::domain::procedure::run::Phase;
 use std::sync::Arc;
@@ -133,6 +133,27 @@ fn what_another_run_closes_while_one_waits_is_not_opened_by_it_afterwards() {
             assert!(said.starts_with("step `then` was not begun: needs interlock `closed`"), "{said}");
         }
     }
+}
+
+/// An abort lets a failed step be undone, but does not open what is locked.
+#[test]
+fn an_aborted_step_is_not_undone_when_another_run_has_locked_that_out() {
+    let b = Bench::new();
+    let (go, trace) = (b.file("go"), b.file("trace"));
+    let open = Step {
+        on_failure: OnFailure::Rollback,
+        rollback: Some(undo(&format!("echo undone >> {trace}"))),
+        ..step("open", &format!("while ! [ -e {go} ]; do sleep 0.05; done; exit 1"))
+    };
+    let id = b.start(&Plan { lock: "another".into(), ..of("gated", vec![open]) }, None).unwrap();
+    b.until(&id, "it runs", |l| l.run.steps[0].phase == Phase::Running);
+    b.run_here(&shut());
+    b.ask(&id, &Request::Abort { now: false }).unwrap();
+    std::fs::write(&go, "").unwrap();
+    b.until_gone(&id);
+    let (outcome, said) = why(&b, &id);
+    assert_eq!((outcome, b.lines("trace")), (Outcome::Failed, 0), "{said}");
+    assert!(said.starts_with("step `open` was not rolled back: needs interlock `closed`"), "{said}");
 }
 
 /// What a person said of a step in doubt before another run closed the way makes it no less so.
