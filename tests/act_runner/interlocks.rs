@@ -135,6 +135,20 @@ fn what_another_run_closes_while_one_waits_is_not_opened_by_it_afterwards() {
     }
 }
 
+#[test]
+fn a_rollback_that_was_locked_out_leaves_the_way_forward() {
+    let b = Bench::new();
+    let (id, _) = b.run_here(&gated(&b));
+    b.run_here(&shut());
+    b.resume(&id, Mode::Rollback, None).unwrap();
+    b.until_gone(&id);
+    assert!(why(&b, &id).1.contains("was not rolled back"));
+    b.run_here(&prove());
+    std::fs::write(b.file("go"), "").unwrap();
+    b.resume(&id, Mode::Continue, None).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified, "{}", why(&b, &id).1);
+}
+
 /// An abort lets a failed step be undone, but does not open what is locked.
 #[test]
 fn an_aborted_step_is_not_undone_when_another_run_has_locked_that_out() {

@@ -17,6 +17,8 @@ pub(in crate::domain::procedure) struct Book {
     pub answered: Option<(u64, Person)>,
     /// An abort was requested, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
+    /// Something was undone, or begun to be, in a rollback of the run.
+    pub undoing: bool,
     /// The latest time of any entry so far: a clock may have gone back since.
     pub latest: jiff::Timestamp,
     /// Runs that came before this one up to an entry, whatever their dates say.

@@ -173,6 +173,29 @@ fn rolling_back_goes_last_first_and_not_across_the_point_of_no_return() {
 }
 
 #[test]
+fn a_rollback_that_undid_nothing_leaves_the_way_forward() {
+    let make = || {
+        let undoable = |id: &str| with(id, |s| s.rollback = Some(rollback()));
+        let mut w = World::new(plan(vec![undoable("a"), undoable("b")]));
+        w.well_until(at_step(1)).must(intended("b", 1)).must(resumed(Mode::Rollback));
+        w
+    };
+    for truth in [Truth::Happened, Truth::DidNot, Truth::Unknown] {
+        let mut w = make();
+        w.must(asked("b", truth));
+        let (outcome, why) = w.run.given_up();
+        w.must(Event::Ended { outcome, why }).must(resumed(Mode::Continue));
+        w.well();
+        assert_eq!(super::worlds::outcome(&w), Outcome::Verified, "{truth:?}");
+    }
+    let mut undone = make();
+    undone
+        .must(asked("b", Truth::DidNot))
+        .must(Event::RollbackIntended { step: StepId::new("a"), before: String::new() });
+    assert!(undone.run.may_resume(Mode::Continue).is_err());
+}
+
+#[test]
 fn a_lost_rollback_is_asked_about_too() {
     let make = || {
         let mut w = World::new(plan(vec![with("a", |s| s.rollback = Some(rollback())), step("b")]));

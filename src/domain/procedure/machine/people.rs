@@ -198,9 +198,7 @@ impl Run {
 
     /// A second request is as one that also ends the step that runs.
     pub(super) fn request_abort(&mut self, by: &Person, now: bool, at: Timestamp) {
-        if self.mode == Mode::Continue {
-            self.book.aborted = true;
-        }
+        self.book.aborted = true;
         match &mut self.abort {
             Some(abort) => abort.now = true,
             None => self.abort = Some(Abort { by: by.clone(), now, at }),
@@ -234,7 +232,8 @@ impl Run {
             Some(Outcome::RolledBack) => return Err(Illegal("the run is rolled back already".to_owned())),
             _ => {}
         }
-        if mode == Mode::Continue && self.mode == Mode::Rollback {
+        // A rollback that was refused before it undid anything does not burn the way forward.
+        if mode == Mode::Continue && self.book.undoing {
             return Err(Illegal("its rollback was begun: it can only be rolled back".to_owned()));
         }
         if mode == Mode::Continue && self.book.aborted {
@@ -273,6 +272,11 @@ impl Run {
                 state.phase = Phase::WillNotRun("the run is rolled back".to_owned());
             }
             Phase::WillNotRun(_) if !mark.over && self.mode == Mode::Continue => state.phase = Phase::Waiting,
+            // What was left at that only since it was to be undone: the system is asked anew.
+            Phase::Done(_) | Phase::Killed(_) if self.mode == Mode::Continue && turn && !mark.over => {
+                state.phase = Phase::InDoubt;
+                mark.asked = None;
+            }
             Phase::Verifying { streak, last, .. } => {
                 *streak = 0;
                 *last = None;

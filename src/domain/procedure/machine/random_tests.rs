@@ -190,6 +190,8 @@ proptest! {
         let world = live(plan.clone(), throws);
         watch(&plan, &world.entries);
         watch_doubt(&plan, &world.entries);
+        let stuck = |e: &Entry| matches!(&e.event, Event::Ended { why, .. } if why.contains("is stuck"));
+        prop_assert!(!world.entries.iter().any(stuck));
         let folded = Run::fold(plan, &world.entries).map_err(|(i, e)| TestCaseError::fail(format!("{i}: {e}")))?;
         prop_assert_eq!(&folded, &world.run);
         prop_assert!(!report::of(&world.run, false, world.run.last.1, None).is_empty());

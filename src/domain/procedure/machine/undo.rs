@@ -53,6 +53,7 @@ impl Run {
         }
         self.book.marks[i].back = Back::Running;
         self.book.marks[i].undo_tried = true;
+        self.book.undoing |= self.mode == Mode::Rollback;
         self.steps[i].ended = Some(at);
         Ok(())
     }
