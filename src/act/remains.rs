@@ -103,10 +103,10 @@ fn open_steps(run: &Run) -> impl Iterator<Item = &Step> {
             Phase::Running | Phase::InDoubt => true,
             // To be done once more, since it was not known what became of it.
             Phase::Waiting | Phase::WillNotRun(_) => state.attempts > 0,
-            _ => false,
+            _ => run.is_taken_unseen(i),
         };
         let undo = step.rollback.as_ref().is_some_and(|undo| starts_programs(&undo.action));
-        let back = run.is_rollback_open(i) && undo;
+        let back = (run.is_rollback_open(i) || run.is_taken_unseen(i)) && undo;
         (begun && starts_programs(&step.action) || back).then_some(step)
     })
 }

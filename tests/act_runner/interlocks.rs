@@ -3,10 +3,11 @@
 use crate::bench::{Bench, plan, step, undo};
 use quarterdeck::clock::{Clock, Now, SystemClock};
 use quarterdeck::domain::id::ProcedureId;
-use quarterdeck::domain::procedure::event::{Choice, Event, Mode, Outcome};
+use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::level::Effect;
-use quarterdeck::domain::procedure::plan::{Plan, Step};
+use quarterdeck::domain::procedure::plan::{OnFailure, Plan, Step};
 use quarterdeck::domain::procedure::request::{Reply, Request};
+use quarterdeck::domain::procedure::run::Phase;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,6 +133,71 @@ fn what_another_run_closes_while_one_waits_is_not_opened_by_it_afterwards() {
             assert!(said.starts_with("step `then` was not begun: needs interlock `closed`"), "{said}");
         }
     }
+}
+
+#[test]
+fn a_rollback_that_was_locked_out_leaves_the_way_forward() {
+    let b = Bench::new();
+    let (id, _) = b.run_here(&gated(&b));
+    b.run_here(&shut());
+    b.resume(&id, Mode::Rollback, None).unwrap();
+    b.until_gone(&id);
+    assert!(why(&b, &id).1.contains("was not rolled back"));
+    b.run_here(&prove());
+    std::fs::write(b.file("go"), "").unwrap();
+    b.resume(&id, Mode::Continue, None).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified, "{}", why(&b, &id).1);
+}
+
+/// An abort lets a failed step be undone, but does not open what is locked.
+#[test]
+fn an_aborted_step_is_not_undone_when_another_run_has_locked_that_out() {
+    let b = Bench::new();
+    let (go, trace) = (b.file("go"), b.file("trace"));
+    let open = Step {
+        on_failure: OnFailure::Rollback,
+        rollback: Some(undo(&format!("echo undone >> {trace}"))),
+        ..step("open", &format!("while ! [ -e {go} ]; do sleep 0.05; done; exit 1"))
+    };
+    let id = b.start(&Plan { lock: "another".into(), ..of("gated", vec![open]) }, None).unwrap();
+    b.until(&id, "it runs", |l| l.run.steps[0].phase == Phase::Running);
+    b.run_here(&shut());
+    b.ask(&id, &Request::Abort { now: false }).unwrap();
+    std::fs::write(&go, "").unwrap();
+    b.until_gone(&id);
+    let (outcome, said) = why(&b, &id);
+    assert_eq!((outcome, b.lines("trace")), (Outcome::Failed, 0), "{said}");
+    assert!(said.starts_with("step `open` was not rolled back: needs interlock `closed`"), "{said}");
+}
+
+/// What a person said of a step in doubt before another run closed the way makes it no less so.
+#[test]
+fn locked_out_before_it_is_done_again_a_step_stays_in_doubt_and_is_asked_about() {
+    let b = Bench::new();
+    // Loses its runner each time that there is a file `deadly`.
+    let (trace, deadly) = (b.file("trace"), b.file("deadly"));
+    let line = format!("echo x >> {trace}; if [ -e {deadly} ]; then rm {deadly}; kill -9 $PPID; fi");
+    std::fs::write(&deadly, "").unwrap();
+    let plan = Plan { lock: "another".into(), ..of("gated", vec![step("open", &line)]) };
+    let id = b.start(&plan, None).unwrap();
+    b.until_gone(&id);
+    b.resume(&id, Mode::Continue, None).unwrap();
+    let hold = b.until(&id, "it is held", |l| l.run.hold.is_some()).run.hold.unwrap();
+    b.run_here(&shut());
+    let again =
+        Request::Release { step: "open".into(), hold: Some(hold.n), choice: Choice::Again, note: None };
+    assert_eq!(b.ask(&id, &again).unwrap(), Reply::Taken);
+    let run = b.until_gone(&id).run;
+    let (outcome, said) = why(&b, &id);
+    assert_eq!((outcome, &run.steps[0].phase), (Outcome::InDoubt, &Phase::InDoubt), "{said}");
+    assert!(said.starts_with("step `open` was not begun again, and is in doubt: needs interlock"), "{said}");
+    assert_eq!(b.run_here(&prove()).1, Outcome::Verified);
+    b.resume(&id, Mode::Continue, None).unwrap();
+    let hold = b.until(&id, "a person is asked again", |l| l.run.hold.is_some() || !l.alive).run.hold;
+    assert_eq!(hold.map(|h| h.why), Some(Hold::InDoubt));
+    assert_eq!(b.lines("trace"), 1);
+    b.ask(&id, &Request::Abort { now: false }).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::InDoubt);
 }
 
 /// A clock that is wrong by as much.

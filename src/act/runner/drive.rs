@@ -11,6 +11,7 @@ use crate::act::step;
 use crate::domain::procedure::event::{Event, Hold, Outcome};
 use crate::domain::procedure::machine::Next;
 use crate::domain::procedure::run::Run;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,6 +29,8 @@ pub struct Runner {
     pub(super) fresh: bool,
     /// Nothing that takes time came since it was looked at what other runs put in the way.
     pub(super) looked: bool,
+    /// Steps that a person took as done in doubt, and of which this runner saw that nothing runs.
+    pub(super) outlasted: BTreeSet<usize>,
     pub(super) spent: Spent,
 }
 
@@ -38,7 +41,7 @@ pub struct Halt(pub String);
 impl Runner {
     pub fn new(scribe: Scribe, ground: Arc<Ground>, ears: Ears, log: Log, fresh: bool) -> Runner {
         let spent = Spent::since(ground.clock.now());
-        Runner { scribe, ground, ears, log, fresh, looked: false, spent }
+        Runner { scribe, ground, ears, log, fresh, looked: false, outlasted: BTreeSet::new(), spent }
     }
 
     /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.
@@ -63,6 +66,10 @@ impl Runner {
 
     async fn turn(&mut self) -> Result<(), Halt> {
         self.mind_the_deadline();
+        if let Some(step) = self.taken_unseen() {
+            self.looked = false;
+            return self.outlast(step).await;
+        }
         if self.must_look() {
             return self.look_for_interlocks().await;
         }

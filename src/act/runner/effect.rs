@@ -46,7 +46,7 @@ impl Runner {
             && attempt > 1
             && impossible.is_none()
         {
-            self.alone(step, setting, still).await?;
+            self.alone(step, "begun again", setting, still).await?;
             if !still(&self.scribe.run) {
                 return Ok(());
             }
@@ -68,15 +68,38 @@ impl Runner {
         Ok(())
     }
 
-    /// Waits until nothing of an earlier attempt runs any more: a step must not run twice at once,
+    /// A step that a person took as done in doubt, and that perhaps runs still.
+    pub(super) fn taken_unseen(&self) -> Option<usize> {
+        let run = &self.scribe.run;
+        (0..run.steps.len()).find(|i| run.is_taken_unseen(*i) && !self.outlasted.contains(i))
+    }
+
+    /// Waits until nothing runs any more of a step that was taken as done: what comes after it must
+    /// not begin beside it, nor the run end.
+    pub(super) async fn outlast(&mut self, index: usize) -> Result<(), Halt> {
+        let ground = Arc::clone(&self.ground);
+        let Some(step) = ground.step(index) else { return Err(absent(index)) };
+        let attempt = self.scribe.run.steps[index].attempts;
+        if let Ok(setting) = ground.setting(step, attempt) {
+            let setting = Setting { by_word: true, ..setting };
+            self.alone(step, "gone on from", &setting, |run| run.abort.is_none()).await?;
+        }
+        self.outlasted.insert(index);
+        Ok(())
+    }
+
+    /// Waits until nothing of an earlier attempt runs any more, neither at the step nor at its
+    /// undoing: neither must run twice at once, nor beside the other,
     /// and a run whose step still acts must not end and let others begin.
     async fn alone(
         &mut self,
         step: &Step,
+        what: &str,
         setting: &Setting<'_>,
         still: impl Fn(&Run) -> bool + Copy,
     ) -> Result<(), Halt> {
-        if !step::starts_programs(&step.action) {
+        let undo = step.rollback.as_ref().map(|undo| &undo.action);
+        if !step::starts_programs(&step.action) && !undo.is_some_and(step::starts_programs) {
             return Ok(());
         }
         let mut told = false;
@@ -91,15 +114,15 @@ impl Runner {
                 Some(Err(_)) if setting.by_word || step.on_failure == OnFailure::Hold => return Ok(()),
                 Some(Err(why)) => {
                     let why = format!("it is not known whether an earlier attempt at it still runs: {why}");
-                    return Err(self.left_to_people(step, &why).await);
+                    return Err(self.left_to_people(step, what, &why).await);
                 }
                 None => return Ok(()),
             };
             if !still(&self.scribe.run) {
-                return Err(self.left_to_people(step, &why).await);
+                return Err(self.left_to_people(step, what, &why).await);
             }
             if !std::mem::replace(&mut told, true) {
-                let says = format!("step `{}` waits to be begun again: {why}", step.id);
+                let says = format!("step `{}` waits to be {what}: {why}", step.id);
                 self.record(Event::Note { says }).await?;
             }
             self.attend(tokio::time::sleep(AGAIN), still).await;
@@ -107,8 +130,8 @@ impl Runner {
     }
 
     /// The run does not end with a step that perhaps acts: it reads as lost, and keeps its lock.
-    async fn left_to_people(&mut self, step: &Step, why: &str) -> Halt {
-        let says = format!("step `{}` was not begun again: {why}", step.id);
+    async fn left_to_people(&mut self, step: &Step, what: &str, why: &str) -> Halt {
+        let says = format!("step `{}` was not {what}: {why}", step.id);
         match self.record(Event::Note { says: says.clone() }).await {
             Ok(()) => Halt(says),
             Err(halt) => halt,
@@ -133,7 +156,9 @@ impl Runner {
         let still = move |run: &Run| matches!(run.next(), Next::RollBack { step } if step == index);
         let state = &self.scribe.run.steps[index];
         // What a lost runner began may still run, and must not while it is undone.
-        let attempt = if state.phase == Phase::InDoubt { state.attempts.max(2) } else { state.attempts };
+        let tried = self.scribe.run.was_undoing_tried(index);
+        let lost = tried || state.phase == Phase::InDoubt;
+        let attempt = if lost { state.attempts.max(2) } else { state.attempts };
         let setting = ground.setting(step, attempt).map(|setting| Setting {
             timeout: undo.timeout,
             by_word: true,
@@ -147,6 +172,14 @@ impl Runner {
             }
             Err(_) => String::new(),
         };
+        if let Ok(setting) = &setting
+            && tried
+        {
+            self.alone(step, "undone again", setting, still).await?;
+            if !still(&self.scribe.run) {
+                return Ok(());
+            }
+        }
         self.intend(Event::RollbackIntended { step: step.id.clone(), before })?;
         let result = match setting {
             Ok(setting) => self.perform(&undo.action, &setting, undo.timeout).await.result,

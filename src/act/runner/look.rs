@@ -69,9 +69,9 @@ impl Runner {
         let run = &self.scribe.run;
         let acts = |step: usize| self.ground.step(step).is_none_or(|s| s.effect != Effect::Read);
         !self.looked
-            && run.abort.is_none()
             && match run.next() {
                 Next::Begin { step, .. } => acts(step),
+                // Also with an abort requested: a failed step is undone all the same.
                 Next::RollBack { .. } | Next::AskRollBack { .. } => true,
                 _ => false,
             }
@@ -89,7 +89,9 @@ impl Runner {
             Mode::Rollback => Subject::of(run),
         };
         let locked = locked(Arc::clone(&self.ground), subject);
-        let Some(locked) = self.attend(locked, |run| run.abort.is_none()).await else {
+        let due = run.next();
+        let still = |run: &Run| run.next() == due;
+        let Some(locked) = self.attend(locked, still).await else {
             return self.settle().await;
         };
         self.looked = true;
@@ -101,6 +103,7 @@ impl Runner {
         let needs = locked.join("; ");
         let (step, what) = match run.next() {
             Next::RollBack { step } | Next::AskRollBack { step } => (step, "rolled back"),
+            Next::Begin { step, .. } if run.is_doubted(step) => (step, "begun again, and is in doubt"),
             Next::Begin { step, .. } => (step, "begun"),
             _ => return Ok(()),
         };

@@ -28,7 +28,7 @@ use super::ledger::{Line, RunState};
 use super::plan::{FORMAT, Plan, PlanHash};
 use super::run::{Phase, Run, StepState};
 use crate::domain::id::{RunId, StepId};
-use book::Mark;
+use book::{Back, Mark};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -167,7 +167,11 @@ impl Run {
         if self.ended.is_some() && !matches!(entry.event, Event::Resumed { .. }) {
             return Err(Illegal("the run has ended".to_owned()));
         }
-        self.take(entry)?;
+        if let Err(why) = self.take(entry) {
+            let mut before = self.without_doubt().ok_or_else(|| why.clone())?;
+            before.take(entry).map_err(|_| why)?;
+            *self = before;
+        }
         self.last = (entry.n, entry.at);
         self.book.latest = self.book.latest.max(entry.at);
         if matches!(entry.event, Event::Intended { .. } | Event::HoldReleased { .. }) {
@@ -177,6 +181,25 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// The run as it was read when a doubt was forgotten once its step was to be done again:
+    /// journals of that time go on so. A runner never does, since [`Run::next`] knows the doubt.
+    fn without_doubt(&self) -> Option<Run> {
+        let doubted = |m: &Mark| m.doubt || m.back == Back::Again;
+        let mut run = self.book.marks.iter().any(doubted).then(|| self.clone())?;
+        for (state, mark) in run.steps.iter_mut().zip(&mut run.book.marks) {
+            if mark.back == Back::Again {
+                mark.back = Back::No;
+            }
+            if std::mem::take(&mut mark.doubt) {
+                state.phase = match self.mode {
+                    Mode::Continue => Phase::Waiting,
+                    Mode::Rollback => Phase::WillNotRun("the run is rolled back".to_owned()),
+                };
+            }
+        }
+        Some(run)
     }
 
     fn take(&mut self, entry: &Entry) -> Result<(), Illegal> {

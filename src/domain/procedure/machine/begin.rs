@@ -69,8 +69,11 @@ impl Run {
         before.clone_into(&mut state.before);
         let mark = &mut self.book.marks[i];
         mark.did_not = false;
+        mark.doubt = false;
+        mark.unseen = false;
         mark.unverified = false;
         mark.word = None;
+        mark.late = None;
         mark.asked = None;
         mark.proved = None;
         mark.intended = Some(n);
@@ -104,12 +107,17 @@ impl Run {
         let mark = &mut self.book.marks[i];
         // What was wrong, and who took it as done all the same, stays to be read.
         self.steps[i].phase = match (phase, &mark.word) {
+            (Phase::Verified(seen), None) => match &mark.late {
+                Some(late) => Phase::Verified(format!("its time was over: {late}; then {seen}")),
+                None => Phase::Verified(seen),
+            },
             (Phase::Verified(seen), Some(word)) => Phase::Verified(format!("{}; then {seen}", word.says)),
             (Phase::Done(_), Some(word)) => Phase::Done(word.says.clone()),
             (phase, _) => phase,
         };
         self.steps[i].ended = Some(at);
         mark.over = true;
+        mark.doubt = false;
         mark.pending = Pending::Nothing;
         mark.proved = Some(n);
         self.tally();

@@ -17,6 +17,8 @@ pub(in crate::domain::procedure) struct Book {
     pub answered: Option<(u64, Person)>,
     /// An abort was requested, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
+    /// Something was undone, or begun to be, in a rollback of the run.
+    pub undoing: bool,
     /// The latest time of any entry so far: a clock may have gone back since.
     pub latest: jiff::Timestamp,
     /// Runs that came before this one up to an entry, whatever their dates say.
@@ -34,12 +36,24 @@ pub(in crate::domain::procedure) struct Mark {
     pub unverified: bool,
     /// It failed, timed out or was in doubt, and a person went on regardless.
     pub word: Option<Word>,
+    /// Its time was over, and its verification decides: why, for its end to say.
+    pub late: Option<String>,
     /// The system says that its only intent did not come to be.
     pub did_not: bool,
+    /// It was in doubt and is to be done once more: until it is intended again, or known not to
+    /// have happened, it is as much in doubt as before.
+    pub doubt: bool,
     /// What the system said when it was asked, of this doubt.
     pub asked: Option<Truth>,
+    /// In the system's words.
+    pub asked_says: String,
+    /// A person took it, or its undoing, as done although nothing was known of it: what a lost
+    /// runner began of it may run still.
+    pub unseen: bool,
     pub pending: Pending,
     pub back: Back,
+    /// Its rollback was intended, be it long ago: a program of that may run still.
+    pub undo_tried: bool,
     /// The entries of its last intent and of its good end: an order that no clock can turn.
     pub intended: Option<u64>,
     pub proved: Option<u64>,
@@ -75,4 +89,6 @@ pub(in crate::domain::procedure) enum Back {
     Running,
     /// Intended by a runner that died; what the system said of it, when it was asked.
     InDoubt(Option<Truth>),
+    /// In doubt, and to be tried once more: it is as much in doubt until that is intended.
+    Again,
 }

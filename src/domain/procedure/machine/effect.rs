@@ -53,6 +53,7 @@ impl Run {
     /// The effect is there: it is verified next, or done where nothing can be verified.
     pub(super) fn happened(&mut self, i: usize, says: &str, n: u64, at: Timestamp) {
         self.book.marks[i].pending = Pending::Nothing;
+        self.book.marks[i].doubt = false;
         match &self.plan.steps[i].verify {
             Some(check) if self.mode == Mode::Continue => {
                 let needed = check.good.max(1);
@@ -67,7 +68,10 @@ impl Run {
     fn timed_out(&mut self, i: usize, why: &str, at: Timestamp) {
         let step = &self.plan.steps[i];
         match step.on_timeout {
-            OnTimeout::Verify if step.verify.is_some() => self.happened(i, why, 0, at),
+            OnTimeout::Verify if step.verify.is_some() => {
+                self.book.marks[i].late = Some(why.to_owned());
+                self.happened(i, why, 0, at);
+            }
             OnTimeout::Verify | OnTimeout::Fail => self.fail(i, why, at),
             OnTimeout::Hold => {
                 self.steps[i].phase = Phase::Failed(why.to_owned());
@@ -158,6 +162,7 @@ impl Run {
     ) -> Result<(), Illegal> {
         let i = self.found(step)?;
         if self.book.marks[i].back == Back::InDoubt(None) {
+            says.clone_into(&mut self.book.marks[i].asked_says);
             self.asked_of_rollback(i, truth, says, at);
             return Ok(());
         }
@@ -168,6 +173,8 @@ impl Run {
             return Err(Illegal(format!("step `{step}` is not one to be asked about now")));
         }
         self.book.marks[i].asked = Some(truth);
+        says.clone_into(&mut self.book.marks[i].asked_says);
+        self.book.marks[i].doubt = false;
         match truth {
             Truth::Happened => {
                 self.steps[i].effected = Some(at);
@@ -175,7 +182,7 @@ impl Run {
             }
             Truth::DidNot => self.did_not_happen(i),
             Truth::Unknown if self.repeatable(i) && self.mode == Mode::Continue => {
-                self.steps[i].phase = Phase::Waiting;
+                self.doubted(i);
             }
             Truth::Unknown if self.mode == Mode::Continue => {
                 self.book.marks[i].pending = Pending::Hold(Hold::InDoubt);
@@ -184,6 +191,12 @@ impl Run {
             Truth::Unknown => {}
         }
         Ok(())
+    }
+
+    /// A step in doubt is to be done once more; what is not known of it stays unknown meanwhile.
+    pub(super) fn doubted(&mut self, i: usize) {
+        self.steps[i].phase = Phase::Waiting;
+        self.book.marks[i].doubt = true;
     }
 
     fn did_not_happen(&mut self, i: usize) {

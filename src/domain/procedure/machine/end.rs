@@ -12,7 +12,8 @@ impl Run {
         if let Next::End { outcome, why } = self.next() {
             return (outcome, why);
         }
-        let open = self.steps.iter().position(|s| s.phase.is_open()).or_else(|| self.rolling_back());
+        let doubtful = |i: &usize| self.steps[*i].phase.is_open() || self.is_doubted(*i);
+        let open = (0..self.steps.len()).find(doubtful).or_else(|| self.rolling_back());
         match open {
             Some(i) if self.in_doubt() => {
                 let id = &self.plan.steps[i].id;
@@ -30,8 +31,9 @@ impl Run {
         // All of it is told once, of the run itself.
         let because = why.split_once(": ").map_or(why, |(first, _)| first);
         self.hold = None;
-        for state in &mut self.steps {
+        for (state, mark) in self.steps.iter_mut().zip(&self.book.marks) {
             match &state.phase {
+                Phase::Waiting if mark.doubt => state.phase = Phase::InDoubt,
                 Phase::Waiting => state.phase = Phase::WillNotRun(format!("the run ended: {because}")),
                 Phase::Running => state.phase = Phase::InDoubt,
                 Phase::Verifying { .. } if aborted => {

@@ -6,7 +6,7 @@ use super::worlds::{
     resumed, rollback, round, step, two, with,
 };
 use crate::domain::id::StepId;
-use crate::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::event::{Choice, Effected, Event, Hold, Mode, Outcome, Truth};
 use crate::domain::procedure::run::Phase;
 
 /// What a new runner makes of a step that a lost one had intended.
@@ -61,6 +61,57 @@ fn a_person_decides_about_doubt() {
     stop.must(released("a", Choice::Stop)).well();
     assert_eq!(outcome(&stop), Outcome::InDoubt);
     stop.must(resumed(Mode::Continue)).well_until(|n| *n == Next::Ask { step: 0 });
+}
+
+/// That a step is to be done once more makes nothing known of what it did before.
+#[test]
+fn a_doubt_lasts_until_the_step_is_begun_again() {
+    for idempotent in [false, true] {
+        let make = || {
+            let mut w = World::new(plan(vec![with("a", |s| s.idempotent = idempotent), step("b")]));
+            w.well_until(at_step(0)).must(intended("a", 1)).must(resumed(Mode::Continue));
+            w.well_until(|n| *n == Next::Ask { step: 0 }).must(asked("a", Truth::Unknown));
+            if !idempotent {
+                w.well().must(released("a", Choice::Again));
+            }
+            assert_eq!(w.run.next(), Next::Begin { step: 0, may_pass: false });
+            assert!(w.run.in_doubt());
+            w
+        };
+        let mut aborted = make();
+        aborted.must(abort(false)).well();
+        assert_eq!((outcome(&aborted), aborted.phase(0)), (Outcome::InDoubt, &Phase::InDoubt));
+        let mut given_up = make();
+        let (outcome, why) = given_up.run.given_up();
+        assert_eq!(why, "given up; step `a` was intended and its outcome is not known");
+        given_up.must(Event::Ended { outcome, why });
+        for mut taken in [make(), given_up] {
+            taken.must(resumed(Mode::Continue));
+            assert_eq!(taken.phase(0), &Phase::InDoubt);
+            taken.well_until(|n| *n == Next::Ask { step: 0 });
+        }
+        let mut begun = make();
+        begun.must(intended("a", 2)).must(finished("a", 2, failed()));
+        assert!(!begun.run.in_doubt());
+        // As journals go on in which the doubt was forgotten.
+        let mut old = make();
+        old.must(resumed(Mode::Continue)).well_until(|n| *n == Next::Ask { step: 0 });
+        old.must(intended("a", 2));
+        let mut old = make();
+        old.must(abort(false)).must(Event::Ended { outcome: Outcome::Aborted, why: String::new() });
+    }
+}
+
+/// That its verification decides does not hide that it was ended in the middle.
+#[test]
+fn a_step_whose_time_was_over_says_so_at_its_good_end() {
+    let mut w = World::new(two());
+    let late = Effected::TimedOut { why: "not done within 60 s".to_owned() };
+    w.well_until(at_step(0)).must(intended("a", 1)).must(finished("a", 1, late)).well();
+    let said = "its time was over: not done within 60 s; then seen".to_owned();
+    assert_eq!((outcome(&w), w.phase(0)), (Outcome::Verified, &Phase::Verified(said)));
+    let why = &w.run.ended.as_ref().unwrap().why;
+    assert_eq!(why, "2 verified, 1 of them not done within its time: a");
 }
 
 #[test]
@@ -119,6 +170,29 @@ fn rolling_back_goes_last_first_and_not_across_the_point_of_no_return() {
     assert_eq!(outcome(&w), Outcome::Failed, "what is half undone is not rolled back");
     assert_eq!(w.run.ended.as_ref().unwrap().why, "partly undone: c, e; NOT undone: a, b, d, f");
     assert!(w.run.may_resume(Mode::Continue).is_err());
+}
+
+#[test]
+fn a_rollback_that_undid_nothing_leaves_the_way_forward() {
+    let make = || {
+        let undoable = |id: &str| with(id, |s| s.rollback = Some(rollback()));
+        let mut w = World::new(plan(vec![undoable("a"), undoable("b")]));
+        w.well_until(at_step(1)).must(intended("b", 1)).must(resumed(Mode::Rollback));
+        w
+    };
+    for truth in [Truth::Happened, Truth::DidNot, Truth::Unknown] {
+        let mut w = make();
+        w.must(asked("b", truth));
+        let (outcome, why) = w.run.given_up();
+        w.must(Event::Ended { outcome, why }).must(resumed(Mode::Continue));
+        w.well();
+        assert_eq!(super::worlds::outcome(&w), Outcome::Verified, "{truth:?}");
+    }
+    let mut undone = make();
+    undone
+        .must(asked("b", Truth::DidNot))
+        .must(Event::RollbackIntended { step: StepId::new("a"), before: String::new() });
+    assert!(undone.run.may_resume(Mode::Continue).is_err());
 }
 
 #[test]

@@ -76,7 +76,13 @@ impl Run {
     /// Whether an effect or a rollback was intended whose outcome is not known.
     pub fn in_doubt(&self) -> bool {
         self.steps.iter().enumerate().any(|(i, s)| s.phase.is_open() && !self.undone(i))
+            || (0..self.steps.len()).any(|i| self.is_doubted(i))
             || self.book.marks.iter().any(|m| m.back != Back::No)
+    }
+
+    /// Whether a step is to be done once more of which it is not known whether it happened before.
+    pub fn is_doubted(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.doubt) && !self.undone(step)
     }
 
     fn next_of_aborted(&self) -> Next {
@@ -91,8 +97,13 @@ impl Run {
                 _ => {}
             }
         }
-        if let Some(step) = self.steps.iter().position(|s| s.phase == Phase::InDoubt) {
+        let doubtful = |i: &usize| self.steps[*i].phase == Phase::InDoubt || self.is_doubted(*i);
+        if let Some(step) = (0..self.steps.len()).find(doubtful) {
             let why = format!("aborted; step `{}` is in doubt", self.plan.steps[step].id);
+            return Next::End { outcome: Outcome::InDoubt, why };
+        }
+        if let Some(step) = (0..self.steps.len()).find(|i| self.is_rollback_open(*i)) {
+            let why = format!("aborted; the rollback of step `{}` is in doubt", self.plan.steps[step].id);
             return Next::End { outcome: Outcome::InDoubt, why };
         }
         let by = self.abort.as_ref().map_or("", |a| a.by.login.as_str());
@@ -124,8 +135,9 @@ impl Run {
                 step: i,
                 why: Hold::InDoubt,
                 says: format!(
-                    "it is not known whether step `{}` happened, and it must not happen twice",
-                    step.id
+                    "it is not known whether step `{}` happened, and it must not happen twice{}",
+                    step.id,
+                    self.as_asked(i)
                 ),
             },
             (Phase::InDoubt, _) => Next::Ask { step: i },
@@ -206,6 +218,12 @@ impl Run {
                 words.len(),
                 words.join(", ")
             ));
+        }
+        let late = |i: &usize| self.book.marks[*i].late.is_some() && self.steps[*i].phase.is_good();
+        let late: Vec<&str> =
+            (0..self.steps.len()).filter(late).map(|i| self.plan.steps[i].id.as_str()).collect();
+        if !late.is_empty() {
+            said.push(format!("{} of them not done within its time: {}", late.len(), late.join(", ")));
         }
         let mut all = if said.is_empty() { "nothing was to be done".to_owned() } else { said.join(", ") };
         // In the same breath: whoever reads only that it is verified must not miss what is not.

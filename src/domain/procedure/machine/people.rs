@@ -77,12 +77,15 @@ impl Run {
         match choice {
             Choice::GoOn => self.go_on(i, why, &word, n, at),
             Choice::Again if matches!(self.book.marks[i].back, Back::InDoubt(_)) => {
-                self.book.marks[i].back = Back::No;
+                self.book.marks[i].back = Back::Again;
             }
             Choice::Again => {
                 self.book.marks[i].pending = Pending::Nothing;
                 self.book.marks[i].word = None;
                 self.steps[i].phase = Phase::Waiting;
+                if why == Hold::InDoubt {
+                    self.doubted(i);
+                }
             }
             Choice::Stop => self.stop(i, why, by, &word, at),
         }
@@ -119,6 +122,7 @@ impl Run {
     }
 
     fn go_on(&mut self, i: usize, why: Hold, word: &str, n: u64, at: Timestamp) {
+        self.book.marks[i].unseen |= why == Hold::InDoubt;
         match why {
             Hold::Planned => self.book.marks[i].released = true,
             Hold::Manual => {
@@ -194,9 +198,7 @@ impl Run {
 
     /// A second request is as one that also ends the step that runs.
     pub(super) fn request_abort(&mut self, by: &Person, now: bool, at: Timestamp) {
-        if self.mode == Mode::Continue {
-            self.book.aborted = true;
-        }
+        self.book.aborted = true;
         match &mut self.abort {
             Some(abort) => abort.now = true,
             None => self.abort = Some(Abort { by: by.clone(), now, at }),
@@ -230,7 +232,8 @@ impl Run {
             Some(Outcome::RolledBack) => return Err(Illegal("the run is rolled back already".to_owned())),
             _ => {}
         }
-        if mode == Mode::Continue && self.mode == Mode::Rollback {
+        // A rollback that was refused before it undid anything does not burn the way forward.
+        if mode == Mode::Continue && self.book.undoing {
             return Err(Illegal("its rollback was begun: it can only be rolled back".to_owned()));
         }
         if mode == Mode::Continue && self.book.aborted {
@@ -244,7 +247,7 @@ impl Run {
         let repeatable = self.repeatable(i);
         let turn = i == self.book.at;
         let (state, mark) = (&mut self.steps[i], &mut self.book.marks[i]);
-        if matches!(mark.back, Back::Running | Back::InDoubt(_)) {
+        if matches!(mark.back, Back::Running | Back::InDoubt(_) | Back::Again) {
             mark.back = Back::InDoubt(None);
             return;
         }
@@ -261,10 +264,19 @@ impl Run {
                 mark.asked = None;
                 mark.pending = Pending::Nothing;
             }
+            Phase::Waiting if mark.doubt => {
+                state.phase = Phase::InDoubt;
+                mark.asked = None;
+            }
             Phase::Waiting if self.mode == Mode::Rollback => {
                 state.phase = Phase::WillNotRun("the run is rolled back".to_owned());
             }
             Phase::WillNotRun(_) if !mark.over && self.mode == Mode::Continue => state.phase = Phase::Waiting,
+            // What was left at that only since it was to be undone: the system is asked anew.
+            Phase::Done(_) | Phase::Killed(_) if self.mode == Mode::Continue && turn && !mark.over => {
+                state.phase = Phase::InDoubt;
+                mark.asked = None;
+            }
             Phase::Verifying { streak, last, .. } => {
                 *streak = 0;
                 *last = None;

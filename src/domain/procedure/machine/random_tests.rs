@@ -93,6 +93,45 @@ fn watch(plan: &Plan, entries: &[Entry]) {
     }
 }
 
+/// What a stranger reads of a step: it was begun, or its undoing, its runner was lost, and nobody
+/// said since what became of it. Such a step is never told as one that was not begun, nor its run
+/// as anything but in doubt.
+fn watch_doubt(plan: &Plan, entries: &[Entry]) {
+    // With whether it is the step itself that is in doubt, and not its undoing alone.
+    let mut doubtful: BTreeMap<StepId, bool> = BTreeMap::new();
+    for (i, entry) in entries.iter().enumerate() {
+        match &entry.event {
+            Event::Intended { step, .. } => {
+                doubtful.insert(step.clone(), true);
+            }
+            Event::RollbackIntended { step, .. } => {
+                doubtful.entry(step.clone()).or_default();
+            }
+            Event::RollbackFinished { step, result } => {
+                let undone = matches!(result, Effected::Done { .. });
+                if undone || doubtful.get(step) == Some(&false) {
+                    doubtful.remove(step);
+                }
+            }
+            Event::Finished { step, .. }
+            | Event::Skipped { step, .. }
+            | Event::Asked { step, truth: Truth::Happened | Truth::DidNot, .. }
+            | Event::HoldReleased { step, choice: Choice::GoOn, .. } => {
+                doubtful.remove(step);
+            }
+            Event::Ended { outcome, .. } if !doubtful.is_empty() => {
+                let run = Run::fold(plan.clone(), &entries[..=i]).unwrap();
+                assert_eq!(*outcome, Outcome::InDoubt, "{doubtful:?}");
+                for (step, _) in doubtful.iter().filter(|(_, itself)| **itself) {
+                    let phase = &run.steps[run.index_of(step).unwrap()].phase;
+                    assert!(!matches!(phase, Phase::Waiting | Phase::WillNotRun(_)), "{step}: {phase:?}");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 fn plans() -> impl Strategy<Value = Plan> {
     vec(any::<u32>(), 0..8).prop_map(|seeds| random_plan(&seeds))
 }
@@ -150,6 +189,9 @@ proptest! {
     fn every_run_is_lawful_and_ends(plan in plans(), throws in vec(any::<u8>(), 0..120)) {
         let world = live(plan.clone(), throws);
         watch(&plan, &world.entries);
+        watch_doubt(&plan, &world.entries);
+        let stuck = |e: &Entry| matches!(&e.event, Event::Ended { why, .. } if why.contains("is stuck"));
+        prop_assert!(!world.entries.iter().any(stuck));
         let folded = Run::fold(plan, &world.entries).map_err(|(i, e)| TestCaseError::fail(format!("{i}: {e}")))?;
         prop_assert_eq!(&folded, &world.run);
         prop_assert!(!report::of(&world.run, false, world.run.last.1, None).is_empty());
@@ -182,6 +224,7 @@ proptest! {
             let mut given_up = World { run: run.clone(), entries: entries.clone() };
             if run.ended.is_none() {
                 given_up.must(Event::Ended { outcome, why });
+                watch_doubt(&plan, &given_up.entries);
                 prop_assert_eq!(outcome == Outcome::InDoubt, run.in_doubt());
             }
             let mode = if run.may_resume(Mode::Continue).is_ok() { Mode::Continue } else { Mode::Rollback };
@@ -202,6 +245,7 @@ proptest! {
             }
             prop_assert!(taken.run.ended.is_some(), "it does not end: {:?}", taken.run.next());
             watch(&plan, &taken.entries);
+            watch_doubt(&plan, &taken.entries);
         }
     }
 

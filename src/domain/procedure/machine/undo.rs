@@ -19,6 +19,24 @@ impl Run {
         self.book.marks.get(step).is_some_and(|m| m.back != Back::No)
     }
 
+    /// What the system said of a doubt, to follow the doubt.
+    pub(super) fn as_asked(&self, step: usize) -> String {
+        match self.book.marks.get(step).map_or("", |m| m.asked_says.as_str()) {
+            "" => String::new(),
+            says => format!(": {says}"),
+        }
+    }
+
+    /// Whether a person took a step, or its undoing, as done although nothing was known of it.
+    pub fn is_taken_unseen(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.unseen)
+    }
+
+    /// Whether a rollback of a step was ever intended.
+    pub fn was_undoing_tried(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.undo_tried)
+    }
+
     /// The step whose rollback a lost runner had begun.
     pub(super) fn rollback_in_doubt(&self) -> Option<(usize, Option<Truth>)> {
         self.book.marks.iter().enumerate().find_map(|(i, m)| match m.back {
@@ -34,6 +52,8 @@ impl Run {
             _ => return Err(Illegal(format!("it is not the turn of the rollback of step `{step}`"))),
         }
         self.book.marks[i].back = Back::Running;
+        self.book.marks[i].undo_tried = true;
+        self.book.undoing |= self.mode == Mode::Rollback;
         self.steps[i].ended = Some(at);
         Ok(())
     }
@@ -102,7 +122,10 @@ impl Run {
             Some(_) => Next::EnterHold {
                 step: i,
                 why: Hold::InDoubt,
-                says: format!("it is not known whether the rollback of step `{id}` happened"),
+                says: format!(
+                    "it is not known whether the rollback of step `{id}` happened{}",
+                    self.as_asked(i)
+                ),
             },
         }
     }
@@ -144,7 +167,7 @@ impl Run {
             }
             if self.undone(i) {
                 undone.push(step.id.as_str());
-            } else if state.phase == Phase::InDoubt {
+            } else if state.phase == Phase::InDoubt || self.is_rollback_open(i) {
                 doubt.push(step.id.as_str());
             } else if step.effect != Effect::Read {
                 left.push(step.id.as_str());
