@@ -194,7 +194,7 @@ fn end(run: &Run, runner_alive: bool, open: Option<&[Owed]>) -> Vec<String> {
         }
     }
     for owe in &run.owed {
-        let is_open = |all: &[Owed]| all.iter().any(|o| o.run == run.id && o.owe.id == owe.id);
+        let is_open = |all: &[Owed]| all.iter().any(|o| o.is_by(&run.id) && o.owe.id == owe.id);
         if open.is_some_and(|all| !is_open(all)) {
             out.push(format!("was owed and is settled: {}", owe.says));
             continue;

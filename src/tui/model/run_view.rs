@@ -198,7 +198,7 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
         ));
     }
     for owe in &run.owed {
-        let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
+        let since = ledger.owed.iter().find(|o| o.is_by(&run.id) && o.owe.id == owe.id);
         // Another run may have settled it since.
         let Some(since) = since else {
             out.push((Tone::Rest, format!("was owed and is settled: {}", owe.says)));

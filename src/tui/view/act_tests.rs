@@ -1,6 +1,7 @@
 //! Procedures, prompts and runs as pictures, at the sizes people have; colours apart.
 
 use super::draw;
+use crate::domain::id::RunId;
 use crate::domain::procedure::ledger::{Ledger, Unlisted};
 use crate::domain::procedure::level::Level;
 use crate::domain::procedure::proposal::{Proposal, Refusal};
@@ -351,6 +352,10 @@ fn a_run_shows_what_it_left_owed_as_it_is_now() {
         let shown = |ledger: &Ledger| {
             picture::text(&frame(&with_keys(ledger, "4/controlled⏎↓⏎")(Glyphs::Unicode, size)))
         };
+        assert!(shown(&ledger).contains("OWED for 3m: the ingress is closed"), "{}", shown(&ledger));
+        // An older run left the same open before it.
+        let its = std::mem::replace(&mut ledger.owed[0].run, RunId::new("older"));
+        ledger.owed[0].also = vec![its];
         assert!(shown(&ledger).contains("OWED for 3m: the ingress is closed"), "{}", shown(&ledger));
         ledger.owed.clear();
         let text = shown(&ledger);
