@@ -6,7 +6,7 @@ mod tail;
 use super::dir::{RunDir, StateDir};
 use super::journal::{Follow, ReadError, has_runner};
 use super::left;
-use super::load::{fold, is_over, plan_of, word_on};
+use super::load::{fold, has_lost_all, is_over, plan_of, word_on};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::{Deeds, UNREAD};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
@@ -286,9 +286,11 @@ impl Known {
         // Asked first, so that the last lines of a runner that ends meanwhile are read.
         let alive = has_runner(&self.dir);
         let mut changed = alive != self.alive;
+        // Until then its first line may still have come.
+        let unbegun = changed && !alive && self.run.is_none();
         self.alive = alive;
         let stamp = fs::symlink_metadata(self.dir.journal()).ok().as_ref().map(Stamp::of);
-        if stamp.is_some() && stamp != self.journal {
+        if stamp.is_some() && (stamp != self.journal || unbegun) {
             self.journal = stamp;
             self.read();
             changed = true;
@@ -334,7 +336,9 @@ impl Known {
     fn more(&mut self) -> Result<(), ReadError> {
         let entries = self.follow.more(&self.dir.journal())?;
         if entries.is_empty() {
-            return Ok(());
+            let lost = self.run.is_none() && !self.alive && has_lost_all(&self.dir);
+            let why = "not even its first line is there".to_owned();
+            return if lost { Err(ReadError::Damaged { line: 1, why }) } else { Ok(()) };
         }
         let line = self.follow.entries() - entries.len() as u64;
         let illegal = |at: u64, why: String| ReadError::Damaged { line: at, why };
