@@ -24,7 +24,9 @@ use std::time::Duration;
 /// A look at which nothing changed costs some system calls for each open run, and one for the
 /// directory.
 pub const EVERY: Duration = Duration::from_millis(250);
-/// Runs that ended are looked at for a resume that rarely: every so many looks.
+/// The newest runs that ended are looked at for a resume at each look: a call of `stat` each.
+const NEWEST: usize = 32;
+/// The others that rarely: every so many looks.
 const REST: u32 = 8;
 /// Runs that are kept in full at most, with those that are open; of older ones what they left.
 pub const MAX_KEPT: usize = MAX_LISTED;
@@ -124,9 +126,9 @@ impl Watcher {
         let rest = self.looks.is_multiple_of(REST);
         // What cannot be looked at has not lost its runner by that.
         let known = if self.unlisted.is_none() { Some(&mut self.known) } else { None };
-        for known in known.into_iter().flat_map(BTreeMap::values_mut) {
+        for (i, known) in known.into_iter().flat_map(|all| all.values_mut().rev()).enumerate() {
             let open = known.run.as_ref().is_none_or(|r| r.ended.is_none());
-            if open || known.alive || (rest && known.has_changed()) {
+            if open || known.alive || ((rest || i < NEWEST) && known.has_changed()) {
                 changed |= known.look(self.tails);
             }
         }
