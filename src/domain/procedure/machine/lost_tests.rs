@@ -167,6 +167,8 @@ fn rounds_go_on_as_long_as_few_enough_fail() {
         assert_eq!(w.phase(3).is_good(), last, "{max}");
         // A failed round is a failure, even when it was allowed.
         assert_eq!(outcome(&w), Outcome::Failed);
+        // Where every round was gone through there is nothing to go on with.
+        assert_eq!(w.run.may_resume(Mode::Continue).is_err(), last, "{max}");
     }
 }
 
