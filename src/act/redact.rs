@@ -1,9 +1,11 @@
 //! Takes every known secret out of what is kept and shown, in the forms in which programs write
-//! them down, also when a secret comes in two pieces.
+//! them down, also when a secret comes in two pieces or with colours in its midst.
 
+mod escapes;
 mod forms;
 
 use crate::transport::fetch::access::Access;
+use escapes::Begins;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What stands where a secret was.
@@ -12,7 +14,7 @@ pub const REDACTED: &[u8] = b"[redacted]";
 pub const MIN_SECRET: usize = 4;
 
 /// Takes secrets out of a stream of bytes. It holds back what could be the beginning of a secret:
-/// at most as much as the longest form of one.
+/// at most as much as the longest form of one, and what `escapes` allows between its bytes.
 pub struct Redactor {
     /// Every form of every secret, by its first two bytes.
     needles: Vec<Vec<u8>>,
@@ -126,6 +128,12 @@ impl Redactor {
                 let known = self.firsts.get(usize::from(*a)).copied().unwrap_or(false);
                 return if known { Found::Perhaps } else { Found::Nothing };
             }
+            // A colour begins behind the first byte.
+            [a, escapes::ESC, ..] => {
+                if !self.firsts.get(usize::from(*a)).copied().unwrap_or(false) {
+                    return Found::Nothing;
+                }
+            }
             [a, b, ..] => {
                 let pair = usize::from(*a) << 8 | usize::from(*b);
                 if self.pairs.get(pair >> 6).is_none_or(|word| word & (1 << (pair & 63)) == 0) {
@@ -133,14 +141,15 @@ impl Redactor {
                 }
             }
         }
-        let head = rest.get(..2).unwrap_or(rest);
-        let from = self.needles.partition_point(|n| n.get(..2).unwrap_or(n) < head);
+        let sure = if rest.get(1) == Some(&escapes::ESC) { 1 } else { 2 };
+        let head = rest.get(..sure).unwrap_or(rest);
+        let from = self.needles.partition_point(|n| n.get(..sure).unwrap_or(n) < head);
         let (mut longest, mut perhaps_longer) = (0, false);
         for needle in self.needles.iter().skip(from).take_while(|n| n.starts_with(head)) {
-            if rest.starts_with(needle) {
-                longest = longest.max(needle.len());
-            } else if needle.starts_with(rest) {
-                perhaps_longer = true;
+            match escapes::begins_with(rest, needle) {
+                Begins::Yes(len) => longest = longest.max(len),
+                Begins::Perhaps => perhaps_longer = true,
+                Begins::No => {}
             }
         }
         match (longest, perhaps_longer) {

@@ -2,7 +2,7 @@
 
 use crate::domain::procedure::event::{Captured, Hold, Mode, Outcome, Person, Second};
 use crate::domain::procedure::ledger::{Ledger, Line, Raised, RunState};
-use crate::domain::procedure::run::{Phase, Run, StepState};
+use crate::domain::procedure::run::{Phase, Run};
 use crate::domain::procedure::{proposal, report};
 use serde::Serialize;
 
@@ -85,6 +85,8 @@ struct StepReport<'a> {
     since: Option<String>,
     ended: Option<String>,
     rolled_back: Option<RolledBack<'a>>,
+    /// `running` or `in-doubt` while its rollback has no end; whatever the phase says.
+    rollback: Option<&'static str>,
     outputs: &'a [Captured],
 }
 
@@ -211,7 +213,7 @@ pub fn run(run: &Run, alive: bool, torn: Option<&str>) -> String {
             choices: h.choices.iter().map(|c| report::choice(*c)).collect(),
         }),
         abort: run.abort.as_ref().map(|a| AbortReport { by: &a.by, now: a.now, at: a.at.to_string() }),
-        steps: run.plan.steps.iter().zip(&run.steps).map(|(plan, state)| step(plan, state)).collect(),
+        steps: (0..run.steps.len()).filter_map(|i| step(run, i, alive)).collect(),
         owed: &run.owed,
         notes: run.notes.iter().map(|(at, says)| NoteReport { at: at.to_string(), says }).collect(),
         resume: resume(run, alive),
@@ -230,9 +232,11 @@ fn resume(run: &Run, alive: bool) -> Option<ResumeReport> {
     })
 }
 
-fn step<'a>(plan: &'a crate::domain::procedure::plan::Step, state: &'a StepState) -> StepReport<'a> {
+fn step(run: &Run, i: usize, alive: bool) -> Option<StepReport<'_>> {
+    let (plan, state) = (run.plan.steps.get(i)?, run.steps.get(i)?);
     let (_, says) = report::phase(&state.phase);
     let phase = match &state.phase {
+        Phase::Waiting if run.is_doubted(i) => "in-doubt",
         Phase::Waiting => "waiting",
         Phase::Running => "running",
         Phase::Verifying { .. } => "verifying",
@@ -249,7 +253,11 @@ fn step<'a>(plan: &'a crate::domain::procedure::plan::Step, state: &'a StepState
         Phase::Verifying { streak, needed, .. } => Some([*streak, *needed]),
         _ => None,
     };
-    StepReport {
+    let rollback = run.is_rollback_open(i).then(|| match run.rolling_back() {
+        Some(at) if at == i && alive => "running",
+        _ => "in-doubt",
+    });
+    Some(StepReport {
         id: plan.id.as_str(),
         name: &plan.name,
         host: plan.host.as_str(),
@@ -263,8 +271,9 @@ fn step<'a>(plan: &'a crate::domain::procedure::plan::Step, state: &'a StepState
             Ok(says) => RolledBack { done: true, says },
             Err(why) => RolledBack { done: false, says: why },
         }),
+        rollback,
         outputs: &state.outputs,
-    }
+    })
 }
 
 /// All runs, in a line each.

@@ -61,7 +61,7 @@ fn list(ledger: &Ledger, interlocks: Option<&[Raised]>, now: Timestamp) -> Strin
     for line in &ledger.runs {
         let (done, all) = line.steps;
         let owed: Vec<String> =
-            ledger.owed.iter().filter(|o| o.run == line.id).map(|o| one_line(&o.owe.id, 40)).collect();
+            ledger.owed.iter().filter(|o| o.is_by(&line.id)).map(|o| one_line(&o.owe.id, 40)).collect();
         let owed = if owed.is_empty() { String::new() } else { format!("  STILL OWED: {}", owed.join(", ")) };
         let _ = writeln!(
             out,
@@ -303,7 +303,7 @@ mod tests {
         let owe = Owe { id: "clients".to_owned(), says: "clients are away".to_owned(), by: None };
         let ledger = Ledger {
             runs: vec![line("r2", RunState::Held), line("r1", RunState::Ended(Outcome::Verified))],
-            owed: vec![Owed { owe, run: RunId::new("r1"), since }],
+            owed: vec![Owed { owe, run: RunId::new("r1"), since, also: vec![] }],
             ..Ledger::default()
         };
         let raised = [Raised { id: "lost".to_owned(), run: RunId::new("r1"), since }];

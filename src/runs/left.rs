@@ -124,8 +124,9 @@ fn outline(dir: &RunDir) -> Option<Outline> {
 pub fn deeds(dir: &RunDir) -> Result<Option<Deeds>, String> {
     let plan = load::plan_of(dir);
     let read = match journal::read(&dir.journal()) {
-        Ok(read) if read.entries.is_empty() => return Ok(None),
+        Ok(read) if read.entries.is_empty() && !load::has_lost_all(dir) => return Ok(None),
         Err(why) if why.is_not_found() => return Ok(None),
+        Ok(read) if read.entries.is_empty() => Err(load::LOST_ALL.to_owned()),
         Ok(read) => Ok(read),
         Err(why) => Err(why.to_string()),
     };

@@ -66,11 +66,21 @@ pub fn is_over(state: &StateDir, id: &RunId) -> bool {
     }
     match journal::read(&dir.journal()) {
         Ok(read) => match read.entries.last() {
-            None => !has_runner(&dir),
+            None => !has_runner(&dir) && !has_lost_all(&dir),
             Some(last) => matches!(last.event, Event::Ended { .. }),
         },
         Err(why) => why.is_not_found(),
     }
+}
+
+/// What is said of a journal without its first line.
+pub(super) const LOST_ALL: &str = "read the journal: not even its first line is there";
+
+/// Whether a journal without a first line is not that of a run which is just beginning: a runner
+/// has it locked from the start, and nothing is begun before that line is on disk. One that died
+/// right there leaves the same, and is looked at once more by a person.
+pub(super) fn has_lost_all(dir: &RunDir) -> bool {
+    !has_runner(dir) && dir.journal().exists()
 }
 
 /// Who set a run aside, and when.

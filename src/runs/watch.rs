@@ -6,7 +6,7 @@ mod tail;
 use super::dir::{RunDir, StateDir};
 use super::journal::{Follow, ReadError, has_runner};
 use super::left;
-use super::load::{fold, is_over, plan_of, word_on};
+use super::load::{fold, has_lost_all, is_over, plan_of, word_on};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::{Deeds, UNREAD};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
@@ -24,7 +24,9 @@ use std::time::Duration;
 /// A look at which nothing changed costs some system calls for each open run, and one for the
 /// directory.
 pub const EVERY: Duration = Duration::from_millis(250);
-/// Runs that ended are looked at for a resume that rarely: every so many looks.
+/// The newest runs that ended are looked at for a resume at each look: a call of `stat` each.
+const NEWEST: usize = 32;
+/// The others that rarely: every so many looks.
 const REST: u32 = 8;
 /// Runs that are kept in full at most, with those that are open; of older ones what they left.
 pub const MAX_KEPT: usize = MAX_LISTED;
@@ -124,9 +126,9 @@ impl Watcher {
         let rest = self.looks.is_multiple_of(REST);
         // What cannot be looked at has not lost its runner by that.
         let known = if self.unlisted.is_none() { Some(&mut self.known) } else { None };
-        for known in known.into_iter().flat_map(BTreeMap::values_mut) {
+        for (i, known) in known.into_iter().flat_map(|all| all.values_mut().rev()).enumerate() {
             let open = known.run.as_ref().is_none_or(|r| r.ended.is_none());
-            if open || known.alive || (rest && known.has_changed()) {
+            if open || known.alive || ((rest || i < NEWEST) && known.has_changed()) {
                 changed |= known.look(self.tails);
             }
         }
@@ -286,9 +288,11 @@ impl Known {
         // Asked first, so that the last lines of a runner that ends meanwhile are read.
         let alive = has_runner(&self.dir);
         let mut changed = alive != self.alive;
+        // Until then its first line may still have come.
+        let unbegun = changed && !alive && self.run.is_none();
         self.alive = alive;
         let stamp = fs::symlink_metadata(self.dir.journal()).ok().as_ref().map(Stamp::of);
-        if stamp.is_some() && stamp != self.journal {
+        if stamp.is_some() && (stamp != self.journal || unbegun) {
             self.journal = stamp;
             self.read();
             changed = true;
@@ -334,7 +338,9 @@ impl Known {
     fn more(&mut self) -> Result<(), ReadError> {
         let entries = self.follow.more(&self.dir.journal())?;
         if entries.is_empty() {
-            return Ok(());
+            let lost = self.run.is_none() && !self.alive && has_lost_all(&self.dir);
+            let why = "not even its first line is there".to_owned();
+            return if lost { Err(ReadError::Damaged { line: 1, why }) } else { Ok(()) };
         }
         let line = self.follow.entries() - entries.len() as u64;
         let illegal = |at: u64, why: String| ReadError::Damaged { line: at, why };

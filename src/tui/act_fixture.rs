@@ -261,7 +261,7 @@ pub fn ledger_of(name: &str) -> Ledger {
     let owe = run.owed[0].clone();
     Ledger {
         runs: vec![line(&run, state)],
-        owed: vec![Owed { owe, run: run.id.clone(), since: ago(200) }],
+        owed: vec![Owed { owe, run: run.id.clone(), since: ago(200), also: vec![] }],
         tails: vec![(run.id.clone(), vec!["stopping relay".to_owned(), "12 sessions left".to_owned()])],
         open: vec![Arc::new(run)],
         ..Ledger::default()

@@ -44,10 +44,8 @@ impl Record {
                 self.open = None;
             }
             "asked" if event["truth"] == "happened" => self.open = None,
-            "hold-released" if event["choice"] == "again" => {
-                counted.or_default().1 += 1;
-                self.open = None;
-            }
+            // It may be done once more; until it is, it is not known whether it was.
+            "hold-released" if event["choice"] == "again" => counted.or_default().1 += 1,
             "hold-released" if event["choice"] == "go-on" => self.open = None,
             "ended" => {
                 let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();

@@ -28,6 +28,33 @@ fn a_secret_is_found_in_every_form() {
     }
 }
 
+/// As `grep --color`, `jq -C` or a logger prints it.
+#[test]
+fn a_secret_with_colours_in_its_midst_is_found() {
+    let table = [
+        ("a \x1b[31mS3cr\x1b[0met-Pw b", "a \x1b[31m[redacted] b"),
+        ("S\x1b[1;38;5;214m3\x1b(B\x1b[mcret-Pw", "[redacted]"),
+        ("x\x1b[S3cret-Pw", "x\x1b[[redacted]"),
+        ("S3cr\x1b[0m at", "S3cr\x1b[0m at"),
+        ("S3cr\x1b[0", "S3cr\x1b[0"),
+    ];
+    for (text, want) in table {
+        assert_eq!(redactor(&["S3cret-Pw"]).text(text), want, "{text:?}");
+        // Wherever it is cut, too.
+        for cut in 0..text.len() {
+            let (mut redactor, mut out) = (redactor(&["S3cret-Pw"]), Vec::new());
+            redactor.push(&text.as_bytes()[..cut], &mut out);
+            redactor.push(&text.as_bytes()[cut..], &mut out);
+            redactor.finish(&mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), want, "{text:?} at {cut}");
+        }
+    }
+    // What is held back for the end of a sequence is bounded.
+    let (mut redactor, mut out) = (redactor(&["S3cret-Pw"]), Vec::new());
+    redactor.push(format!("S3\x1b[{}", "0".repeat(10_000)).as_bytes(), &mut out);
+    assert_eq!(out.len(), 10_004);
+}
+
 #[test]
 fn a_secret_of_many_lines_is_found_line_by_line() {
     let key = "-----BEGIN KEY-----\nMIIBVgIBADANBgkq\n-----END KEY-----";

@@ -152,7 +152,8 @@ impl Scribe {
             self.take(note, at)?;
         }
         if self.unwritten.len() >= MAX_UNWRITTEN {
-            return self.flush();
+            // What is told as taken must have been taken.
+            self.flush()?;
         }
         self.take(event, at)?;
         self.flush()
@@ -225,5 +226,34 @@ impl Scribe {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::rundir::{StateDir, WriteState};
+    use crate::act::witness::Nobody;
+    use crate::clock::SystemClock;
+    use crate::domain::procedure::machine::worlds::{World, abort, two};
+
+    /// The disk has room again just when as much waits as may wait.
+    #[test]
+    fn what_is_told_as_taken_is_taken_also_behind_a_full_queue() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join("state"), None);
+        state.prepare().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let run = state.create_run(clock.now().wall).unwrap();
+        let first = World::new(two()).entries.remove(0);
+        let mut scribe = Scribe::begin(&run, two(), first.event, clock, Box::new(Nobody)).unwrap();
+        for i in 0..MAX_UNWRITTEN {
+            let at = scribe.clock.now().wall;
+            scribe.take(Event::Note { says: i.to_string() }, at).unwrap();
+        }
+        scribe.record(abort(false)).unwrap();
+        assert!(scribe.run.abort.is_some() && scribe.is_written());
+        let last = crate::runs::journal::read(&run.journal()).unwrap().entries.pop().unwrap();
+        assert!(matches!(last.event, Event::AbortRequested { .. }), "{last:?}");
     }
 }

@@ -75,7 +75,7 @@ fn in_order<'a>(runs: impl Iterator<Item = &'a Deeds>) -> Vec<&'a Deeds> {
     runs
 }
 
-/// One debt by its id, from the oldest run that still owes it.
+/// One debt by its id, from the oldest run that still owes it, with the others that do.
 fn owed(runs: &[&Deeds]) -> Vec<Owed> {
     let mut out: Vec<Owed> = Vec::new();
     for run in runs {
@@ -84,8 +84,16 @@ fn owed(runs: &[&Deeds]) -> Vec<Owed> {
                 other.run != run.run
                     && other.settled.iter().any(|s| s.what == owe.id && run.is_answered_by(deed, other, s))
             };
-            if out.iter().all(|o| o.owe.id != owe.id) && !runs.iter().any(settles) {
-                out.push(Owed { owe: owe.clone(), run: run.run.clone(), since: deed.at });
+            if runs.iter().any(settles) {
+                continue;
+            }
+            match out.iter_mut().find(|o| o.owe.id == owe.id) {
+                Some(older) if older.is_by(&run.run) => {}
+                Some(older) => older.also.push(run.run.clone()),
+                None => {
+                    let (owe, run) = (owe.clone(), run.run.clone());
+                    out.push(Owed { owe, run, since: deed.at, also: Vec::new() });
+                }
             }
         }
     }

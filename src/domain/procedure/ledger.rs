@@ -71,8 +71,18 @@ pub enum RunState {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Owed {
     pub owe: Owe,
+    /// The oldest run that owes it.
     pub run: RunId,
     pub since: Timestamp,
+    /// Later runs that owe the same, oldest first.
+    pub also: Vec<RunId>,
+}
+
+impl Owed {
+    /// Whether a run owes it, be it with others.
+    pub fn is_by(&self, run: &RunId) -> bool {
+        self.run == *run || self.also.contains(run)
+    }
 }
 
 /// An interlock that stands because of a run.

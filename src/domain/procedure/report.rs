@@ -55,7 +55,8 @@ pub fn summary(run: &Run, runner_alive: bool) -> Vec<String> {
         if matches!(
             state.phase,
             Phase::Failed(_) | Phase::InDoubt | Phase::Killed(_) | Phase::FailedAndPassed(_)
-        ) {
+        ) || run.is_rollback_open(i)
+        {
             out.extend(step(run, runner_alive, i, None));
         }
     }
@@ -106,6 +107,15 @@ fn confirmed(run: &Run) -> Vec<String> {
 fn step(run: &Run, runner_alive: bool, i: usize, now: Option<Timestamp>) -> Vec<String> {
     let (Some(plan), Some(state)) = (run.plan.steps.get(i), run.steps.get(i)) else { return Vec::new() };
     let (mut word, mut says) = phase(&state.phase);
+    let undoing = run.rolling_back() == Some(i) && runner_alive;
+    if undoing {
+        (word, says) = ("undoing", Some("its rollback is under way".to_owned()));
+    } else if run.is_doubted(i) {
+        (word, says) = ("IN DOUBT", Some("it is to be done once more, and may have been done".to_owned()));
+    } else if run.is_rollback_open(i) {
+        let doubt = "its rollback was intended, and its outcome is not known";
+        (word, says) = ("UNDO DOUBT", Some(doubt.to_owned()));
+    }
     // A person who is asked must see that, and not only what there is to ask about.
     let held = run.hold.as_ref().filter(|h| runner_alive && h.step == plan.id);
     if let Some(hold) = held {
@@ -114,6 +124,8 @@ fn step(run: &Run, runner_alive: bool, i: usize, now: Option<Timestamp>) -> Vec<
     let begun = held.map(|h| h.since).or(state.since);
     let acts = runner_alive && matches!(state.phase, Phase::Running | Phase::Verifying { .. });
     let took = match (begun, state.ended, now) {
+        // Where an effect ended its rollback began.
+        (_, Some(ended), Some(now)) if undoing => long_age(span(ended, now)),
         (Some(since), Some(ended), _) if held.is_none() => long_age(span(since, ended)),
         (Some(since), _, Some(now)) if held.is_some() || acts => long_age(span(since, now)),
         _ => String::new(),
@@ -165,8 +177,11 @@ fn end(run: &Run, runner_alive: bool, open: Option<&[Owed]>) -> Vec<String> {
     let mut out = Vec::new();
     match run.state(runner_alive) {
         RunState::Running => {
-            let at = run.current().and_then(|i| run.plan.steps.get(i)).map(|s| s.id.as_str());
-            out.push(format!("runs, at step {}", at.unwrap_or("-")));
+            let id = |i: usize| run.plan.steps.get(i).map_or("-", |s| s.id.as_str());
+            out.push(match run.rolling_back() {
+                Some(i) => format!("runs, undoing step {}", id(i)),
+                None => format!("runs, at step {}", run.current().map_or("-", id)),
+            });
         }
         RunState::Held => {
             if let Some(hold) = &run.hold {
@@ -194,7 +209,7 @@ fn end(run: &Run, runner_alive: bool, open: Option<&[Owed]>) -> Vec<String> {
         }
     }
     for owe in &run.owed {
-        let is_open = |all: &[Owed]| all.iter().any(|o| o.run == run.id && o.owe.id == owe.id);
+        let is_open = |all: &[Owed]| all.iter().any(|o| o.is_by(&run.id) && o.owe.id == owe.id);
         if open.is_some_and(|all| !is_open(all)) {
             out.push(format!("was owed and is settled: {}", owe.says));
             continue;

@@ -131,8 +131,8 @@ fn runs_that_ended_are_listed_and_looked_at_again_when_resumed() {
     let by = Person { uid: 0, login: "bob".to_owned(), from: None };
     let mode = crate::domain::procedure::event::Mode::Continue;
     journal.append(Event::Resumed { by, runner: 2, mode, reason: None }, at(4)).unwrap();
-    let seen = (0..=REST).find_map(|_| watcher.look(&[])).unwrap();
-    assert_eq!(seen.runs[0].state, RunState::Running);
+    let seen = watcher.look(&[]).unwrap();
+    assert_eq!(seen.runs[0].state, RunState::Running, "at once");
 }
 
 #[test]
@@ -257,6 +257,39 @@ fn a_run_whose_journal_cannot_be_read_may_have_left_all_that_its_plan_could() {
     assert!(broken[0].1.contains("set aside by ann") && broken[0].1.ends_with(UNREAD), "{broken:?}");
     done(&state, "open", LATER);
     assert_eq!(left_behind(&state), (vec![], vec![]), "a later run settles it");
+}
+
+/// Emptied, or cut within its first line, it tells as little as one that is damaged.
+#[test]
+fn a_journal_that_lost_all_of_it_is_not_that_of_a_run_that_never_began() {
+    for cut in [0, 40] {
+        let (_dir, state) = state();
+        let dir = done(&state, "close", 1);
+        done(&state, "open", 2);
+        let mut watcher = Watcher::new(state.clone(), Some("shop"), rules());
+        assert!(watcher.look(&[]).unwrap().broken.is_empty());
+        let bytes = fs::read(dir.journal()).unwrap();
+        fs::write(dir.journal(), &bytes[..cut]).unwrap();
+        let seen = (0..=REST).find_map(|_| watcher.look(&[])).unwrap();
+        assert!(seen.broken[0].1.contains("not even its first line is there"), "{:?}", seen.broken);
+        let owed = vec![format!("the way is closed ({UNREAD})")];
+        assert_eq!(left_behind(&state), (owed, vec!["closed".to_owned()]), "{cut}");
+        assert!(!is_over(&state, dir.id()), "it stands in the way until it is set aside");
+        let me = Person { uid: 0, login: "ann".to_owned(), from: None };
+        crate::act::control::set_aside(&state, dir.id().as_str(), &me, at(3)).unwrap();
+        assert!(is_over(&state, dir.id()));
+    }
+    // One that is just beginning has a runner; one that was refused before has no journal.
+    let (_dir, state) = state();
+    let dir = state.create_run(at(1)).unwrap();
+    let text = serde_json::to_vec(&plan("shop")).unwrap();
+    dir.write_new("plan.json", &text).unwrap();
+    let mut watcher = Watcher::new(state.clone(), None, rules());
+    assert!(watcher.look(&[]).unwrap().broken.is_empty());
+    let journal = Journal::create(&dir).unwrap();
+    assert!(watcher.look(&[]).is_none_or(|l| l.broken.is_empty()));
+    drop(journal);
+    assert_eq!(watcher.look(&[]).unwrap().broken.len(), 1);
 }
 
 #[test]

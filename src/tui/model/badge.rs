@@ -3,7 +3,7 @@
 use super::alerts::safe;
 use super::tone::Tone;
 use crate::clock::Now;
-use crate::domain::procedure::event::Outcome;
+use crate::domain::procedure::event::{Mode, Outcome};
 use crate::domain::procedure::ledger::{Ledger, Line, RunState, Unlisted};
 use crate::domain::units::short_age;
 use jiff::Timestamp;
@@ -61,6 +61,9 @@ fn of_run(ledger: &Ledger, at: usize, line: &Line, now: Now) -> Option<(u8, Badg
         RunState::Ended(Outcome::InDoubt) if !is_settled(ledger, at, line) => {
             (1, Tone::Doubt, format!("IN DOUBT {id}"), String::new())
         }
+        RunState::Running if is_undone(ledger, line) => {
+            (2, Tone::Busy, format!("UNDO {id}"), format!(" since {age}"))
+        }
         RunState::Running => (2, Tone::Busy, format!("RUN {id} {done}/{of}"), format!(" since {age}")),
         RunState::Ended(_) => return None,
     };
@@ -78,6 +81,12 @@ fn of_run(ledger: &Ledger, at: usize, line: &Line, now: Now) -> Option<(u8, Badg
     };
     let age = since.map(|since| short_age(ago(since, now)));
     Some((rank, Badge { tone, kind, long: format!("{short}{rest}"), short, age }))
+}
+
+/// Whether what a run does now is to undo, all of it or the step that failed.
+fn is_undone(ledger: &Ledger, line: &Line) -> bool {
+    let open = ledger.open.iter().find(|run| run.id == line.id);
+    open.is_some_and(|run| run.mode == Mode::Rollback || run.rolling_back().is_some())
 }
 
 /// Whether a newer run of the same procedure was verified: what was in doubt is known then.

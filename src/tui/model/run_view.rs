@@ -59,7 +59,7 @@ pub struct StepLine {
 /// One step in a line.
 pub fn step_line(run: &Run, at: usize, state: RunState, now: Now) -> Option<StepLine> {
     let (step, is) = (run.plan.steps.get(at)?, run.steps.get(at)?);
-    if let Some(back) = &is.rolled_back {
+    if let Some(back) = is.rolled_back.as_ref().filter(|_| !run.is_rollback_open(at)) {
         return Some(match back {
             Ok(says) => line(Tone::Rest, "rolled back", String::new(), says),
             Err(why) => line(Tone::Bad, "not undone", String::new(), why),
@@ -70,7 +70,27 @@ pub fn step_line(run: &Run, at: usize, state: RunState, now: Now) -> Option<Step
         let since = format!("for {}", short_age(ago(hold.since, now)));
         return Some(line(Tone::Asks, "waits for you", since, &hold.says));
     }
+    if run.is_rollback_open(at) {
+        return Some(of_rollback(run, at, is, state, now));
+    }
+    if run.is_doubted(at) && is.phase == Phase::Waiting {
+        let says = "it is to be done once more, and may have been done";
+        return Some(line(Tone::Doubt, "in doubt", String::new(), says));
+    }
     Some(of_phase(run, step, is, state, now))
+}
+
+/// A step whose rollback was begun and has no end, whatever its effect came to.
+fn of_rollback(run: &Run, at: usize, is: &StepState, state: RunState, now: Now) -> StepLine {
+    if run.rolling_back() == Some(at) && matches!(state, RunState::Running | RunState::Held) {
+        let most =
+            run.plan.steps.get(at).and_then(|s| s.rollback.as_ref()).map_or(Duration::ZERO, |r| r.timeout);
+        // Its effect ends, in the journal, where its rollback begins.
+        let since = is.ended.map_or_else(String::new, |s| format!("since {}", clock(s)));
+        return line(Tone::Busy, "being undone", against(is.ended, most, now), &since);
+    }
+    let says = "its rollback was begun, and how it ended is not known";
+    line(Tone::Doubt, "undo in doubt", String::new(), says)
 }
 
 fn line(tone: Tone, word: &'static str, time: String, says: &str) -> StepLine {
@@ -198,7 +218,7 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
         ));
     }
     for owe in &run.owed {
-        let since = ledger.owed.iter().find(|o| o.run == run.id && o.owe.id == owe.id);
+        let since = ledger.owed.iter().find(|o| o.is_by(&run.id) && o.owe.id == owe.id);
         // Another run may have settled it since.
         let Some(since) = since else {
             out.push((Tone::Rest, format!("was owed and is settled: {}", owe.says)));

@@ -1,6 +1,8 @@
 //! Procedures, prompts and runs as pictures, at the sizes people have; colours apart.
 
 use super::draw;
+use crate::domain::id::RunId;
+use crate::domain::procedure::event::{Entry, Event as Told, Mode};
 use crate::domain::procedure::ledger::{Ledger, Unlisted};
 use crate::domain::procedure::level::Level;
 use crate::domain::procedure::proposal::{Proposal, Refusal};
@@ -352,10 +354,35 @@ fn a_run_shows_what_it_left_owed_as_it_is_now() {
             picture::text(&frame(&with_keys(ledger, "4/controlled⏎↓⏎")(Glyphs::Unicode, size)))
         };
         assert!(shown(&ledger).contains("OWED for 3m: the ingress is closed"), "{}", shown(&ledger));
+        // An older run left the same open before it.
+        let its = std::mem::replace(&mut ledger.owed[0].run, RunId::new("older"));
+        ledger.owed[0].also = vec![its];
+        assert!(shown(&ledger).contains("OWED for 3m: the ingress is closed"), "{}", shown(&ledger));
         ledger.owed.clear();
         let text = shown(&ledger);
         assert!(text.contains("was owed and is settled: the ingress is closed"), "{text}");
         assert!(!text.contains("OWED"), "{text}");
+    }
+}
+
+/// What is being undone, or perhaps undone, is not shown as verified.
+#[test]
+fn a_step_that_is_being_undone_is_shown_so() {
+    let (_, mut run, _) = runs().into_iter().find(|(name, ..)| *name == "failed").unwrap();
+    let (by, step) = (run.by.clone(), run.plan.steps[0].id.clone());
+    let resumed = Told::Resumed { by, runner: 2, mode: Mode::Rollback, reason: None };
+    for event in [resumed, Told::RollbackIntended { step, before: String::new() }] {
+        run.apply(&Entry { n: run.last.0 + 1, at: now().wall, event }).unwrap();
+    }
+    for (alive, want, badge) in [(true, "being undone", "UNDO restart"), (false, "undo in doubt", "IN DOUBT")]
+    {
+        let (runs, open) = (vec![run.line(alive)], vec![Arc::new(run.clone())]);
+        let ledger = Ledger { runs, open, ..ledger_of("failed") };
+        let text =
+            picture::text(&frame(&with_keys(&ledger, "4/controlled⏎⏎")(Glyphs::Unicode, (120, 40))));
+        assert!(text.contains(want) && text.contains(badge), "{want}:\n{text}");
+        let mut lines = text.lines().filter(|l| l.contains("1.  Close"));
+        assert!(lines.all(|l| !l.contains("verified")), "{text}");
     }
 }
 

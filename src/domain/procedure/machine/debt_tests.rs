@@ -10,7 +10,7 @@ use crate::domain::procedure::check::Seen;
 use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Mode, Outcome, Truth};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
 use crate::domain::procedure::ledger::Owed;
-use crate::domain::procedure::plan::OnFailure;
+use crate::domain::procedure::plan::{OnFailure, Step};
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::Run;
 use std::time::Duration;
@@ -121,13 +121,38 @@ fn a_debt_that_another_run_settled_is_not_told_as_owed() {
     w.well();
     let now = w.run.last.1;
     let told = |open: &[Owed]| report::of(&w.run, false, now, Some(open)).join("\n");
-    let open = Owed { owe: owe("clients"), run: w.run.id.clone(), since: now };
+    let open = Owed { owe: owe("clients"), run: w.run.id.clone(), since: now, also: vec![] };
     let shown = told(&[open]);
     assert!(shown.contains("\nOWED: clients is open") && !shown.contains("STILL OWED"), "{shown}");
     let shown = told(&[]);
     assert!(shown.contains("\nwas owed and is settled: clients is open"), "{shown}");
     assert!(!shown.contains("OWED"), "{shown}");
     assert!(report::summary(&w.run, false).join("\n").contains("STILL OWED: clients is open"));
+}
+
+/// Two runs that left the same thing open both owe it until it is settled, and the list has it once.
+#[test]
+fn a_debt_that_two_runs_owe_is_told_as_owed_by_both() {
+    let raise = |id: &str, second| {
+        let mut w = World::of(id, second, plan(vec![with("restart", |s| s.owes = Some(owe("clients")))]));
+        w.well();
+        w.run
+    };
+    let runs = [raise("r1", 0), raise("r2", 100)];
+    let told = |run: &Run, open: &[Owed]| report::of(run, false, run.last.1, Some(open)).join("\n");
+    let (open, _) = Facts::of(runs.iter(), &[]);
+    assert_eq!(open.len(), 1);
+    for run in &runs {
+        let shown = told(run, &open);
+        assert!(shown.contains("\nOWED: clients is open") && !shown.contains("is settled"), "{shown}");
+    }
+    // What came in between settles the first one's only.
+    let settle = |s: &mut Step| s.settles = vec!["clients".to_owned()];
+    let mut between = World::of("r3", 50, plan(vec![with("reach", settle)]));
+    between.well();
+    let (open, _) = Facts::of(runs.iter().chain([&between.run]), &[]);
+    let shown = runs.each_ref().map(|run| told(run, &open).contains("was owed and is settled"));
+    assert_eq!(shown, [true, false]);
 }
 
 /// Evidence that lacks a piece is not complete, in whatever order its pieces came.

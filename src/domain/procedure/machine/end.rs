@@ -12,17 +12,28 @@ impl Run {
         if let Next::End { outcome, why } = self.next() {
             return (outcome, why);
         }
-        let doubtful = |i: &usize| self.steps[*i].phase.is_open() || self.is_doubted(*i);
-        let open = (0..self.steps.len()).find(doubtful).or_else(|| self.rolling_back());
-        match open {
-            Some(i) if self.in_doubt() => {
-                let id = &self.plan.steps[i].id;
-                (Outcome::InDoubt, format!("given up; step `{id}` was intended and its outcome is not known"))
-            }
-            _ if self.in_doubt() => (Outcome::InDoubt, "given up; a rollback is in doubt".to_owned()),
-            _ if self.abort.is_some() => (Outcome::Aborted, "aborted, and given up".to_owned()),
-            _ => (Outcome::Failed, "given up".to_owned()),
+        if self.in_doubt() {
+            return (Outcome::InDoubt, format!("given up{}", self.doubts()));
         }
+        match self.abort {
+            Some(_) => (Outcome::Aborted, "aborted, and given up".to_owned()),
+            None => (Outcome::Failed, "given up".to_owned()),
+        }
+    }
+
+    /// What is in doubt, to be said after something else: an effect, its rollback, or both.
+    fn doubts(&self) -> String {
+        let open = |i: &usize| self.is_doubted(*i) || self.steps[*i].phase.is_open() && !self.undone(*i);
+        let step =
+            (0..self.steps.len()).find(open).map(|i| format!("; step `{}` was", self.plan.steps[i].id));
+        let back = (0..self.steps.len()).find(|i| self.is_rollback_open(*i));
+        let back = back.map(|i| format!("; the rollback of step `{}` was", self.plan.steps[i].id));
+        let all: Vec<String> = [step, back]
+            .into_iter()
+            .flatten()
+            .map(|what| format!("{what} intended and its outcome is not known"))
+            .collect();
+        all.concat()
     }
 
     pub(super) fn end(&mut self, outcome: Outcome, why: &str, at: Timestamp) -> Result<(), Illegal> {

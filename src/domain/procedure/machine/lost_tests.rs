@@ -7,6 +7,7 @@ use super::worlds::{
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::event::{Choice, Effected, Event, Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::report;
 use crate::domain::procedure::run::Phase;
 
 /// What a new runner makes of a step that a lost one had intended.
@@ -240,5 +241,27 @@ fn rounds_go_on_as_long_as_few_enough_fail() {
         assert_eq!(w.phase(3).is_good(), last, "{max}");
         // A failed round is a failure, even when it was allowed.
         assert_eq!(outcome(&w), Outcome::Failed);
+        // Where every round was gone through there is nothing to go on with.
+        assert_eq!(w.run.may_resume(Mode::Continue).is_err(), last, "{max}");
     }
+}
+
+/// A step that is being undone is not told as verified, and what is in doubt is its undoing.
+#[test]
+fn a_rollback_without_an_end_is_told_as_one() {
+    let mut w = World::new(plan(vec![with("a", |s| s.rollback = Some(rollback())), step("b")]));
+    w.well_until(at_step(1)).must(intended("b", 1)).must(finished("b", 1, failed())).well();
+    w.must(resumed(Mode::Rollback)).well_until(|n| *n == Next::RollBack { step: 0 });
+    w.must(Event::RollbackIntended { step: StepId::new("a"), before: String::new() });
+    let told = |w: &World, alive| report::of(&w.run, alive, w.run.last.1, None).join("\n");
+    let runs = told(&w, true);
+    for part in ["  1  undoing  ", "\n      its rollback is under way", "\nruns, undoing step a"] {
+        assert!(runs.contains(part), "{part}: {runs}");
+    }
+    let doubt = "the rollback of step `a` was intended and its outcome is not known";
+    assert_eq!(w.run.given_up(), (Outcome::InDoubt, format!("given up; {doubt}")));
+    let lost = told(&w, false);
+    assert!(lost.contains("  1  UNDO DOUBT  ") && lost.contains(doubt), "{lost}");
+    assert!(!lost.contains("1  verified"), "{lost}");
+    assert!(report::summary(&w.run, false).join("\n").contains("UNDO DOUBT"));
 }

@@ -236,6 +236,9 @@ impl Run {
         if mode == Mode::Continue && self.book.undoing {
             return Err(Illegal("its rollback was begun: it can only be rolled back".to_owned()));
         }
+        if mode == Mode::Continue && outcome.is_some() && self.current().is_none() && !self.in_doubt() {
+            return Err(Illegal("no step of it is left to do: plan it anew".to_owned()));
+        }
         if mode == Mode::Continue && self.book.aborted {
             return Err(Illegal("an abort was requested: it can only be rolled back".to_owned()));
         }
