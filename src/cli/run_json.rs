@@ -236,7 +236,7 @@ fn step(run: &Run, i: usize, alive: bool) -> Option<StepReport<'_>> {
     let (plan, state) = (run.plan.steps.get(i)?, run.steps.get(i)?);
     let (_, says) = report::phase(&state.phase);
     let phase = match &state.phase {
-        Phase::Waiting if run.is_doubted(i) => "in-doubt",
+        Phase::Waiting if run.waits_in_doubt(i) => "in-doubt",
         Phase::Waiting => "waiting",
         Phase::Running => "running",
         Phase::Verifying { .. } => "verifying",

@@ -89,8 +89,8 @@ impl Runner {
     }
 
     /// Waits until nothing of an earlier attempt runs any more, neither at the step nor at its
-    /// undoing: neither must run twice at once, nor beside the other,
-    /// and a run whose step still acts must not end and let others begin.
+    /// undoing: neither must run twice at once, nor beside the other, and a run whose step still
+    /// acts must not end and let others begin.
     async fn alone(
         &mut self,
         step: &Step,

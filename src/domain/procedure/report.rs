@@ -110,8 +110,8 @@ fn step(run: &Run, runner_alive: bool, i: usize, now: Option<Timestamp>) -> Vec<
     let undoing = run.rolling_back() == Some(i) && runner_alive;
     if undoing {
         (word, says) = ("undoing", Some("its rollback is under way".to_owned()));
-    } else if run.is_doubted(i) {
-        (word, says) = ("IN DOUBT", Some("it is to be done once more, and may have been done".to_owned()));
+    } else if run.waits_in_doubt(i) {
+        (word, says) = ("IN DOUBT", Some(ONCE_MORE.to_owned()));
     } else if run.is_rollback_open(i) {
         let doubt = "its rollback was intended, and its outcome is not known";
         (word, says) = ("UNDO DOUBT", Some(doubt.to_owned()));
@@ -152,6 +152,9 @@ fn step(run: &Run, runner_alive: bool, i: usize, now: Option<Timestamp>) -> Vec<
     out.extend((!below.is_empty()).then(|| format!("{INDENT}{}", below.join(" · "))));
     out
 }
+
+/// What is said of a step that waits in doubt.
+pub const ONCE_MORE: &str = "it is to be done once more, and may have been done";
 
 /// A phase as one word or two, and what is said of it.
 pub fn phase(phase: &Phase) -> (&'static str, Option<String>) {

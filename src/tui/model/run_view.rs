@@ -11,7 +11,7 @@ use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::plan::{OnTimeout, Step};
-use crate::domain::procedure::report::without_debts;
+use crate::domain::procedure::report::{self, without_debts};
 use crate::domain::procedure::run::{Phase, Run, StepState};
 use crate::domain::text::one_line;
 use crate::domain::units::{bytes, exact, long_age, short_age};
@@ -73,9 +73,8 @@ pub fn step_line(run: &Run, at: usize, state: RunState, now: Now) -> Option<Step
     if run.is_rollback_open(at) {
         return Some(of_rollback(run, at, is, state, now));
     }
-    if run.is_doubted(at) && is.phase == Phase::Waiting {
-        let says = "it is to be done once more, and may have been done";
-        return Some(line(Tone::Doubt, "in doubt", String::new(), says));
+    if run.waits_in_doubt(at) {
+        return Some(line(Tone::Doubt, "in doubt", String::new(), report::ONCE_MORE));
     }
     Some(of_phase(run, step, is, state, now))
 }

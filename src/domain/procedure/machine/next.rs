@@ -85,6 +85,12 @@ impl Run {
         self.book.marks.get(step).is_some_and(|m| m.doubt) && !self.undone(step)
     }
 
+    /// Whether that step stands there as if it had not been begun: who tells of a run must say more
+    /// than that it waits.
+    pub fn waits_in_doubt(&self, step: usize) -> bool {
+        self.is_doubted(step) && self.steps.get(step).is_some_and(|s| s.phase == Phase::Waiting)
+    }
+
     fn next_of_aborted(&self) -> Next {
         let now = self.abort.as_ref().is_some_and(|a| a.now);
         if let Some(step) = self.current().filter(|_| !now) {
