@@ -1,6 +1,6 @@
 //! What one run raised stands in the way of others: when they begin, go on, or are undone.
 
-use crate::bench::{Bench, plan, step, undo};
+use crate::bench::{Bench, manual, plan, step, undo};
 use quarterdeck::clock::{Clock, Now, SystemClock};
 use quarterdeck::domain::id::ProcedureId;
 use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
@@ -133,6 +133,53 @@ fn what_another_run_closes_while_one_waits_is_not_opened_by_it_afterwards() {
             assert!(said.starts_with("step `then` was not begun: needs interlock `closed`"), "{said}");
         }
     }
+}
+
+/// Opens by hand, once there is a file `go`.
+fn by_hand(b: &Bench) -> Plan {
+    let wait = format!("while ! [ -e {} ]; do sleep 0.05; done", b.file("go"));
+    let wait = Step { effect: Effect::Read, ..step("wait", &wait) };
+    Plan { lock: "another".into(), ..of("gated", vec![wait, manual("open")]) }
+}
+
+#[test]
+fn nobody_is_asked_to_open_by_hand_what_another_run_has_closed() {
+    let b = Bench::new();
+    let id = b.start(&by_hand(&b), None).unwrap();
+    b.until(&id, "it waits for the file", |l| l.run.steps[0].phase == Phase::Running);
+    b.run_here(&shut());
+    std::fs::write(b.file("go"), "").unwrap();
+    let run = b.until_gone(&id).run;
+    let (outcome, said) = why(&b, &id);
+    assert_eq!((outcome, run.steps[1].attempts), (Outcome::Failed, 0), "{said}");
+    assert!(said.starts_with("step `open` was not asked for: needs interlock `closed`"), "{said}");
+    // It can go on once that is lifted.
+    b.run_here(&prove());
+    b.resume(&id, Mode::Continue, None).unwrap();
+    b.until(&id, "it asks", |l| l.run.hold.as_ref().is_some_and(|h| h.why == Hold::Manual));
+    b.ask(&id, &Request::Abort { now: false }).unwrap();
+    b.until_gone(&id);
+}
+
+#[test]
+fn who_opens_by_hand_is_told_when_another_run_closes_and_what_they_did_is_written_down() {
+    let b = Bench::new();
+    std::fs::write(b.file("go"), "").unwrap();
+    let id = b.start(&by_hand(&b), None).unwrap();
+    let hold = b.until(&id, "it asks", |l| l.run.hold.is_some()).run.hold.unwrap();
+    let told = |b: &Bench, start: &str| b.load(&id).run.notes.iter().any(|(_, n)| n.starts_with(start));
+    b.run_here(&shut());
+    let closed = "step `open` must not be done now: it needs interlock `closed` lifted";
+    b.until(&id, "it is told", |_| told(&b, closed));
+    b.run_here(&prove());
+    b.until(&id, "that is over", |_| told(&b, "nothing stands in the way of step `open` any more"));
+    b.run_here(&shut());
+    let done =
+        Request::Release { step: "open".into(), hold: Some(hold.n), choice: Choice::GoOn, note: None };
+    assert_eq!(b.ask(&id, &done).unwrap(), Reply::Taken);
+    b.until_gone(&id);
+    assert_eq!(why(&b, &id).0, Outcome::Verified);
+    assert!(told(&b, "step `open` was done by hand although it needs interlock `closed` lifted"));
 }
 
 #[test]

@@ -8,9 +8,8 @@ use super::log::Log;
 use super::scribe::{Scribe, Unrecorded};
 use crate::act::remains::Remains;
 use crate::act::step;
-use crate::domain::procedure::event::{Event, Hold, Outcome};
+use crate::domain::procedure::event::{Event, Outcome};
 use crate::domain::procedure::machine::Next;
-use crate::domain::procedure::run::Run;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +28,8 @@ pub struct Runner {
     pub(super) fresh: bool,
     /// Nothing that takes time came since it was looked at what other runs put in the way.
     pub(super) looked: bool,
+    /// What was told to stand in the way of what a person is to do by hand.
+    pub(super) warned: Vec<String>,
     /// Steps that a person took as done in doubt, and of which this runner saw that nothing runs.
     pub(super) outlasted: BTreeSet<usize>,
     pub(super) spent: Spent,
@@ -41,7 +42,17 @@ pub struct Halt(pub String);
 impl Runner {
     pub fn new(scribe: Scribe, ground: Arc<Ground>, ears: Ears, log: Log, fresh: bool) -> Runner {
         let spent = Spent::since(ground.clock.now());
-        Runner { scribe, ground, ears, log, fresh, looked: false, outlasted: BTreeSet::new(), spent }
+        Runner {
+            scribe,
+            ground,
+            ears,
+            log,
+            fresh,
+            looked: false,
+            warned: Vec::new(),
+            outlasted: BTreeSet::new(),
+            spent,
+        }
     }
 
     /// Goes on until the run has ended or cannot go on. Gives how it ended, and whether it did.
@@ -77,10 +88,7 @@ impl Runner {
         match self.scribe.run.next() {
             Next::CheckPreconditions => self.check_preconditions().await,
             Next::EnterHold { step, why, says } => self.hold(step, why, says).await,
-            Next::Await => {
-                self.hear_one().await;
-                self.settle().await
-            }
+            Next::Await => self.wait_for_a_person().await,
             Next::Begin { step, may_pass } => self.begin(step, may_pass).await,
             Next::Verify { step } => self.verify(step).await,
             Next::Ask { step } => self.ask(step, false).await,
@@ -114,18 +122,6 @@ impl Runner {
             return Err(Halt(says));
         }
         self.record(Event::Ended { outcome: Outcome::InDoubt, why }).await
-    }
-
-    async fn hold(&mut self, step: usize, why: Hold, says: String) -> Result<(), Halt> {
-        // What can be proved needs nobody's word.
-        if matches!(why, Hold::Planned | Hold::Manual) && self.scribe.run.may_pass(step) {
-            let still = move |run: &Run| matches!(run.next(), Next::EnterHold { step: s, .. } if s == step);
-            if self.pass_over(step, still).await? || !still(&self.scribe.run) {
-                return Ok(());
-            }
-        }
-        let step = self.scribe.id_of(step);
-        self.record(Event::HoldEntered { step, why, says }).await
     }
 
     /// After a lost runner: asks the system what became of an effect or of its undoing.

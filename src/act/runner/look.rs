@@ -7,7 +7,7 @@ use super::verify::Came;
 use crate::act::planner::interlocks::{self, Subject};
 use crate::act::step::{self, Target};
 use crate::domain::procedure::check::Seen;
-use crate::domain::procedure::event::{Event, Mode, Outcome};
+use crate::domain::procedure::event::{Event, Hold, Mode, Outcome};
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::machine::Next;
 use crate::domain::procedure::run::Run;
@@ -70,7 +70,7 @@ impl Runner {
         let acts = |step: usize| self.ground.step(step).is_none_or(|s| s.effect != Effect::Read);
         !self.looked
             && match run.next() {
-                Next::Begin { step, .. } => acts(step),
+                Next::Begin { step, .. } | Next::EnterHold { step, why: Hold::Manual, .. } => acts(step),
                 // Also with an abort requested: a failed step is undone all the same.
                 Next::RollBack { .. } | Next::AskRollBack { .. } => true,
                 _ => false,
@@ -79,19 +79,10 @@ impl Runner {
 
     /// Undoing needs no preconditions, and nor does each step, but what is locked stays as it is.
     pub(super) async fn look_for_interlocks(&mut self) -> Result<(), Halt> {
-        let run = &self.scribe.run;
-        let subject = match run.mode {
-            // Its own steps may be what raised them.
-            Mode::Continue => Subject::of(run).but_for_conditions(),
-            Mode::Rollback if run.steps.iter().any(|s| s.rolled_back.is_some()) => {
-                Subject::of(run).but_for_conditions()
-            }
-            Mode::Rollback => Subject::of(run),
-        };
-        let locked = locked(Arc::clone(&self.ground), subject);
-        let due = run.next();
+        let due = self.scribe.run.next();
         let still = |run: &Run| run.next() == due;
-        let Some(locked) = self.attend(locked, still).await else {
+        let look = self.in_the_way();
+        let Some(locked) = self.attend(look, still).await else {
             return self.settle().await;
         };
         self.looked = true;
@@ -105,10 +96,25 @@ impl Runner {
             Next::RollBack { step } | Next::AskRollBack { step } => (step, "rolled back"),
             Next::Begin { step, .. } if run.is_doubted(step) => (step, "begun again, and is in doubt"),
             Next::Begin { step, .. } => (step, "begun"),
+            Next::EnterHold { step, .. } => (step, "asked for"),
             _ => return Ok(()),
         };
         let why = format!("step `{}` was not {what}: needs {needs}", self.scribe.id_of(step));
         self.record(Event::Ended { outcome, why }).await
+    }
+
+    /// Looks at what other runs put in the way of what comes next: one line each.
+    pub(super) fn in_the_way(&self) -> impl Future<Output = Vec<String>> + use<> {
+        let run = &self.scribe.run;
+        let subject = match run.mode {
+            // Its own steps may be what raised them.
+            Mode::Continue => Subject::of(run).but_for_conditions(),
+            Mode::Rollback if run.steps.iter().any(|s| s.rolled_back.is_some()) => {
+                Subject::of(run).but_for_conditions()
+            }
+            Mode::Rollback => Subject::of(run),
+        };
+        locked(Arc::clone(&self.ground), subject)
     }
 
     /// Passes a step over when it is proved that it is not needed.

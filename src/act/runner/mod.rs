@@ -13,6 +13,7 @@ mod deadline;
 mod drive;
 mod effect;
 mod ground;
+mod hold;
 mod log;
 mod look;
 mod resumed;
