@@ -48,6 +48,10 @@ impl AuditWitness {
             Event::AbortRequested { by, now } => {
                 (Some(by), What::Requested { run, request: Request::Abort { now } })
             }
+            Event::Terminated { by, now } => {
+                let what = if now { "and ends its step" } else { "after the step that runs" };
+                says(format!("the runner was told to end by {}: it ends {what}", by.login))
+            }
             Event::HoldReleased { step, by, choice, note } => {
                 let request = Request::Release { step: step.to_string(), hold: None, choice, note };
                 (Some(by), What::Requested { run, request })

@@ -174,8 +174,7 @@ fn who_opens_by_hand_is_told_when_another_run_closes_and_what_they_did_is_writte
     b.run_here(&prove());
     b.until(&id, "that is over", |_| told(&b, "nothing stands in the way of step `open` any more"));
     b.run_here(&shut());
-    let done =
-        Request::Release { step: "open".into(), hold: Some(hold.n), choice: Choice::GoOn, note: None };
+    let done = Request::Release { step: "open".into(), hold: Some(hold.n), choice: Choice::GoOn, note: None };
     assert_eq!(b.ask(&id, &done).unwrap(), Reply::Taken);
     b.until_gone(&id);
     assert_eq!(why(&b, &id).0, Outcome::Verified);

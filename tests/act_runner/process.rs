@@ -1,8 +1,9 @@
 //! A runner as a process: its own session, its signals, its socket, and who may speak to it.
 
 use crate::bench::{Bench, manual, plan, step};
-use quarterdeck::domain::procedure::event::{Event, Outcome};
+use quarterdeck::domain::procedure::event::{Choice, Event, Mode, Outcome};
 use quarterdeck::domain::procedure::request::{Reply, Request};
+use quarterdeck::domain::procedure::run::Phase;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +15,7 @@ fn held(b: &Bench) -> (String, Pid) {
 }
 
 #[test]
-fn it_has_a_session_of_its_own_and_only_sigterm_aborts_it() {
+fn it_has_a_session_of_its_own_and_only_sigterm_ends_it() {
     let b = Bench::new();
     let (id, pid) = held(&b);
     assert_eq!(rustix::process::getsid(Some(pid)).unwrap(), pid);
@@ -24,7 +25,31 @@ fn it_has_a_session_of_its_own_and_only_sigterm_aborts_it() {
         assert_eq!(b.ask(&id, &Request::Ping).unwrap(), Reply::Taken, "{signal:?}");
     }
     kill_process(pid, Signal::TERM).unwrap();
+    let ended = b.until_gone(&id).run.ended.unwrap();
+    assert_eq!((ended.outcome, ended.why.as_str()), (Outcome::Aborted, "aborted by SIGTERM before step `m`"));
+    // That was the end of a process, and no decision about the run: it goes on where it was.
+    b.resume(&id, Mode::Continue, None).unwrap();
+    let hold = b.until(&id, "it is held again", |l| l.run.hold.is_some()).run.hold.unwrap();
+    let done = Request::Release { step: "m".into(), hold: Some(hold.n), choice: Choice::GoOn, note: None };
+    assert_eq!(b.ask(&id, &done).unwrap(), Reply::Taken);
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
+}
+
+#[test]
+fn told_to_end_it_lets_its_step_finish_and_goes_on_later_without_doing_it_again() {
+    let b = Bench::new();
+    let (go, trace) = (b.file("go"), b.file("trace"));
+    let first = step("a", &format!("while ! [ -e {go} ]; do sleep 0.05; done; echo a >> {trace}"));
+    let id = b.start(&plan(vec![first, step("b", &format!("echo b >> {trace}"))]), None).unwrap();
+    let run = b.until(&id, "its step runs", |l| l.run.steps[0].phase == Phase::Running).run;
+    kill_process(Pid::from_raw(i32::try_from(run.runner).unwrap()).unwrap(), Signal::TERM).unwrap();
+    b.until(&id, "it was heard", |l| l.run.abort.is_some());
+    fs::write(&go, "").unwrap();
     assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Aborted);
+    assert_eq!(b.lines("trace"), 1);
+    b.resume(&id, Mode::Continue, None).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
+    assert_eq!(fs::read_to_string(&trace).unwrap(), "a\nb\n");
 }
 
 #[test]

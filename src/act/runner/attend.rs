@@ -132,7 +132,9 @@ impl Runner {
     fn answer(&mut self, heard: Heard) {
         match heard {
             Heard::Term => {
-                if let Reply::Refused { why } = self.abort(identity::me(), false) {
+                let by = Person { login: "SIGTERM".to_owned(), ..identity::me() };
+                let now = self.scribe.run.abort.is_some();
+                if let Reply::Refused { why } = self.reply_of(Event::Terminated { by, now }) {
                     self.log.say(&format!("failed to {why}"));
                 }
             }

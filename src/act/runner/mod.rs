@@ -166,7 +166,7 @@ fn admit(
         }
     };
     let ears = Ears::open(dir, own).unwrap_or_else(|why| {
-        log.say(&format!("requests cannot be taken: {why}; SIGTERM aborts"));
+        log.say(&format!("requests cannot be taken: {why}; only SIGTERM is heard"));
         Ears::deaf(own)
     });
     Ok((Runner::new(scribe, ground, ears, log.clone(), fresh), lock))

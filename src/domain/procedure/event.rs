@@ -122,8 +122,15 @@ pub enum Event {
         step: StepId,
         result: Effected,
     },
-    /// No step starts after it; `now` also ends the step that runs.
+    /// No step starts after it, ever; `now` also ends the step that runs.
     AbortRequested {
+        by: Person,
+        now: bool,
+    },
+    /// The runner was told to end by who ends all programs, as when its host is restarted: it ends
+    /// its run as if that were aborted. Nobody decided anything of the run, so a later runner may
+    /// go on with it.
+    Terminated {
         by: Person,
         now: bool,
     },

@@ -226,6 +226,10 @@ impl Run {
                 self.request_abort(by, *now, at);
                 Ok(())
             }
+            Event::Terminated { by, now } => {
+                self.stop_for_now(by, *now, at);
+                Ok(())
+            }
             Event::Resumed { runner, mode, .. } => self.resume(*runner, *mode),
             Event::Preceded { runs } => self.preceded(runs),
             Event::Note { says } => {

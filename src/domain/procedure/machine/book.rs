@@ -15,7 +15,7 @@ pub(in crate::domain::procedure) struct Book {
     pub stopped: Option<(Outcome, String)>,
     /// The hold that was answered last, by the number of its entry, and by whom.
     pub answered: Option<(u64, Person)>,
-    /// An abort was requested, be it before a resume: no step starts any more, ever.
+    /// A person asked for an abort, be it before a resume: no step starts any more, ever.
     pub aborted: bool,
     /// Something was undone, or begun to be, in a rollback of the run.
     pub undoing: bool,

@@ -196,9 +196,14 @@ impl Run {
         }
     }
 
-    /// A second request is as one that also ends the step that runs.
+    /// A person does not want the run any more.
     pub(super) fn request_abort(&mut self, by: &Person, now: bool, at: Timestamp) {
         self.book.aborted = true;
+        self.stop_for_now(by, now, at);
+    }
+
+    /// A second request is as one that also ends the step that runs.
+    pub(super) fn stop_for_now(&mut self, by: &Person, now: bool, at: Timestamp) {
         match &mut self.abort {
             Some(abort) => abort.now = true,
             None => self.abort = Some(Abort { by: by.clone(), now, at }),

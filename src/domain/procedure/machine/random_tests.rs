@@ -1,7 +1,9 @@
 //! What holds of every run, whatever the world does and whenever its runner dies.
 
 use super::Next;
-use super::worlds::{Dice, World, abort, answer, asked, intended, random_plan, released, resumed};
+use super::worlds::{
+    Dice, World, abort, answer, asked, intended, random_plan, released, resumed, terminated,
+};
 use crate::domain::id::StepId;
 use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Hold, Mode, Outcome, Truth};
 use crate::domain::procedure::plan::Plan;
@@ -27,6 +29,9 @@ fn live(plan: Plan, throws: Vec<u8>) -> World {
         }
         if dice.left() {
             match dice.throw(20) {
+                16 => {
+                    world.must(terminated(dice.throw(2) == 1));
+                }
                 18 => {
                     world.must(abort(dice.throw(2) == 1));
                 }
@@ -52,7 +57,7 @@ fn live(plan: Plan, throws: Vec<u8>) -> World {
 
 /// Reads a journal as a stranger would, knowing nothing of the machine.
 fn watch(plan: &Plan, entries: &[Entry]) {
-    let (mut aborted, mut open) = (false, false);
+    let (mut aborted, mut terminated, mut open) = (false, false, false);
     let mut may_again: BTreeMap<StepId, bool> = BTreeMap::new();
     let mut acting: Option<StepId> = None;
     for entry in entries {
@@ -60,11 +65,14 @@ fn watch(plan: &Plan, entries: &[Entry]) {
             Event::Preconditions { failed, .. } => open = failed.is_empty(),
             Event::Resumed { .. } => {
                 open = false;
+                terminated = false;
                 acting = None;
             }
             Event::AbortRequested { .. } => aborted = true,
+            Event::Terminated { .. } => terminated = true,
             Event::Intended { step, .. } => {
                 assert!(!aborted, "{step} started after an abort");
+                assert!(!terminated, "{step} started by a runner that was told to end");
                 assert!(open, "{step} started without preconditions");
                 assert!(acting.is_none(), "{step} started while {acting:?} was under way");
                 let spec = plan.steps.iter().find(|s| s.id == *step).unwrap();
@@ -140,7 +148,7 @@ fn random_event(plan: &Plan, a: u8, b: u8, c: u8) -> Event {
     let name = plan.steps.get(b as usize % (plan.steps.len() + 1)).map_or("ghost", |s| s.id.as_str());
     let step = StepId::new(name);
     let attempt = u32::from(c % 3);
-    match a % 17 {
+    match a % 18 {
         0 => Event::Preconditions { failed: vec![], seen: vec![] },
         1 => Event::Skipped { step, because: String::new() },
         2 => Event::HoldEntered {
@@ -166,6 +174,7 @@ fn random_event(plan: &Plan, a: u8, b: u8, c: u8) -> Event {
         12 => Event::RollbackIntended { step, before: String::new() },
         13 => Event::RollbackFinished { step, result: Effected::Done { says: String::new() } },
         14 => abort(c.is_multiple_of(2)),
+        16 => terminated(c.is_multiple_of(2)),
         15 => resumed(if c.is_multiple_of(3) { Mode::Rollback } else { Mode::Continue }),
         _ => Event::Ended {
             outcome: [

@@ -3,7 +3,7 @@
 use super::Next;
 use super::worlds::{
     World, abort, asked, at, at_step, check, failed, finished, hold_at, intended, manual, observed, outcome,
-    person, plan, released, resumed, rollback, step, two, with,
+    person, plan, released, resumed, rollback, step, terminated, two, with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
@@ -305,6 +305,34 @@ fn a_step_is_passed_over_with_proof_unless_what_it_follows_was_carried_out() {
     w.well_until(at_step(1));
     assert_eq!(w.run.next(), Next::Begin { step: 1, may_pass: false });
     assert!(w.put(skip("b")).is_err());
+}
+
+#[test]
+fn a_runner_that_is_told_to_end_stops_its_run_and_a_later_one_goes_on() {
+    for now in [false, true] {
+        let mut w = World::new(two());
+        w.well_until(at_step(0)).must(intended("a", 1)).must(terminated(now));
+        assert_eq!(w.run.next(), Next::Acting { step: 0 });
+        if now {
+            w.must(finished("a", 1, Effected::Killed { why: "it is gone".to_owned() }));
+        }
+        w.well();
+        assert_eq!(outcome(&w), Outcome::Aborted);
+        assert!(w.run.ended.as_ref().unwrap().why.starts_with("aborted by SIGTERM"), "{:?}", w.run.ended);
+        assert!(matches!(w.phase(1), Phase::WillNotRun(_)));
+        w.must(resumed(Mode::Continue)).well();
+        assert_eq!(outcome(&w), Outcome::Verified);
+    }
+    // A person's word counts, whenever it comes.
+    for first in [true, false] {
+        let mut w = World::new(two());
+        w.well_until(at_step(0));
+        for by_person in [first, !first] {
+            w.must(if by_person { abort(false) } else { terminated(false) });
+        }
+        w.well();
+        assert!(w.run.may_resume(Mode::Continue).is_err());
+    }
 }
 
 #[test]

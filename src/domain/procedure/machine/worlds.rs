@@ -295,6 +295,10 @@ pub fn abort(now: bool) -> Event {
     Event::AbortRequested { by: person("ann"), now }
 }
 
+pub fn terminated(now: bool) -> Event {
+    Event::Terminated { by: person("SIGTERM"), now }
+}
+
 /// A plan of up to eight steps, each made from one number.
 pub fn random_plan(seeds: &[u32]) -> Plan {
     let mut steps = Vec::new();
