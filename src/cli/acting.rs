@@ -4,11 +4,13 @@
 use super::args::Global;
 use super::sight::{Freshness, Watcher};
 use super::{End, Ended, audit, print, setup};
-use crate::act::control::Launch;
+use crate::act::control::{self, Launch};
 use crate::act::planner::{Eyes, interlocks};
+use crate::act::policy::{self, Given};
 use crate::act::rundir::{self, StateDir};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::id::HostId;
+use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::ledger::{Ledger, Raised};
 use crate::observe::prober::Prober;
 use crate::record::audit::Log;
@@ -134,6 +136,24 @@ pub(super) fn launch(global: &Global) -> Result<Launch, End> {
     let program = std::env::current_exe().ok().filter(|p| p.exists());
     let program = program.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
     Ok(Launch { program, args, env: Vec::new() })
+}
+
+/// Has a run taken up again, or undone, by a runner of its own.
+///
+/// # Errors
+/// What was given does not allow it, or the runner could not go on; completes "failed to …".
+pub(super) fn take_up(
+    state: &StateDir,
+    id: &str,
+    mode: Mode,
+    given: &Given,
+    launch: &Launch,
+) -> Result<(), String> {
+    let plan = state.run(id).and_then(|dir| control::plan_of(&dir))?;
+    let word = policy::resume(&plan, mode, given).map_err(|wrong| {
+        format!("resume run {id} of {} ({}): {}", plan.name, plan.level, wrong.join("; "))
+    })?;
+    control::resume(state, id, &word, launch)
 }
 
 /// `quarterdeck audit`.

@@ -323,11 +323,7 @@ impl Desk {
     async fn resume(self: Arc<Self>, run: RunId, mode: Mode, given: Given) {
         let resumed = tokio::task::spawn_blocking(move || {
             let state = &self.acting.state;
-            let taken_up = state.run(run.as_str()).and_then(|dir| {
-                let word = policy::resume(&control::plan_of(&dir)?, mode, &given)
-                    .map_err(|wrong| format!("resume run {run}: {}", wrong.join("; ")))?;
-                control::resume(state, run.as_str(), &word, &self.launch)
-            });
+            let taken_up = acting::take_up(state, run.as_str(), mode, &given, &self.launch);
             let reply = taken_up.map_or_else(|why| Reply::Refused { why }, |()| Reply::Taken);
             (self, run, reply)
         });

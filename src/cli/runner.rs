@@ -2,6 +2,7 @@
 //! What it has to say before its journal is open goes to standard error, which is the run's log.
 
 use super::args::Global;
+use super::kept::{self, Kept};
 use super::sight::{Freshness, Watcher};
 use super::witness::AuditWitness;
 use super::{End, Ended, acting, setup};
@@ -11,7 +12,7 @@ use crate::act::{identity, policy};
 use crate::clock::{Clock, SystemClock};
 use crate::observe::prober::Prober;
 use crate::record::audit::Log;
-use crate::stack::load::{self, Loaded};
+use crate::stack::load::Loaded;
 use crate::stack::spec::Stack;
 use std::io::Write;
 use std::process::ExitCode;
@@ -21,23 +22,23 @@ use std::sync::Arc;
 pub(super) fn run(global: &Global, id: &str) -> Ended {
     let state = acting::state(global)?;
     let dir = state.run(id).map_err(End::Refused)?;
-    let loaded = load::load(&global.options().flags, &|name| std::env::var(name).ok())?;
-    // Only now: files may have been named from the directory that this was started in.
-    let own = runner::detach().map_err(|e| End::Refused(format!("leave the terminal: {e}")))?;
     let approved =
         policy::readmit(&dir, &identity::me(), SystemClock::new().now().wall).map_err(End::Refused)?;
     begins_once(&dir, &acting::log_of(&state))?;
     let plan = approved.plan();
-    if plan.stack_hash != loaded.stack_hash {
-        let why = "the stack file or its config changed since the plan was approved; make a new plan";
-        return Err(End::Refused(format!("begin run {id}: {why}")));
-    }
+    let Kept { loaded, says } = kept::as_approved(&global.options().flags, &dir, plan)?;
+    // Only now: files may have been named from the directory that this was started in.
+    let own = runner::detach().map_err(|e| End::Refused(format!("leave the terminal: {e}")))?;
+    let keeper = kept::keep(&dir, &loaded);
     let witness = Box::new(AuditWitness::new(acting::log_of(&state), plan.clone()));
     let outcome = super::block_on(async {
-        let world = world(&loaded, witness);
+        let world = World { preface: says, ..world(&loaded, witness) };
         runner::run(&state, dir, approved, world, Some(own)).await
-    })?;
-    Ok(ExitCode::from(outcome.exit_code()))
+    });
+    if let Some(keeper) = keeper {
+        let _ = keeper.join();
+    }
+    Ok(ExitCode::from(outcome?.exit_code()))
 }
 
 /// A journal that is gone makes no new run: the audit log knows of the old one.
@@ -77,5 +78,6 @@ fn world(loaded: &Loaded, witness: Box<AuditWitness>) -> World {
         stack,
         clock,
         witness,
+        preface: None,
     }
 }

@@ -7,7 +7,7 @@ use super::witness::AuditWitness;
 use super::{End, Ended, acting, follow, print, run_json};
 use crate::act::control::{self, Loaded};
 use crate::act::identity;
-use crate::act::policy::{self, Given};
+use crate::act::policy::Given;
 use crate::act::remains::Remains;
 use crate::act::rundir::{RunDir, StateDir};
 use crate::clock::{Clock, SystemClock};
@@ -266,12 +266,7 @@ fn was_taken(state: &StateDir, id: &str, request: &Request) -> bool {
 }
 
 fn resume(global: &Global, state: &StateDir, id: &str, mode: Mode, given: &Given) -> Result<(), End> {
-    let launch = acting::launch(global)?;
-    let plan = state.run(id).and_then(|dir| control::plan_of(&dir)).map_err(End::Refused)?;
-    let word = policy::resume(&plan, mode, given).map_err(|wrong| {
-        End::Refused(format!("resume run {id} of {} ({}): {}", plan.name, plan.level, wrong.join("; ")))
-    })?;
-    control::resume(state, id, &word, &launch).map_err(End::Refused)
+    acting::take_up(state, id, mode, given, &acting::launch(global)?).map_err(End::Refused)
 }
 
 #[cfg(test)]

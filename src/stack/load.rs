@@ -61,6 +61,18 @@ pub enum Failure {
 /// # Errors
 /// See [`Failure`].
 pub fn load(flags: &Flags, env: Environment<'_>) -> Result<Loaded, Failure> {
+    load_as(flags, env, None)
+}
+
+/// The same with this text in place of the stack file's, which may be anything or gone by now.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn load_with(flags: &Flags, env: Environment<'_>, text: String) -> Result<Loaded, Failure> {
+    load_as(flags, env, Some(text))
+}
+
+fn load_as(flags: &Flags, env: Environment<'_>, text: Option<String>) -> Result<Loaded, Failure> {
     let mut problems = Problems::default();
     let path = flags.config.clone().or_else(|| config::find(env));
     let config_source = match path.as_deref().map(files::read) {
@@ -76,7 +88,15 @@ pub fn load(flags: &Flags, env: Environment<'_>) -> Result<Loaded, Failure> {
         Some(source) => Config::read(source, env, &mut problems),
         None => Config::defaults(env),
     };
-    let stack_source = choose_stack(flags, &mut config, &mut problems);
+    let stack_source = match text {
+        None => choose_stack(flags, &mut config, &mut problems),
+        Some(text) => {
+            // Rule files stand beside the file, whatever it says now.
+            let there = choose_stack(flags, &mut config, &mut Problems::default());
+            let name = there.map_or_else(|| "the kept stack file".to_owned(), |s| s.name.clone());
+            Some(Arc::new(Source { name, text }))
+        }
+    };
     let draft = stack_source.map(|source| read_stack(&source, &config, Disk::Read, &mut problems));
     problems.sort();
     match draft {

@@ -307,6 +307,7 @@ fn world(clock: Arc<dyn Clock>, witness: Box<dyn Witness>) -> World {
         sight: Arc::new(Files),
         clock,
         witness,
+        preface: None,
     }
 }
 

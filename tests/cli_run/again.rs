@@ -36,6 +36,68 @@ fn a_dangerous_run_is_taken_up_again_by_its_phrase_and_a_reason() {
     assert!(yard.say(&["audit", "show"]).out.contains("resumed, because: its runner died"));
 }
 
+/// What is deployed meanwhile, or half edited, keeps nobody from finishing or undoing a run.
+#[test]
+fn a_lost_run_goes_on_with_the_stack_file_that_it_was_approved_with() {
+    let yard = Yard::new();
+    let id = yard.start("slow");
+    until("the step to begin", || yard.has("begun"));
+    let (stack, config) = (yard.path("stack.toml"), yard.path("config.toml"));
+    let (text, said) = (fs::read_to_string(&stack).unwrap(), fs::read_to_string(&config).unwrap());
+    let kept = yard.path("state/runs").join(&id).join("stack.toml");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), text);
+    let lose = || {
+        let pid = yard.show(&id)["runner"].as_i64().unwrap();
+        let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL);
+        until("it to be lost", || yard.show(&id)["state"] == "lost");
+    };
+    lose();
+    yard.write("go");
+    until("the step to end", || yard.has("one"));
+    let resume = || yard.say(&["runs", "resume", &id, "--detach"]);
+    let noted = |words: &str| yard.show(&id)["notes"].to_string().contains(words);
+    for (now, words) in [
+        (Some(format!("{text}\n# another comment\n")), "the stack file changed since this run was approved"),
+        (
+            Some(format!("{text}\n[[[\n")),
+            "the stack file cannot be read any more since this run was approved",
+        ),
+        (None, "the stack file cannot be read any more"),
+    ] {
+        lose();
+        match now {
+            Some(now) => fs::write(&stack, now).unwrap(),
+            None => fs::remove_file(&stack).unwrap(),
+        }
+        resume().expect(0);
+        until("it to go on", || yard.show(&id)["state"] == "held");
+        assert!(noted(words), "{words}: {}", yard.show(&id)["notes"]);
+    }
+    lose();
+    // What config.toml puts into the stack is part of what was approved, and nobody else's word.
+    fs::write(&stack, &text).unwrap();
+    fs::write(&config, format!("{said}[hosts.here]\ntransport = \"local\"\npath = [\"/bin\"]\n")).unwrap();
+    let refused = resume().expect(2).err;
+    for part in ["is not what was approved together with config.toml", "put it back as it was", "runs abort"]
+    {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    fs::write(&config, &said).unwrap();
+    // A file that was put there by another hand is not what was approved.
+    fs::write(&stack, format!("{text}\n# another comment\n")).unwrap();
+    fs::write(&kept, format!("{text}\n# forged\n")).unwrap();
+    assert!(resume().expect(2).err.contains("is not what was approved"));
+    fs::remove_file(&kept).unwrap();
+    assert!(resume().expect(2).err.contains("none was kept"));
+    fs::write(&stack, &text).unwrap();
+    resume().expect(0);
+    until("it to go on", || yard.show(&id)["state"] == "held");
+    yard.say(&["runs", "release-hold", &id, "--choice", "go-on"]).expect(0);
+    yard.say(&["runs", "follow", &id]).expect(0);
+    assert_eq!((yard.lines("begun"), yard.lines("two")), (1, 1));
+    assert!(kept.exists(), "what a new runner works with is kept as well");
+}
+
 #[test]
 fn a_run_whose_journal_is_taken_away_does_not_begin_again() {
     let yard = Yard::new();

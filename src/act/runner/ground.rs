@@ -31,7 +31,7 @@ pub struct Ground {
 
 impl Ground {
     pub fn of(state: &StateDir, dir: &RunDir, plan: Plan, world: World) -> (Arc<Ground>, Box<dyn Witness>) {
-        let World { stack, ways, access, sight, clock, witness } = world;
+        let World { stack, ways, access, sight, clock, witness, preface: _ } = world;
         let (run, dir, state) = (dir.id().clone(), dir.path().to_owned(), state.clone());
         (Arc::new(Ground { plan, run, dir, state, stack, ways, access, sight, clock }), witness)
     }

@@ -62,6 +62,8 @@ pub struct World {
     pub sight: Arc<dyn Sight>,
     pub clock: Arc<dyn Clock>,
     pub witness: Box<dyn Witness>,
+    /// To be said first of what is done here: a note in the journal.
+    pub preface: Option<String>,
 }
 
 /// Shows that this process is a runner's own, by [`detach`]: signals to it are meant for its run.
@@ -118,7 +120,7 @@ fn admit(
     state: &StateDir,
     dir: &RunDir,
     approved: &ApprovedPlan,
-    world: World,
+    mut world: World,
     own: Option<Detached>,
     log: &Log,
 ) -> Result<(Runner, Lock), String> {
@@ -148,13 +150,14 @@ fn admit(
         || control::open_run(state, &plan.stack, &plan.lock, dir.id()),
     )
     .map_err(|denied| denied.to_string())?;
+    let preface = world.preface.take();
     let (ground, witness) = Ground::of(state, dir, plan.clone(), world);
     let clock = Arc::clone(&ground.clock);
     let scribe = match resumed {
         None => begin(dir, approved, clock, witness),
         Some(given) => resume(dir, approved, given, by, clock, witness),
     };
-    let scribe = scribe.and_then(|scribe| precede(state, scribe));
+    let scribe = scribe.and_then(|scribe| open_with(state, scribe, preface));
     let scribe = match scribe {
         Ok(scribe) => scribe,
         Err(why) => {
@@ -172,14 +175,15 @@ fn admit(
     Ok((Runner::new(scribe, ground, ears, log.clone(), fresh), lock))
 }
 
-/// Writes down which runs came before although they are dated later.
-fn precede(state: &StateDir, mut scribe: Scribe) -> Result<Scribe, String> {
+/// Writes down what is to be known of all that follows: which runs came before although they are
+/// dated later, and what the run stands on.
+fn open_with(state: &StateDir, mut scribe: Scribe, preface: Option<String>) -> Result<Scribe, String> {
     let own = scribe.run.id.clone();
     let later: Vec<_> = left::dated_later(state, &own, scribe.run.last.1).into_iter().collect();
-    for some in later.chunks(AT_ONCE) {
-        let runs = some.iter().cloned().collect();
+    let before = later.chunks(AT_ONCE).map(|some| Event::Preceded { runs: some.iter().cloned().collect() });
+    for event in before.chain(preface.map(|says| Event::Note { says })) {
         // What could not be written yet is written before anything that is to follow it.
-        if let Err(why @ Unrecorded::Illegal(_)) = scribe.record(Event::Preceded { runs }) {
+        if let Err(why @ Unrecorded::Illegal(_)) = scribe.record(event) {
             return Err(format!("begin run {own}: {why}"));
         }
     }
