@@ -129,6 +129,18 @@ fn a_verified_run_ends_with_zero_and_is_on_record() {
     assert_eq!((&broken["sound"], &broken["broken"]["line"]), (&false.into(), &line.into()));
 }
 
+/// Files are often named from the directory that one stands in.
+#[test]
+fn a_config_beside_who_types_brings_its_state_directory() {
+    let yard = Yard::new();
+    let approval = yard.approval("both");
+    let mut command = std::process::Command::new(PROGRAM);
+    command.current_dir(yard.path("")).args(["--config", "config.toml"]).args(&approval);
+    let said = command.env("HOME", "/nonexistent").output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(yard.has("state/audit.jsonl") && yard.has("two"));
+}
+
 #[test]
 fn a_failing_run_ends_with_one_and_says_what_is_owed() {
     let yard = Yard::new();

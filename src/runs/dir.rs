@@ -22,10 +22,12 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// The directory as it is to be; nothing is made or looked at yet. `group` is a group's id, for
-    /// who writes into it.
+    /// The directory as it is to be; nothing is made or looked at yet. One that is named from the
+    /// directory that this program is in stays that one, and has one above it. `group` is a group's
+    /// id, for who writes into it.
     pub fn new(root: impl Into<PathBuf>, group: Option<u32>) -> Self {
-        StateDir { root: root.into(), group }
+        let root = root.into();
+        StateDir { root: std::path::absolute(&root).unwrap_or(root), group }
     }
 
     pub fn root(&self) -> &Path {
