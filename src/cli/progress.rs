@@ -115,7 +115,7 @@ impl Progress {
         }
         self.hold = now;
         let Some(hold) = &run.hold else { return };
-        let word = report::hold_word(hold.why);
+        let word = report::hold_word(run, hold.why);
         out.push(format!("WAITS for you at {} ({word}): {}", hold.step, hold.says));
         out.push(format!("  answer with: {}", report::answer(run.id.as_str(), hold)));
     }

@@ -232,7 +232,7 @@ fn release(
         // What is well goes on when it is told to; what is not well is not passed in passing.
         None if matches!(hold.why, Hold::Planned | Hold::Manual) => Choice::GoOn,
         None => {
-            let word = report::hold_word(hold.why);
+            let word = report::hold_word(&loaded.run, hold.why);
             return refused(&format!("step {}: {word}; say --choice: {}", hold.step, all()));
         }
     };

@@ -10,7 +10,7 @@ use super::load::{fold, has_lost_all, is_over, plan_of, word_on};
 use crate::domain::id::RunId;
 use crate::domain::procedure::deeds::{Deeds, UNREAD};
 use crate::domain::procedure::facts::{Facts, InterlockRule};
-use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Unlisted, Waiting};
+use crate::domain::procedure::ledger::{Ledger, MAX_LISTED, Tail, Unlisted, Waiting};
 use crate::domain::procedure::run::Run;
 use old::Old;
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ struct Known {
     stack: Option<String>,
     journal: Option<Stamp>,
     alive: bool,
-    tail: Vec<String>,
+    tail: Option<Tail>,
     tail_of: Option<Stamp>,
 }
 
@@ -209,9 +209,7 @@ impl Watcher {
             ledger.runs.push(run.line(known.alive));
             if run.ended.is_none() || self.chosen.as_ref() == Some(&run.id) {
                 ledger.open.push(Arc::clone(run));
-                if !known.tail.is_empty() {
-                    ledger.tails.push((run.id.clone(), known.tail.clone()));
-                }
+                ledger.tails.extend(known.tail.clone());
             }
         }
         ledger.broken = self
@@ -273,7 +271,7 @@ impl Known {
             stack: None,
             journal: None,
             alive: false,
-            tail: Vec::new(),
+            tail: None,
             tail_of: None,
         }
     }
@@ -358,13 +356,17 @@ impl Known {
 
     /// The end of what the current step prints.
     fn look_at_tail(&mut self) -> bool {
-        let file = self.run.as_ref().filter(|r| r.ended.is_none()).and_then(|r| tail::current(&self.dir, r));
-        let stamp = file.as_ref().and_then(|f| fs::symlink_metadata(f).ok()).as_ref().map(Stamp::of);
+        let run = self.run.as_ref().filter(|r| r.ended.is_none());
+        let printed = run.and_then(|r| Some((r.id.clone(), tail::current(&self.dir, r)?)));
+        let file = printed.as_ref().map(|(_, (_, file))| file);
+        let stamp = file.and_then(|f| fs::symlink_metadata(f).ok()).as_ref().map(Stamp::of);
         if stamp == self.tail_of {
             return false;
         }
         self.tail_of = stamp;
-        let tail = file.map(|f| tail::read(&f)).unwrap_or_default();
+        let tail = printed
+            .map(|(run, (step, file))| Tail { run, step, lines: tail::read(&file) })
+            .filter(|tail| !tail.lines.is_empty());
         let changed = tail != self.tail;
         self.tail = tail;
         changed

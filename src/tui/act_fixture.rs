@@ -11,7 +11,7 @@ use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::{Manual, Systemd, SystemdVerb};
 use crate::domain::procedure::check::{Check, Condition, Seen};
 use crate::domain::procedure::event::Outcome;
-use crate::domain::procedure::ledger::{Ledger, Line, Owed, Raised, RunState, Waiting};
+use crate::domain::procedure::ledger::{Ledger, Line, Owed, Raised, RunState, Tail, Waiting};
 use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::param::{Kind, Param};
 use crate::domain::procedure::plan::{
@@ -262,7 +262,11 @@ pub fn ledger_of(name: &str) -> Ledger {
     Ledger {
         runs: vec![line(&run, state)],
         owed: vec![Owed { owe, run: run.id.clone(), since: ago(200), also: vec![] }],
-        tails: vec![(run.id.clone(), vec!["stopping relay".to_owned(), "12 sessions left".to_owned()])],
+        tails: vec![Tail {
+            run: run.id.clone(),
+            step: run.plan.steps[super::model::run_view::current(&run)].id.clone(),
+            lines: vec!["stopping relay".to_owned(), "12 sessions left".to_owned()],
+        }],
         open: vec![Arc::new(run)],
         ..Ledger::default()
     }

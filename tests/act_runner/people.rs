@@ -211,10 +211,10 @@ fn the_watcher_sees_runs_come_go_and_print() {
         Arc::clone(&last)
     };
     let ledger = wait("it prints", &|l| {
-        l.tails.first().is_some_and(|(_, t)| t.last().is_some_and(|l| l.contains("tail")))
+        l.tails.first().is_some_and(|t| t.lines.last().is_some_and(|l| l.contains("tail")))
     });
     assert_eq!(ledger.runs[0].state, RunState::Running);
-    let tail = &ledger.tails[0].1;
+    let tail = &ledger.tails[0].lines;
     assert!(tail.len() <= 50 && !tail.iter().any(|l| l.contains('\x1b')), "{tail:?}");
     std::fs::write(&go, "").unwrap();
     let ledger = wait("it ends", &|l| l.runs[0].state == RunState::Ended(Outcome::Verified));

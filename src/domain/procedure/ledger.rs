@@ -4,7 +4,7 @@ use super::event::Outcome;
 use super::level::Level;
 use super::plan::{Owe, PlanHash};
 use super::run::Run;
-use crate::domain::id::{ProcedureId, RunId};
+use crate::domain::id::{ProcedureId, RunId, StepId};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +24,20 @@ pub struct Ledger {
     pub interlocks: Vec<Raised>,
     /// Plans that wait for a second person.
     pub waiting: Vec<Waiting>,
-    /// The end of the output of each open run's current step: safe lines, bounded.
-    pub tails: Vec<(RunId, Vec<String>)>,
+    /// Of each open run, the end of what its current step prints.
+    pub tails: Vec<Tail>,
     /// Journals that cannot be read, and why.
     pub broken: Vec<(String, String)>,
     /// Why it is not known what runs there are; then the rest is as it was last known.
     pub unlisted: Option<Unlisted>,
+}
+
+/// The end of what a step, or its undoing, prints: safe lines, bounded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    pub run: RunId,
+    pub step: StepId,
+    pub lines: Vec<String>,
 }
 
 /// Why it is not known what runs there are.

@@ -119,7 +119,7 @@ fn step(run: &Run, runner_alive: bool, i: usize, now: Option<Timestamp>) -> Vec<
     // A person who is asked must see that, and not only what there is to ask about.
     let held = run.hold.as_ref().filter(|h| runner_alive && h.step == plan.id);
     if let Some(hold) = held {
-        (word, says) = ("WAITS", Some(format!("for you ({})", hold_word(hold.why))));
+        (word, says) = ("WAITS", Some(format!("for you ({})", hold_word(run, hold.why))));
     }
     let begun = held.map(|h| h.since).or(state.since);
     let acts = runner_alive && matches!(state.phase, Phase::Running | Phase::Verifying { .. });
@@ -191,7 +191,7 @@ fn end(run: &Run, runner_alive: bool, open: Option<&[Owed]>) -> Vec<String> {
                 out.push(format!(
                     "waits for you at step {} ({}): {}",
                     hold.step,
-                    hold_word(hold.why),
+                    hold_word(run, hold.why),
                     hold.says
                 ));
                 out.push(format!("answer with: {}", answer(run.id.as_str(), hold)));
@@ -271,8 +271,9 @@ fn ways_on(run: &Run, runner_alive: bool) -> Vec<String> {
 }
 
 /// Why a run waits, as a few words.
-pub fn hold_word(why: Hold) -> &'static str {
+pub fn hold_word(run: &Run, why: Hold) -> &'static str {
     match why {
+        Hold::InDoubt if run.is_held_by_undoing() => "its undoing in doubt",
         Hold::Planned => "planned",
         Hold::TimedOut => "its time is over",
         Hold::Failed => "it failed",

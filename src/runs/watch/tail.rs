@@ -1,5 +1,7 @@
 //! The end of what a step prints: a bounded read from behind, made safe to show.
 
+use crate::domain::id::StepId;
+use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::run::{Phase, Run};
 use crate::domain::text::one_line_bytes;
 use crate::runs::dir::RunDir;
@@ -14,16 +16,18 @@ pub const MAX_WIDTH: usize = 400;
 /// Read from the end, in bytes, at most.
 const MAX_READ: u64 = 32 << 10;
 
-/// The file that the step of the moment prints into, when there is one.
-pub(super) fn current(dir: &RunDir, run: &Run) -> Option<PathBuf> {
+/// The step of the moment and the file that it, or its undoing, prints into, when there is one.
+pub(super) fn current(dir: &RunDir, run: &Run) -> Option<(StepId, PathBuf)> {
     let busy = |i: &usize| {
         run.steps.get(*i).is_some_and(|s| {
             matches!(s.phase, Phase::Running | Phase::Verifying { .. } | Phase::InDoubt | Phase::Failed(_))
         })
     };
-    let index = run.rolling_back().or_else(|| run.current().filter(busy))?;
+    let undone = (0..run.steps.len()).find(|i| run.is_rollback_open(*i));
+    let going_on = || run.current().filter(|i| run.mode == Mode::Continue && busy(i));
+    let index = undone.or_else(going_on)?;
     let (step, state) = (run.plan.steps.get(index)?, run.steps.get(index)?);
-    outputs::last_file(dir, step.id.as_str(), state.attempts)
+    Some((step.id.clone(), outputs::last_file(dir, step.id.as_str(), state.attempts)?))
 }
 
 /// The last lines of a file that may be growing.

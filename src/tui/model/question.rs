@@ -114,7 +114,7 @@ impl Question {
             lines.push("its runner is gone: the run ends as it stands, in doubt".to_owned());
         } else {
             lines.push("what has been done stays done; what is owed stays owed".to_owned());
-            lines.push(match super::run_view::undone(run).as_slice() {
+            lines.push(match super::run_view::undoing(run).0.as_slice() {
                 [] => "nothing of what was done so far can be undone afterwards".to_owned(),
                 steps => format!("afterwards only this can be undone: {}", steps.join(", ")),
             });
@@ -137,7 +137,9 @@ impl Question {
         let hold = run.hold.as_ref()?;
         let step = run.plan.steps.iter().find(|s| s.id == hold.step);
         let name = step.map_or(hold.step.as_str(), |s| s.name.as_str());
+        let undoing = run.is_held_by_undoing();
         let why = match hold.why {
+            Hold::InDoubt if undoing => "it is not known whether its undoing happened",
             Hold::Planned => "the procedure waits here",
             Hold::TimedOut => "its time is over",
             Hold::Failed => "it failed",
@@ -151,8 +153,10 @@ impl Question {
             let words = match (choice, hold.why) {
                 (Choice::GoOn, Hold::Manual) => "I did it: go on",
                 (Choice::GoOn, Hold::Planned) => "go on",
+                (Choice::GoOn, _) if undoing => "take it as undone and go on",
                 (Choice::GoOn, _) => "take it as done and go on",
                 (Choice::Again, Hold::Planned | Hold::Manual) => "do the step",
+                (Choice::Again, _) if undoing => "undo the step again",
                 (Choice::Again, _) => "do the step again",
                 (Choice::Stop, _) => "stop the run here",
             };
@@ -180,7 +184,7 @@ impl Question {
             ),
         };
         let mut lines = vec![line.to_owned(), format!("{}: {}", run.plan.level, run.plan.place())];
-        let undone = super::run_view::undone(run);
+        let (undone, stay) = super::run_view::undoing(run);
         let left: Vec<&str> = run
             .plan
             .steps
@@ -195,6 +199,9 @@ impl Question {
             (Mode::Continue, _, []) => "no step is left of it".to_owned(),
             (Mode::Continue, _, steps) => format!("still to be done: {}", steps.join(", ")),
         });
+        if mode == Mode::Rollback && !stay.is_empty() {
+            lines.push(format!("does NOT undo: {}", stay.join(", ")));
+        }
         let mut question = Question::new(title, lines, About::Still(run.id.clone()), now);
         let prompt = proposal::resume_prompt(&run.plan);
         question.type_this = prompt.type_this;
@@ -334,6 +341,49 @@ impl Question {
                 Some(Waiting { approved: Some(by), .. }) => Some(format!("{by} has approved it")),
                 Some(_) => None,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::StepId;
+    use crate::domain::procedure::event::{Event, Truth};
+    use crate::domain::procedure::machine::Next;
+    use crate::domain::procedure::machine::worlds::{
+        World, asked, at_step, failed, finished, intended, plan, resumed, rollback, step, with,
+    };
+
+    fn now() -> Now {
+        Now { mono: std::time::Duration::ZERO, wall: jiff::Timestamp::UNIX_EPOCH }
+    }
+
+    fn words(question: &Question) -> String {
+        let answers = question.answers.iter().map(|(words, _)| words.as_str());
+        question.lines.iter().map(String::as_str).chain(answers).collect::<Vec<_>>().join("\n")
+    }
+
+    /// "Do it again" must not be taken for the step where it is its undoing that is in doubt.
+    #[test]
+    fn what_is_in_doubt_is_named_and_so_is_what_stays() {
+        let mut w = World::new(plan(vec![with("a", |s| s.rollback = Some(rollback())), step("b")]));
+        w.well_until(at_step(1)).must(intended("b", 1));
+        w.must(resumed(Mode::Continue)).well_until(|n| *n == Next::Ask { step: 1 });
+        w.must(asked("b", Truth::Unknown)).well();
+        let forward = words(&Question::hold(&w.run, now()).unwrap());
+        assert!(forward.contains("do the step again") && !forward.contains("undo"), "{forward}");
+
+        let mut w = World::new(plan(vec![with("a", |s| s.rollback = Some(rollback())), step("b")]));
+        w.well_until(at_step(1)).must(intended("b", 1)).must(finished("b", 1, failed())).well();
+        let undo = words(&Question::resume(&w.run, Mode::Rollback, now()));
+        assert!(undo.contains("undoes: a\ndoes NOT undo: b"), "{undo}");
+        w.must(resumed(Mode::Rollback)).well_until(|n| *n == Next::RollBack { step: 0 });
+        w.must(Event::RollbackIntended { step: StepId::new("a"), before: String::new() });
+        w.must(resumed(Mode::Rollback)).must(asked("a", Truth::Unknown)).well();
+        let hold = words(&Question::hold(&w.run, now()).unwrap());
+        for part in ["whether its undoing happened", "take it as undone and go on", "undo the step again"] {
+            assert!(hold.contains(part), "{part}: {hold}");
         }
     }
 }

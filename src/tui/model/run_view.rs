@@ -7,9 +7,11 @@ use super::proposal_lines;
 use super::tone::{self, Tone};
 use crate::clock::Now;
 use crate::domain::health::Health;
+use crate::domain::id::StepId;
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::ledger::{Ledger, RunState};
+use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::plan::{OnTimeout, Step};
 use crate::domain::procedure::report::{self, without_debts};
 use crate::domain::procedure::run::{Phase, Run, StepState};
@@ -168,14 +170,21 @@ pub fn current(run: &Run) -> usize {
     run.rolling_back().or(held).or(run.current()).unwrap_or(last).min(last)
 }
 
-/// The steps that undoing the run would undo, last first, by name.
-pub fn undone(run: &Run) -> Vec<String> {
-    let all = run.plan.steps.iter().enumerate();
-    all.rev()
-        .take_while(|(at, step)| !(step.point_of_no_return && run.carried_out(*at)))
-        .filter(|(at, step)| step.rollback.is_some() && run.carried_out(*at) && !run.undone(*at))
-        .map(|(_, step)| step.name.clone())
-        .collect()
+/// The steps that undoing the run would undo, last first, and those that changed something and
+/// would stay as they are; by name.
+pub fn undoing(run: &Run) -> (Vec<&str>, Vec<&str>) {
+    let names = |all: &[usize]| all.iter().map(|at| run.plan.steps[*at].name.as_str()).collect();
+    let mut done: Vec<usize> = (0..run.steps.len()).filter(|at| run.carried_out(*at)).collect();
+    done.reverse();
+    let reached = done.iter().take_while(|at| !run.plan.steps[**at].point_of_no_return).count();
+    let (within, beyond) = done.split_at(reached);
+    let still = within.iter().filter(|at| !run.undone(**at));
+    let (undone, mut stay): (Vec<usize>, Vec<usize>) =
+        still.partition(|at| run.plan.steps[**at].rollback.is_some());
+    stay.extend(beyond);
+    stay.retain(|at| run.plan.steps[*at].effect != Effect::Read && !run.undone(*at));
+    stay.reverse();
+    (names(&undone), names(&stay))
 }
 
 /// What stands above the steps: how the run ended or what it waits for, what is owed, what comes.
@@ -254,9 +263,10 @@ fn next_hold(run: &Run) -> Option<String> {
     })
 }
 
-/// The end of the output of the run's current step.
-fn tail_of<'a>(ledger: &'a Ledger, run: &Run) -> &'a [String] {
-    ledger.tails.iter().find(|(id, _)| *id == run.id).map_or(&[], |(_, tail)| tail.as_slice())
+/// The end of what a step of the run prints, while it is the one that the run is at.
+fn tail_of<'a>(ledger: &'a Ledger, run: &Run, step: &StepId) -> &'a [String] {
+    let tail = ledger.tails.iter().find(|t| t.run == run.id && t.step == *step);
+    tail.map_or(&[], |t| t.lines.as_slice())
 }
 
 /// Whether a command means anything for a run that stands like this.
@@ -276,7 +286,7 @@ pub fn may_resume(run: &Run, state: RunState, mode: Mode) -> Result<(), String> 
         return Err("its runner lives: nothing has to be taken up".to_owned());
     }
     run.may_resume(mode).map_err(|illegal| illegal.0)?;
-    if mode == Mode::Rollback && undone(run).is_empty() {
+    if mode == Mode::Rollback && undoing(run).0.is_empty() {
         return Err("nothing of it can be undone".to_owned());
     }
     Ok(())
@@ -321,8 +331,8 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
         }
     }
     // While it runs, what it prints is what is looked for.
-    let tail = if at == current(run) { tail_of(ledger, run) } else { &[] };
-    let running = matches!(is.phase, Phase::Running);
+    let tail = tail_of(ledger, run, &step.id);
+    let running = matches!(is.phase, Phase::Running) || run.is_rollback_open(at);
     if running && !tail.is_empty() {
         out.push(Line::Title("output, the end of it".to_owned()));
         out.extend(tail.iter().skip(tail.len().saturating_sub(8)).map(|l| Line::Raw(safe(l))));
@@ -333,6 +343,10 @@ pub fn of_step(ledger: &Ledger, run: &Run, at: usize, now: Now) -> Option<(Strin
     out.extend(step.preview.iter().map(|l| Line::Text(safe(l))));
     if let Some(verify) = &step.verify {
         out.push(Line::Field("verified", safe(&proposal_lines::check(verify)), None));
+    }
+    if let Some(undo) = step.rollback.as_ref().filter(|undo| !undo.preview.is_empty()) {
+        out.push(Line::Field("undone by", String::new(), None));
+        out.extend(undo.preview.iter().map(|l| Line::Text(safe(l))));
     }
     for kept in &is.outputs {
         let dropped = if kept.dropped > 0 {

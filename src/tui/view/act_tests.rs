@@ -288,7 +288,7 @@ fn what_is_hostile_in_a_plan_or_a_journal_never_becomes_a_cell() {
     run.plan.steps[1].name = bad.into();
     run.steps[1].before = bad.into();
     run.notes[0].1 = bad.into();
-    ledger.tails[0].1 = vec![bad.into(), "x".repeat(5000)];
+    ledger.tails[0].lines = vec![bad.into(), "x".repeat(5000)];
     ledger.owed[0].owe.says = bad.into();
     ledger.broken = vec![("x".into(), bad.into())];
     let apps = [

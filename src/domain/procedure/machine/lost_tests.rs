@@ -215,6 +215,7 @@ fn a_lost_rollback_is_asked_about_too() {
     let mut unknown = make();
     unknown.must(asked("a", Truth::Unknown)).well();
     assert_eq!(unknown.run.hold.as_ref().map(|h| h.why), Some(Hold::InDoubt));
+    assert!(unknown.run.is_held_by_undoing());
     unknown.must(released("a", Choice::Again));
     assert_eq!(unknown.run.next(), Next::RollBack { step: 0 });
     let mut happened = make();

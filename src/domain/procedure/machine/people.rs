@@ -141,7 +141,7 @@ impl Run {
                 self.taken_as_done(i, &says, true, n, at);
             }
             Hold::InDoubt if matches!(self.book.marks[i].back, Back::InDoubt(_)) => {
-                self.rolled_back(i, Ok(format!("taken as done by {word}")));
+                self.rolled_back(i, Ok(format!("taken as undone by {word}")));
             }
             Hold::InDoubt => {
                 self.steps[i].effected = Some(at);

@@ -19,6 +19,12 @@ impl Run {
         self.book.marks.get(step).is_some_and(|m| m.back != Back::No)
     }
 
+    /// Whether it waits for a word on the undoing of a step, and not on the step.
+    pub fn is_held_by_undoing(&self) -> bool {
+        let held = self.hold.as_ref().filter(|h| h.why == Hold::InDoubt);
+        held.and_then(|h| self.index_of(&h.step)).is_some_and(|i| self.is_rollback_open(i))
+    }
+
     /// What the system said of a doubt, to follow the doubt.
     pub(super) fn as_asked(&self, step: usize) -> String {
         match self.book.marks.get(step).map_or("", |m| m.asked_says.as_str()) {
