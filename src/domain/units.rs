@@ -188,6 +188,11 @@ fn trim(value: f64, places: usize) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// A moment to the second, as RFC 3339 has it: nobody at night reads nanoseconds.
+pub fn second(at: jiff::Timestamp) -> impl std::fmt::Display {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use super::model::alerts::{self, AlertRow};
 use super::model::detail::Line;
 use super::view;
 use crate::clock::Now;
+use crate::domain::units::second;
 
 /// Lines that one key scrolls the details by.
 const DETAIL_STEP: usize = 4;
@@ -69,7 +70,7 @@ fn copy(app: &mut App, now: Now, selected: Option<AlertRow>) -> Vec<Effect> {
     let Some((name, lines)) = selected.and_then(|row| alert_detail::of_row(app.board(), row, at)) else {
         return Vec::new();
     };
-    let mut text = format!("{name} ({} at {})\n", app.title, at.wall.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    let mut text = format!("{name} ({} at {})\n", app.title, second(at.wall));
     for line in lines {
         let line = match line {
             Line::Title(t) => format!("{t}:"),

@@ -7,6 +7,7 @@ use super::model::rows::{self, RowId};
 use super::view;
 use crate::clock::Now;
 use crate::domain::observation::ProbeIndex;
+use crate::domain::units::second;
 
 /// Lines that one key scrolls the details by.
 const DETAIL_STEP: usize = 4;
@@ -117,7 +118,7 @@ fn copy(app: &mut App, now: Now, selected: Option<RowId>) -> Vec<Effect> {
         }
         None => return Vec::new(),
     };
-    let mut text = format!("{name} ({} at {})\n", app.title, at.wall.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    let mut text = format!("{name} ({} at {})\n", app.title, second(at.wall));
     for line in lines {
         let line = match line {
             detail::Line::Title(t) => format!("{t}:"),

@@ -10,6 +10,7 @@ use super::model::question::Question;
 use super::model::run_view;
 use super::view;
 use crate::clock::Now;
+use crate::domain::units::second;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -120,7 +121,7 @@ fn act_on_run(app: &mut App, now: Now, action: Action) -> Vec<Effect> {
         Action::Copy => {
             let Some(run) = run else { return Vec::new() };
             let state = run_view::state(&ledger, run);
-            let at = now.wall.strftime("%Y-%m-%dT%H:%M:%SZ");
+            let at = second(now.wall);
             let mut text = format!("{} run {} ({} at {at})\n", run.plan.name, run.id, app.title);
             for (_, said) in run_view::banner(&ledger, run, now) {
                 let _ = writeln!(text, "  {said}");

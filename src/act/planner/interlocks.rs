@@ -10,6 +10,7 @@ use crate::domain::procedure::facts::{InterlockRule, Standing, standing};
 use crate::domain::procedure::plan::Step;
 use crate::domain::procedure::proposal::Refusal;
 use crate::domain::procedure::run::Run;
+use crate::domain::units::second;
 use crate::runs::left::Left;
 use crate::stack::procedure::spec::Interlock;
 use crate::stack::spec::Stack;
@@ -125,7 +126,7 @@ pub async fn standing_in_the_way(
 pub fn as_a_need(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Interlocked { id, says, until, since } => {
-            let since = since.map_or(String::new(), |s| format!(" since {s}"));
+            let since = since.map_or(String::new(), |s| format!(" since {}", second(s)));
             format!("interlock `{id}` lifted, which stands{since}: {says}; until {until}")
         }
         other => format!("what was left behind known: {}", other.says()),

@@ -6,6 +6,7 @@ use super::level::{Effect, Level};
 use super::plan::{Plan, PlanHash, Step};
 use crate::clock::Now;
 use crate::domain::id::{HostId, RunId};
+use crate::domain::units::second;
 use std::collections::BTreeSet;
 
 /// A plan, what it means at this moment, and what must be said to have it run.
@@ -81,13 +82,14 @@ impl Refusal {
     pub fn says(&self) -> String {
         match self {
             Refusal::Locked { scope, run, by, since, runner_alive: true } => {
-                format!("run {run} of {by} holds the lock `{scope}` since {since}")
+                format!("run {run} of {by} holds the lock `{scope}` since {}", second(*since))
             }
             Refusal::Locked { scope, run, by, since, runner_alive: false } => format!(
-                "run {run} of {by} left the lock `{scope}`, taken {since}, and its runner is gone: resume or abort that run"
+                "run {run} of {by} left the lock `{scope}`, taken {}, and its runner is gone: resume or abort that run",
+                second(*since)
             ),
             Refusal::Interlocked { id, says, until, since } => {
-                let since = since.map_or(String::new(), |s| format!(" since {s}"));
+                let since = since.map_or(String::new(), |s| format!(" since {}", second(s)));
                 format!("interlock `{id}`{since}: {says}; until {until}")
             }
             Refusal::Precondition { says, seen } => format!("needs {says}: {seen}"),

@@ -6,7 +6,7 @@ use super::plan::Owe;
 use super::proposal;
 use super::run::{Held, Phase, Run};
 use crate::domain::text::{laid_out, one_line};
-use crate::domain::units::long_age;
+use crate::domain::units::{long_age, second};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -285,11 +285,6 @@ pub fn hold_word(run: &Run, why: Hold) -> &'static str {
 /// A moment to the second, and how long ago it was: `2026-03-14T03:00:01Z (4m ago)`.
 pub fn since(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({} ago)", second(at), long_age(span(at, now)))
-}
-
-/// A moment to the second.
-fn second(at: Timestamp) -> impl std::fmt::Display {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ")
 }
 
 /// The command that answers a hold, with what it can be answered with.

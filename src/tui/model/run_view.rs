@@ -206,6 +206,10 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
                 Tone::Asks,
                 format!("waits for you for {}: {}", short_age(ago(hold.since, now)), hold.says),
             ));
+            // What came up since they were asked, such as that they must not do it now.
+            if let Some((at, says)) = run.notes.last().filter(|(at, _)| *at >= hold.since) {
+                out.push((Tone::Asks, format!("{} ago: {says}", short_age(ago(*at, now)))));
+            }
         }
         (None, _) if state == RunState::Lost => {
             let (last, age) = (clock(run.last.1), short_age(ago(run.last.1, now)));
