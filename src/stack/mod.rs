@@ -12,6 +12,7 @@ pub mod kind;
 pub mod lint;
 pub mod load;
 pub mod metrics;
+mod overrides;
 pub mod procedure;
 pub mod rule_files;
 pub mod rulefile;

@@ -356,7 +356,7 @@ mod tests {
     };
 
     fn now() -> Now {
-        Now { mono: std::time::Duration::ZERO, wall: jiff::Timestamp::UNIX_EPOCH }
+        Now { mono: std::time::Duration::ZERO, wall: Timestamp::UNIX_EPOCH }
     }
 
     fn words(question: &Question) -> String {
