@@ -1,7 +1,6 @@
 //! The end of what a step prints: a bounded read from behind, made safe to show.
 
 use crate::domain::id::StepId;
-use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::run::{Phase, Run};
 use crate::domain::text::one_line_bytes;
 use crate::runs::dir::RunDir;
@@ -24,7 +23,7 @@ pub(super) fn current(dir: &RunDir, run: &Run) -> Option<(StepId, PathBuf)> {
         })
     };
     let undone = (0..run.steps.len()).find(|i| run.is_rollback_open(*i));
-    let going_on = || run.current().filter(|i| run.mode == Mode::Continue && busy(i));
+    let going_on = || run.current().filter(|i| !run.is_undoing() && busy(i));
     let index = undone.or_else(going_on)?;
     let (step, state) = (run.plan.steps.get(index)?, run.steps.get(index)?);
     Some((step.id.clone(), outputs::last_file(dir, step.id.as_str(), state.attempts)?))

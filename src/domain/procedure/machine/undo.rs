@@ -14,6 +14,11 @@ impl Run {
         self.book.marks.iter().position(|m| m.back == Back::Running)
     }
 
+    /// Whether the run is being rolled back, or was when it ended.
+    pub fn is_undoing(&self) -> bool {
+        self.mode == Mode::Rollback
+    }
+
     /// Whether a rollback was begun, and how it ended is not known.
     pub fn is_rollback_open(&self, step: usize) -> bool {
         self.book.marks.get(step).is_some_and(|m| m.back != Back::No)
