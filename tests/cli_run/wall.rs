@@ -106,6 +106,8 @@ fn who_only_looks_leaves_no_trace_on_what_runs_wrote() {
     assert_eq!(pty.wait_exit(), Exit::Code(0));
     assert!(!yard.has("state"), "looking makes no directory");
     yard.run("fails", &[]).expect(1);
+    // Its end is told before its runner has let go of everything.
+    until("the runner to be gone", || !tree(&yard).keys().any(|path| path.ends_with("control.sock")));
     let before = tree(&yard);
     assert!(before.len() > 8, "{before:?}");
     let pty = wallboard(&yard, (80, 24));

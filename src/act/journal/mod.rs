@@ -59,6 +59,8 @@ impl From<ReadError> for JournalError {
 pub struct Journal {
     file: File,
     path: PathBuf,
+    /// What it is called until its first line is on disk.
+    unborn: Option<PathBuf>,
     chain: Chain,
     /// When the last entry was written, by the wall clock.
     last: Option<Timestamp>,
@@ -70,18 +72,33 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Makes the journal of a run that has none, and has its name on disk.
+    /// Makes the journal of a run that has none. It gets its name with its first line: one that is
+    /// empty would be taken for one that was emptied.
     ///
     /// # Errors
     /// There is one already, or it cannot be made.
     pub fn create(dir: &RunDir) -> Result<Journal, JournalError> {
         let path = dir.journal();
+        let unborn = dir.path().join("journal.new");
+        let told = |error| JournalError::Io { doing: "create", path: dir.journal(), error };
+        if path.symlink_metadata().is_ok() {
+            return Err(told(io::ErrorKind::AlreadyExists.into()));
+        }
         let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
-        let told = |doing, error| JournalError::Io { doing, path: dir.journal(), error };
-        let file = rundir::open(&path, flags, dir.group()).map_err(|e| told("create", e))?;
-        hold(&file, &path)?;
-        rundir::sync_dir(dir.path()).map_err(|e| told("create", e))?;
-        Ok(Journal { file, path, chain: Chain::start(), last: None, len: 0, reserved: 0, spoilt: None })
+        let file = rundir::open(&unborn, flags, dir.group()).map_err(told)?;
+        hold(&file, &unborn)?;
+        let (unborn, chain) = (Some(unborn), Chain::start());
+        Ok(Journal { file, path, unborn, chain, last: None, len: 0, reserved: 0, spoilt: None })
+    }
+
+    /// Gives it its name, on disk. Who has one of that name already keeps it.
+    fn name(&mut self) -> io::Result<()> {
+        let Some(unborn) = &self.unborn else { return Ok(()) };
+        // Not by renaming, which would put it in the place of another.
+        std::fs::hard_link(unborn, &self.path)?;
+        std::fs::remove_file(unborn)?;
+        self.unborn = None;
+        self.path.parent().map_or(Ok(()), rundir::sync_dir)
     }
 
     /// Opens the journal of a run that has lost its runner. A torn last line is cut off; what it
@@ -101,6 +118,7 @@ impl Journal {
         let journal = Journal {
             file,
             path,
+            unborn: None,
             chain: read.chain.clone(),
             last: read.entries.last().map(|e| e.at),
             len: read.len,
@@ -141,6 +159,11 @@ impl Journal {
             // What the kernel has thrown away it does not write again: nothing can follow.
             let failure = told("write", error);
             self.take_back(true);
+            self.spoilt = Some(failure.to_string());
+            return Err(failure);
+        }
+        if let Err(error) = self.name() {
+            let failure = told("create", error);
             self.spoilt = Some(failure.to_string());
             return Err(failure);
         }
@@ -189,6 +212,14 @@ impl Journal {
         self.reserved = self.reserved.min(self.len);
         if let Err(e) = cut {
             self.spoilt = Some(format!("a torn line could not be cut off: {e}"));
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if let Some(unborn) = &self.unborn {
+            let _ = std::fs::remove_file(unborn);
         }
     }
 }

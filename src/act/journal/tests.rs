@@ -41,6 +41,28 @@ fn what_is_written_is_read_again_in_order() {
     assert!(Journal::create(&run).is_err(), "there is one already");
 }
 
+/// A runner may die between any two of its steps: what it leaves has begun, or has not.
+#[test]
+fn it_comes_to_be_with_its_first_line() {
+    let names = |run: &RunDir| fs::read_dir(run.path()).unwrap().flatten().count();
+    let dir = tempfile::tempdir().unwrap();
+    let run = run_in(dir.path());
+    let mut journal = Journal::create(&run).unwrap();
+    assert!(!run.journal().exists());
+    assert!(Journal::create(&run).is_err(), "somebody is just making it");
+    journal.append(note("begun"), at(0)).unwrap();
+    assert_eq!((read(&run.journal()).unwrap().entries.len(), names(&run)), (1, 1));
+
+    let other = run_in(dir.path());
+    let mut late = Journal::create(&other).unwrap();
+    fs::write(other.journal(), "of another hand").unwrap();
+    assert!(late.append(note("begun"), at(0)).is_err(), "what is there stays");
+    assert!(late.append(note("again"), at(0)).is_err());
+    drop(late);
+    assert_eq!(fs::read_to_string(other.journal()).unwrap(), "of another hand");
+    assert_eq!(names(&other), 1, "what never came to be is gone");
+}
+
 #[test]
 fn a_last_line_cut_anywhere_is_told_and_cut_off() {
     let dir = tempfile::tempdir().unwrap();
@@ -114,7 +136,6 @@ fn a_follower_reads_only_what_was_added() {
     let run = run_in(dir.path());
     let mut journal = Journal::create(&run).unwrap();
     let mut follow = Follow::new();
-    assert!(follow.more(&run.journal()).unwrap().is_empty());
     for i in 0..4 {
         journal.append(note("x"), at(i)).unwrap();
         let more = follow.more(&run.journal()).unwrap();
@@ -157,7 +178,8 @@ fn a_journal_has_one_writer_and_others_see_that_it_has() {
     let dir = tempfile::tempdir().unwrap();
     let run = run_in(dir.path());
     assert!(!has_runner(&run));
-    let journal = Journal::create(&run).unwrap();
+    let mut journal = Journal::create(&run).unwrap();
+    journal.append(note("begun"), at(0)).unwrap();
     assert!(has_runner(&run));
     assert!(matches!(Journal::open(&run), Err(JournalError::Busy(_))));
     drop(journal);

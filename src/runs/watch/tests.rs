@@ -279,7 +279,7 @@ fn a_journal_that_lost_all_of_it_is_not_that_of_a_run_that_never_began() {
         crate::act::control::set_aside(&state, dir.id().as_str(), &me, at(3)).unwrap();
         assert!(is_over(&state, dir.id()));
     }
-    // One that is just beginning has a runner; one that was refused before has no journal.
+    // One that is just beginning, or was refused before, has no journal.
     let (_dir, state) = state();
     let dir = state.create_run(at(1)).unwrap();
     let text = serde_json::to_vec(&plan("shop")).unwrap();
@@ -289,6 +289,8 @@ fn a_journal_that_lost_all_of_it_is_not_that_of_a_run_that_never_began() {
     let journal = Journal::create(&dir).unwrap();
     assert!(watcher.look(&[]).is_none_or(|l| l.broken.is_empty()));
     drop(journal);
+    assert!(watcher.look(&[]).is_none_or(|l| l.broken.is_empty()));
+    fs::write(dir.journal(), "").unwrap();
     assert_eq!(watcher.look(&[]).unwrap().broken.len(), 1);
 }
 
