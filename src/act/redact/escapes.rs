@@ -38,10 +38,20 @@ pub(super) fn begins_with(rest: &[u8], needle: &[u8]) -> Begins {
     Begins::Yes(at)
 }
 
-/// How long the control sequence, or other escape sequence without a text of its own (ECMA-48), is
-/// that begins here; none when its end is not here.
+/// How long the escape sequence is that begins here (ECMA-48: a control sequence, a control string
+/// with its text, or another one without); none when its end is not here.
 fn sequence(text: &[u8]) -> Option<usize> {
-    let (start, last) = if text.get(1) == Some(&b'[') { (2, 0x40..=0x7e) } else { (1, 0x30..=0x7e) };
-    let end = text.iter().skip(start).position(|b| last.contains(b))?;
-    Some(start + end + 1)
+    let end_of = |start: usize, last: fn(&u8) -> bool| {
+        text.iter().skip(start).position(last).map(|end| start + end + 1)
+    };
+    match text.get(1)? {
+        b'[' => end_of(2, |b| (0x40..=0x7e).contains(b)),
+        // A title, a link: what it says is not shown. It ends with ESC \, or BEL as terminals take it.
+        b']' | b'P' | b'X' | b'^' | b'_' => {
+            let bell = end_of(2, |b| *b == 0x07);
+            let st = text.windows(2).skip(2).position(|w| w == [ESC, b'\\']).map(|end| end + 4);
+            bell.into_iter().chain(st).min()
+        }
+        _ => end_of(1, |b| (0x30..=0x7e).contains(b)),
+    }
 }

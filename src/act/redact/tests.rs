@@ -34,6 +34,9 @@ fn a_secret_with_colours_in_its_midst_is_found() {
     let table = [
         ("a \x1b[31mS3cr\x1b[0met-Pw b", "a \x1b[31m[redacted] b"),
         ("S\x1b[1;38;5;214m3\x1b(B\x1b[mcret-Pw", "[redacted]"),
+        ("S3cr\x1b]0;a title\x07et-Pw", "[redacted]"),
+        ("S3\x1b]8;;http://x\x1b\\cret\x1b]8;;\x1b\\-Pw", "[redacted]"),
+        ("S3cr\x1b]0;et-Pw", "S3cr\x1b]0;et-Pw"),
         ("x\x1b[S3cret-Pw", "x\x1b[[redacted]"),
         ("S3cr\x1b[0m at", "S3cr\x1b[0m at"),
         ("S3cr\x1b[0", "S3cr\x1b[0"),
