@@ -252,6 +252,11 @@ fn evidence_is_whole_or_says_that_it_is_not() {
         let left = bench.perform(&capture("dump.bin", command(&["echo", "again"]), 1000, true));
         assert_eq!(left.output.unwrap().file, "evidence/dump-2.bin");
 
+        // Only the end of a name is the mark of what is not all there.
+        let name = "disk.partitions.part.txt";
+        let left = bench.perform(&capture(name, command(&["echo", "sda1"]), 1000, true));
+        assert_eq!(done(&left), "evidence/disk.partitions.part.txt, 5B");
+
         let zeros = command(&["head", "-c", "5000", "/dev/zero"]);
         let left = bench.perform(&capture("cut", zeros.clone(), 1000, false));
         assert!(done(&left).contains("CUT"), "{left:?}");

@@ -85,7 +85,7 @@ pub async fn perform(a: &Capture, s: &Setting<'_>, stop: &Stop) -> Left {
 fn take_name(dir: &Path, captured: &mut Captured) -> Result<(), String> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let part = captured.file.clone();
-    let whole = part.replace(PART, "");
+    let whole = part.strip_suffix(PART).unwrap_or(&part).to_owned();
     let (stem, end) = whole.rsplit_once('.').filter(|(s, _)| !s.ends_with('/')).unwrap_or((&whole, ""));
     for n in 1..=99 {
         let name = match (n, end) {
