@@ -27,6 +27,8 @@ mod process;
 mod alertmanager;
 #[path = "act_steps/firewall.rs"]
 mod firewall;
+#[path = "act_steps/firewall_undo.rs"]
+mod firewall_undo;
 #[path = "act_steps/http.rs"]
 mod http;
 #[path = "act_steps/nginx.rs"]

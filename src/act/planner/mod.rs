@@ -146,6 +146,7 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         step: &step.id,
         attempt: 0,
         by_word: false,
+        undoes: None,
         host: &step.host,
         transport,
         sudo: step.sudo,

@@ -283,7 +283,7 @@ impl Ended {
             How::Exit(status) if success.contains(status) => Effected::Done { says: with(exit(*status)) },
             How::Exit(status) => Effected::Failed { why: with(format!("{}{last}", exit(*status))) },
         };
-        Left { result, output: Some(self.kept.captured) }
+        Left { result, output: Some(self.kept.captured), spared: false }
     }
 
     fn notes(&self) -> Vec<String> {

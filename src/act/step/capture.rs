@@ -146,7 +146,7 @@ async fn of_http(request: &Http, max: u64, mut sink: Sink, s: &Setting<'_>, stop
         (Some(why), _) | (None, Err(why)) => Effected::Failed { why },
         (None, Ok(_)) => Effected::Done { says: String::new() },
     };
-    Left { result, output: Some(kept.captured) }
+    Left { result, output: Some(kept.captured), spared: false }
 }
 
 #[expect(clippy::unused_async, reason = "as all kinds are asked")]
