@@ -4,6 +4,7 @@ mod edge;
 pub mod local;
 mod wires;
 
+use super::kinds::File;
 use super::{Action, Edge};
 
 impl Action {
@@ -49,6 +50,18 @@ impl Action {
             Action::Manual(a) => wires::manual(a),
             Action::Exec(a) => local::exec(a, sudo),
             Action::Shell(a) => local::shell(a, sudo),
+        }
+    }
+
+    /// The same for what undoes another action.
+    pub fn describe_undoing(&self, done: &Action, sudo: bool) -> Vec<String> {
+        match (self, done) {
+            (Action::File(a), _) if a.content.is_none() => match done {
+                Action::File(done) if done.path == a.path => local::file_undone(done, sudo),
+                // Nothing that the step did not write is removed without a copy.
+                _ => local::file(&File { backup: true, ..a.clone() }, sudo),
+            },
+            _ => self.describe(sudo),
         }
     }
 
