@@ -277,7 +277,8 @@ fn a_page_that_was_replaced_comes_back() {
     until("our page", || site.answers().contains("ours"));
     assert_eq!(site.bench.ask_undone(&ours, &off).truth, Truth::DidNot);
     for _ in 0..2 {
-        done(&site.bench.undo(&ours, &off));
+        let left = site.bench.undo(&ours, &off);
+        assert!(left.spared, "{left:?}");
         assert_eq!(site.files(), before, "exactly as it was");
     }
     until("their page", || site.answers().contains("theirs"));

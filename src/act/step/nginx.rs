@@ -163,6 +163,13 @@ pub async fn perform(a: &Nginx, s: &Setting<'_>, stop: &Stop) -> Left {
         if let Some(why) = files.refuse(a, &places) {
             return Err(why);
         }
+        // Another's page comes back, or has.
+        let spared = a.maintenance == Switch::Off
+            && match &undoing {
+                Some(Todo::On(_)) => true,
+                Some(Todo::Reload(_)) => matches!(files.site, What::Page(_)),
+                _ => false,
+            };
         let todo = match undoing {
             Some(todo) => todo,
             None => work.todo(&files).await?,
@@ -179,7 +186,7 @@ pub async fn perform(a: &Nginx, s: &Setting<'_>, stop: &Stop) -> Left {
             let _ = tool::run(s, &argv(&["rm", "-f", "--", &places.page]), None, &Stop::new()).await;
         }
         mark.leave("yes")?;
-        Ok((format!("{says}; nginx was reloaded"), false))
+        Ok((format!("{says}; nginx was reloaded"), spared))
     };
     match work.await {
         Ok((says, spared)) => Left::done(says).sparing(spared),
