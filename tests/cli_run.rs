@@ -284,10 +284,30 @@ fn a_secret_stands_nowhere() {
     assert!(!holds(&printed, SECRET));
     let files = yard.files("state");
     assert!(files.iter().any(|f| f.extension().is_some_and(|e| e == "out")), "its output is kept: {files:?}");
-    for file in files {
+    in_no_file(&yard);
+}
+
+fn in_no_file(yard: &Yard) {
+    for file in yard.files("state") {
         let bytes = std::fs::read(&file).unwrap_or_default();
         assert!(!holds(&bytes, SECRET), "{}", file.display());
     }
+}
+
+/// Programs print configuration: also what no step of the run asked for is known to be secret.
+#[test]
+fn a_secret_that_no_step_uses_is_kept_nowhere_either() {
+    let yard = Yard::new();
+    yard.run("careless", &[]).expect(0);
+    let kept = yard.files("state").into_iter().find(|f| f.ends_with("evidence/config")).unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap().trim(), "[redacted]");
+    in_no_file(&yard);
+    // One that cannot be had is not looked for, and that is said.
+    std::fs::set_permissions(yard.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    yard.run("both", &[]).expect(0);
+    let notes = yard.show("last")["notes"].to_string();
+    assert!(notes.contains("not all secrets are known") && notes.contains("chmod 600"), "{notes}");
 }
 
 /// The name that the page on security has for a file or a directory of the state directory.

@@ -6,6 +6,8 @@ use super::step::Setting;
 use crate::domain::procedure::event::Captured;
 use crate::domain::text;
 use crate::runs::outputs::{file_name, file_of, folder_beside};
+use crate::transport::fetch::access::Access;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -82,6 +84,13 @@ impl Sink {
             ready: Vec::new(),
             lines: Lines::default(),
         })
+    }
+
+    /// Looks from now on for what is known by now, and for more. For one that nothing was pushed to.
+    pub fn relearn(&mut self, access: &Access, more: Vec<SecretString>) {
+        let mut all = access.known();
+        all.extend(more);
+        self.redactor = Redactor::new(&all);
     }
 
     /// Takes a piece. Never fails: what cannot be kept is counted, since whoever writes it must

@@ -70,7 +70,7 @@ fn a_block_that_was_made_longer_is_given_back_the_time_that_it_had_left() {
     done(&net.bench.perform(&for_a(7200)));
     assert!(net.rules().contains("timeout 2h"), "{}", net.rules());
     let left = net.bench.undo(&for_a(7200), &unblock);
-    assert!(undone(&left).ends_with(&format!(", as before this step by quarterdeck {by} s")), "{left:?}");
+    assert!(spared(&left).ends_with(&format!(", as before this step by quarterdeck {by} s")), "{left:?}");
     let rules = net.rules();
     let time = rules.split("timeout ").nth(1).unwrap().split(' ').next().unwrap();
     assert!(time == "10m" || time.starts_with("9m"), "{rules}");
@@ -128,7 +128,7 @@ fn a_closing_that_was_replaced_comes_back_with_its_exceptions() {
         net.bench.next_run();
         done(&net.bench.perform(&close));
         assert!(!net.let_in(8443));
-        undone(&net.bench.undo(&close, &open));
+        spared(&net.bench.undo(&close, &open));
         assert!(net.let_in(8443), "{}", net.rules());
         assert_eq!(net.rules(), before, "exactly as it was");
         spared(&net.bench.undo(&close, &open));
@@ -194,7 +194,7 @@ fn what_a_person_put_there_stays_and_so_does_what_others_put_there_since() {
     let by_hand = net.rules();
     done(&net.bench.perform(&block));
     assert!(net.bench.target(&block).state.contains("without an end by"));
-    undone(&net.bench.undo(&block, &unblock));
+    spared(&net.bench.undo(&block, &unblock));
     let rules = net.rules();
     assert!(!rules.contains("comment") && !net.let_in(8443), "{by_hand} {rules}");
     assert_eq!(spared(&net.bench.undo(&block, &unblock)), "left as it is: 10.251.0.2 is blocked for a time");

@@ -244,6 +244,31 @@ fn a_named_session_proves_that_an_old_token_is_refused() {
     done(&later.perform(&me(Some("before"), &[])));
 }
 
+/// A session that is opened for a capture is one of the secrets that are not kept of its answer, and
+/// so is one that was given up since.
+#[test]
+fn what_a_captured_answer_echoes_of_its_own_login_is_not_kept() {
+    let api = Arc::new(Api::default());
+    let served = Arc::clone(&api);
+    let to = web(move |ask| served.handle(ask));
+    let bench = logged_in(to);
+    let mut step = get(&format!("http://{to}/me"), &[]);
+    step.login = Some("api".into());
+    let keep = |name: &str| {
+        let from = CaptureFrom::Http(Box::new(step.clone()));
+        let capture = Capture { name: name.into(), from, max: 1000, whole: true, may_be_empty: false };
+        done(&bench.perform(&Action::Capture(capture)));
+        std::fs::read_to_string(bench.dir.path().join("evidence").join(name)).unwrap()
+    };
+    assert_eq!(keep("first"), "Bearer [redacted]");
+    api.0.lock().unwrap().0 += 1;
+    assert_eq!(keep("renewed"), "Bearer [redacted]");
+    let known = bench.access.known();
+    for token in ["token-0-1", "token-1-2"] {
+        assert!(known.iter().any(|k| secrecy::ExposeSecret::expose_secret(k) == token), "{token}");
+    }
+}
+
 /// An answer that is kept as evidence is judged as any other: what is not what was expected is none.
 #[test]
 fn a_captured_answer_is_judged_and_its_preview_says_by_what() {

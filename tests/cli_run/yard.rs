@@ -197,6 +197,23 @@ effect = "change"
 verify = { probes = ["one"], within = "10s" }
 
 [[procedures]]
+id = "careless"
+name = "Prints a secret that it has not from here"
+lock = "careless"
+[[procedures.steps]]
+id = "print"
+name = "Print it"
+uses = "exec"
+with = { argv = ["cat", "DIR/token"] }
+effect = "change"
+[[procedures.steps]]
+id = "keep"
+name = "Keep it"
+uses = "capture"
+with = { name = "config", file = "DIR/token" }
+effect = "read"
+
+[[procedures]]
 id = "hostile"
 name = "Prints what nobody should see"
 lock = "hostile"

@@ -28,6 +28,8 @@ pub struct Runner {
     pub(super) fresh: bool,
     /// Nothing that takes time came since it was looked at what other runs put in the way.
     pub(super) looked: bool,
+    /// All secrets were fetched that could be.
+    pub(super) knows_secrets: bool,
     /// What was told to stand in the way of what a person is to do by hand.
     pub(super) warned: Vec<String>,
     /// Steps that a person took as done in doubt, and of which this runner saw that nothing runs.
@@ -49,6 +51,7 @@ impl Runner {
             log,
             fresh,
             looked: false,
+            knows_secrets: false,
             warned: Vec::new(),
             outlasted: BTreeSet::new(),
             spent,

@@ -52,6 +52,7 @@ impl Runner {
             }
         }
         self.intend(Event::Intended { step: step.id.clone(), attempt, before: before.clone() })?;
+        self.know_secrets().await?;
         let left = match (setting, impossible) {
             (Ok(setting), None) => {
                 let left = self.perform(&step.action, &setting, step.timeout).await;
@@ -146,6 +147,24 @@ impl Runner {
         })
     }
 
+    /// Fetches all secrets before anything is kept of what steps print: a program prints also what
+    /// this run did not need so far. A run that is taken up again must keep no more than before.
+    async fn know_secrets(&mut self) -> Result<(), Halt> {
+        if std::mem::replace(&mut self.knows_secrets, true) {
+            return Ok(());
+        }
+        let access = Arc::clone(&self.ground.access);
+        let still = |run: &Run| run.abort.as_ref().is_none_or(|a| !a.now);
+        let missing = self.attend(access.fetch_all(), still).await;
+        let missing = missing.unwrap_or_else(|| vec!["an abort came first".to_owned()]);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let why = missing.join("; ");
+        let says = format!("not all secrets are known, to be taken out of what steps print: {why}");
+        self.record(Event::Note { says }).await
+    }
+
     /// Undoes a step.
     pub(super) async fn roll_back(&mut self, index: usize) -> Result<(), Halt> {
         let ground = Arc::clone(&self.ground);
@@ -182,6 +201,7 @@ impl Runner {
             }
         }
         self.intend(Event::RollbackIntended { step: step.id.clone(), before })?;
+        self.know_secrets().await?;
         let left = match setting {
             Ok(setting) => self.perform(&undo.action, &setting, undo.timeout).await,
             Err(why) => Left::failed(format!("it cannot work here: {why}")),

@@ -140,6 +140,8 @@ async fn of_http(request: &Http, max: u64, mut sink: Sink, s: &Setting<'_>, stop
         Err(why) => return Left::failed(why),
     };
     let judged = http::judge(&expect, &got, s.clock.now().since(start));
+    // A session that was only opened for this may be echoed by it.
+    sink.relearn(s.access, got.secrets());
     sink.push(&got.reply.body);
     let kept = sink.finish().await;
     let result = match (kept.trouble, judged) {

@@ -199,7 +199,7 @@ pub async fn perform(a: &Firewall, s: &Setting<'_>, stop: &Stop) -> Left {
         let filter = read(a, s, stop).await?;
         if let Some(undoing) = Undoing::of(a, &change, &filter, s)? {
             make(a, &undoing.parts, s, stop).await?;
-            return Ok::<_, String>((undoing.says(), !undoing.spared.is_empty()));
+            return Ok::<_, String>((undoing.says(), undoing.spares()));
         }
         let Some(todo) = filter.missing(&change) else {
             return Ok((format!("nothing to do: {}", filter.state(&change)), false));

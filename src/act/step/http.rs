@@ -124,6 +124,12 @@ impl Got {
         }
     }
 
+    /// What was sent and must not be kept.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        let credential = self.credential.iter().flat_map(|c| c.secrets().to_vec());
+        self.secrets.iter().cloned().chain(credential).collect()
+    }
+
     /// The body as text, cleaned.
     pub fn body(&self) -> String {
         self.clean(&String::from_utf8_lossy(&self.reply.body))

@@ -85,8 +85,8 @@ pub struct Target {
 pub struct Left {
     pub result: Effected,
     pub output: Option<Captured>,
-    /// An undoing that left something as it was before the step: what would prove that all is
-    /// undone need not hold.
+    /// An undoing that left something, or put it back, as it was before the step: what would prove
+    /// that all is undone need not hold.
     pub spared: bool,
 }
 

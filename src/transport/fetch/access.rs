@@ -26,11 +26,24 @@ impl Access {
     }
 
     /// Every secret value that is known now: what was fetched, and the tokens of sessions. For
-    /// taking them out of what is kept and shown. Blocks while a secret is being fetched.
+    /// taking them out of what is kept and shown.
     pub fn known(&self) -> Vec<SecretString> {
         let mut all = self.secrets.known();
         all.extend(self.logins.known());
         all
+    }
+
+    /// Fetches every secret that there is a source for. What cannot be had: each with why. Not
+    /// bounded in time: each may take [`crate::transport::secret::MAX_TIME`]. Cancel-safe.
+    pub async fn fetch_all(&self) -> Vec<String> {
+        let ids: Vec<SecretId> = self.secrets.ids().cloned().collect();
+        let mut missing = Vec::new();
+        for id in ids {
+            if let Err(fault) = self.secret(&id).await {
+                missing.push(fault.why().to_owned());
+            }
+        }
+        missing
     }
 
     /// The value of a secret. The first time it may run a command, on a thread of its own.

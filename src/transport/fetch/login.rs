@@ -16,7 +16,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ struct Slot {
     gate: tokio::sync::Mutex<Gate>,
     /// By the host it was asked through: each may reach another server under the same address.
     sessions: Mutex<HashMap<Key, Session>>,
+    /// Tokens that were given up, newest last: a server may take them still, and programs print them.
+    former: Mutex<VecDeque<Arc<Credential>>>,
 }
 
 /// The host, and the name of the session where it has one.
@@ -62,6 +64,7 @@ impl Logins {
                 target: Target::parse(&login.url, tls, None),
                 gate: tokio::sync::Mutex::new(Gate::new(login.backoff)),
                 sessions: Mutex::default(),
+                former: Mutex::default(),
                 login: login.clone(),
             };
             (login.id.clone(), slot)
@@ -69,10 +72,13 @@ impl Logins {
         Logins(logins.iter().map(slot).collect())
     }
 
-    /// The tokens of all sessions that are held.
+    /// The tokens of all sessions that are held, or were.
     pub(super) fn known(&self) -> Vec<SecretString> {
         let of = |slot: &Slot| -> Vec<SecretString> {
-            slot.sessions().values().flat_map(|s| s.credential.secrets().to_vec()).collect()
+            let held: Vec<Arc<Credential>> =
+                slot.sessions().values().map(|s| Arc::clone(&s.credential)).collect();
+            let former = slot.former.lock().unwrap_or_else(PoisonError::into_inner);
+            held.iter().chain(former.iter()).flat_map(|c| c.secrets().to_vec()).collect()
         };
         self.0.values().flat_map(of).collect()
     }
@@ -175,7 +181,7 @@ pub async fn renew(way: &Way<'_>, id: &str, old: &Session) -> Result<Option<Sess
             if way.clock.now().mono.saturating_sub(old.since) < slot.login.backoff {
                 return Ok(None);
             }
-            sessions.remove(&key);
+            slot.give_up(sessions.remove(&key));
         }
     }
     session(way, id).await.map(Some)
@@ -192,7 +198,7 @@ pub async fn renew_now(way: &Way<'_>, id: &str, old: &Session) -> Result<Session
         let mut sessions = slot.sessions();
         let key: Key = (way.host.clone(), None);
         if sessions.get(&key).is_some_and(|now| Arc::ptr_eq(&now.credential, &old.credential)) {
-            sessions.remove(&key);
+            slot.give_up(sessions.remove(&key));
         }
     }
     session(way, id).await
@@ -238,6 +244,15 @@ struct Refusal {
 impl Slot {
     fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the token of a session that is no longer used, as one that must not be shown.
+    fn give_up(&self, session: Option<Session>) {
+        let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        former.extend(session.map(|s| s.credential));
+        if former.len() > MAX_NAMED {
+            former.pop_front();
+        }
     }
 
     fn at_hand(&self, way: &Way<'_>, name: Option<&str>) -> Option<Session> {

@@ -49,6 +49,8 @@ pub struct Undoing {
     done: Vec<String>,
     /// What is as it is to be already.
     idle: Vec<String>,
+    /// Something blocked or closed comes back where the undoing as such would unblock or open.
+    back: bool,
 }
 
 /// What is known while it is found out.
@@ -112,6 +114,11 @@ impl Undoing {
         Ok(Some(out))
     }
 
+    /// Whether something is left that a whole undoing would have taken away.
+    pub fn spares(&self) -> bool {
+        self.back || !self.spared.is_empty()
+    }
+
     /// What was, or would be, done.
     pub fn says(&self) -> String {
         let spared = self.spared.iter().map(|what| format!("left as it is: {what}"));
@@ -144,7 +151,10 @@ impl Undoing {
         } else {
             let was = found.was.block(net).flatten().filter(|_| about);
             match was.and_then(|was| Some((was.again(*net, found.now)?, was))) {
-                Some((again, was)) => self.make(again, was.by.clone(), &as_before(&was.by)),
+                Some((again, was)) => {
+                    self.back = true;
+                    self.make(again, was.by.clone(), &as_before(&was.by));
+                }
                 None => self.take(Change::Unblock { net: *net }, mine),
             }
         }
@@ -164,7 +174,10 @@ impl Undoing {
             // Were a third one's there as well, theirs would have to go for the first one's.
             let theirs = |by: &str| there.iter().all(|c| mine.has(&c.comment) || c.comment == by);
             match was.filter(|was| theirs(&was.by)) {
-                Some(was) => self.make(was.again(port)?, was.by.clone(), &as_before(&was.by)),
+                Some(was) => {
+                    self.back = true;
+                    self.make(was.again(port)?, was.by.clone(), &as_before(&was.by));
+                }
                 None => self.take(open, mine),
             }
         }
