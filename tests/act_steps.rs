@@ -18,6 +18,8 @@ mod web;
 
 #[path = "act_steps/compose.rs"]
 mod compose;
+#[path = "act_steps/file_undo.rs"]
+mod file_undo;
 #[path = "act_steps/host_kinds.rs"]
 mod host_kinds;
 #[path = "act_steps/process.rs"]

@@ -83,7 +83,8 @@ impl Was {
         made: &str,
         s: &Setting<'_>,
     ) -> Result<Was, String> {
-        let earlier = Was::of_this(s)?.filter(|was| was.stands(at, now));
+        let removes = made == ABSENT;
+        let earlier = Was::of_this(s)?.filter(|was| was.stands(at, now) && was.made(ABSENT) == removes);
         let mut was = match earlier {
             Some(was) => was,
             None => {
