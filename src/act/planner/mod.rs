@@ -132,7 +132,7 @@ struct Found {
 async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
     step.preview = step.action.describe(step.sudo);
     if let Some(rollback) = &mut step.rollback {
-        rollback.preview = rollback.action.describe(step.sudo);
+        rollback.preview = rollback.action.describe_undoing(step.sudo);
     }
     let Some(transport) = eyes.ways.get(&step.host) else {
         let why = format!("there is no way to the host {}", step.host);

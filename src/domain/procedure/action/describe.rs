@@ -52,6 +52,18 @@ impl Action {
         }
     }
 
+    /// The same of what undoes a step.
+    pub fn describe_undoing(&self, sudo: bool) -> Vec<String> {
+        let mut out = self.describe(sudo);
+        if matches!(self, Action::Firewall(_) | Action::Nginx(_)) {
+            out.push(
+                "  as far as the step itself changed it: what was there before stays or comes back"
+                    .to_owned(),
+            );
+        }
+        out
+    }
+
     /// How far it reaches of what keeps strangers out.
     pub fn edge(&self) -> Edge {
         use super::kinds::FirewallVerb::{Block, Close, Open, Unblock};
