@@ -2,6 +2,7 @@
 //! another run or by a person, is there after its undoing, and only what it added itself is gone.
 
 use crate::firewall::{Iptables, Net, Nftables, THERE, about, must, ports, step};
+use crate::harness::until;
 use crate::said::{done, failed};
 use quarterdeck::act::step::Left;
 use quarterdeck::domain::procedure::action::Action;
@@ -84,7 +85,9 @@ fn a_block_that_was_made_longer_is_given_back_the_time_that_it_had_left() {
     done(&net.bench.perform(&for_a(1)));
     net.bench.next_run();
     done(&net.bench.perform(&for_a(3600)));
-    std::thread::sleep(Duration::from_millis(1200));
+    let later = Firewall { address: Some("203.0.113.5".into()), ..step(Nftables, Block) };
+    done(&net.bench.perform(&Action::Firewall(Firewall { expires: Some(Duration::from_secs(1)), ..later })));
+    until("a block to end that was made later", || !net.rules().contains("203.0.113.5"));
     undone(&net.bench.undo(&for_a(3600), &unblock));
     assert!(net.let_in(8443), "{}", net.rules());
 }
@@ -267,6 +270,7 @@ fn an_older_block_is_not_taken_for_one_that_was_to_be_made() {
     assert_eq!(net.bench.ask(&for_a(3600), "").truth, Truth::DidNot);
     assert_eq!(net.bench.ask(&for_a(30), "").truth, Truth::Happened, "nothing is left to do");
     done(&net.bench.perform(&for_a(3600)));
-    std::thread::sleep(Duration::from_millis(1100));
+    let list = format!("ip netns exec {}a nft list ruleset", net.name);
+    until("its time to go by", || must(&list).contains("expires 59m"));
     assert_eq!(net.bench.ask(&for_a(3600), "").truth, Truth::Happened, "though its time goes by");
 }
