@@ -19,7 +19,7 @@ pub const THERE: &str = "10.251.0.2";
 pub struct Net {
     pub name: String,
     pub bench: Bench,
-    tools: tempfile::TempDir,
+    pub tools: tempfile::TempDir,
     servers: Vec<Server>,
 }
 

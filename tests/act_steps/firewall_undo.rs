@@ -2,7 +2,8 @@
 //! another run or by a person, is there after its undoing, and only what it added itself is gone.
 
 use crate::firewall::{Iptables, Net, Nftables, THERE, about, must, ports, step};
-use crate::said::done;
+use crate::harness::until;
+use crate::said::{done, failed};
 use quarterdeck::act::step::Left;
 use quarterdeck::domain::procedure::action::Action;
 use quarterdeck::domain::procedure::action::kinds::Firewall;
@@ -84,7 +85,9 @@ fn a_block_that_was_made_longer_is_given_back_the_time_that_it_had_left() {
     done(&net.bench.perform(&for_a(1)));
     net.bench.next_run();
     done(&net.bench.perform(&for_a(3600)));
-    std::thread::sleep(Duration::from_millis(1200));
+    let later = Firewall { address: Some("203.0.113.5".into()), ..step(Nftables, Block) };
+    done(&net.bench.perform(&Action::Firewall(Firewall { expires: Some(Duration::from_secs(1)), ..later })));
+    until("a block to end that was made later", || !net.rules().contains("203.0.113.5"));
     undone(&net.bench.undo(&for_a(3600), &unblock));
     assert!(net.let_in(8443), "{}", net.rules());
 }
@@ -230,4 +233,44 @@ fn a_step_that_another_hand_did_is_undone_by_what_its_run_put_there() {
         undone(&net.bench.undo(&other, &unblock));
         assert!(net.let_in(8443));
     }
+}
+
+#[test]
+fn a_change_of_iptables_that_was_cut_short_is_undone_as_a_whole() {
+    let Some(mut net) = Net::new() else { return };
+    let theirs = ports(Iptables, Close, &["tcp/8443"], &["10.251.0.0/24"]);
+    let (close, open) =
+        (ports(Iptables, Close, &["tcp/8443"], &[]), ports(Iptables, Open, &["tcp/8443"], &[]));
+    done(&net.bench.perform(&theirs));
+    let (before, by) = (net.rules(), net.bench.run.clone());
+    net.bench.next_run();
+    // The way to ip6tables is lost after iptables was told, and in iptables before theirs were gone.
+    for (program, verb) in [("ip6tables", "-A"), ("iptables", "-D")] {
+        let tool = net.tools.path().join(program);
+        let whole = std::fs::read_to_string(&tool).unwrap();
+        let cut = whole.replacen("exec", &format!("case \"$*\" in *\" {verb} \"*) exit 1;; esac\nexec"), 1);
+        std::fs::write(&tool, cut).unwrap();
+        failed(&net.bench.perform(&close));
+        std::fs::write(&tool, whole).unwrap();
+        assert_ne!(net.rules(), before);
+        assert_eq!(net.bench.ask(&close, "").truth, Truth::DidNot);
+        assert_eq!(net.bench.ask_undone(&close, &open).truth, Truth::DidNot);
+        spared(&net.bench.undo(&close, &open));
+        assert_eq!(net.rules(), before, "exactly as it was");
+        assert!(net.bench.target(&theirs).state.contains(by.as_str()));
+    }
+}
+
+#[test]
+fn an_older_block_is_not_taken_for_one_that_was_to_be_made() {
+    let Some(mut net) = Net::new() else { return };
+    done(&net.bench.perform(&for_a(60)));
+    net.bench.next_run();
+    // Its runner was lost before it did anything, or after.
+    assert_eq!(net.bench.ask(&for_a(3600), "").truth, Truth::DidNot);
+    assert_eq!(net.bench.ask(&for_a(30), "").truth, Truth::Happened, "nothing is left to do");
+    done(&net.bench.perform(&for_a(3600)));
+    let list = format!("ip netns exec {}a nft list ruleset", net.name);
+    until("its time to go by", || must(&list).contains("expires 59m"));
+    assert_eq!(net.bench.ask(&for_a(3600), "").truth, Truth::Happened, "though its time goes by");
 }

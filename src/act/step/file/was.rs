@@ -85,18 +85,12 @@ impl Was {
     ) -> Result<Was, String> {
         let removes = made == ABSENT;
         let earlier = Was::of_this(s)?.filter(|was| was.stands(at, now) && was.made(ABSENT) == removes);
-        let mut was = match earlier {
-            Some(was) => was,
-            None => {
-                let copy = if keep && now != ABSENT { Some(free_copy(at, s).await?) } else { None };
-                Was {
-                    path: at.path.clone(),
-                    state: now.to_owned(),
-                    copy,
-                    made: Vec::new(),
-                    stage: Stage::Doing,
-                }
-            }
+        let mut was = if let Some(was) = earlier {
+            was
+        } else {
+            let copy = if keep && now != ABSENT { Some(free_copy(at, s).await?) } else { None };
+            let (path, state) = (at.path.clone(), now.to_owned());
+            Was { path, state, copy, made: Vec::new(), stage: Stage::Doing }
         };
         was.stage = Stage::Doing;
         was.made.retain(|sum| sum != made);

@@ -149,7 +149,7 @@ impl Undoing {
         } else if !there.iter().any(|b| mine.has(&b.comment)) {
             self.spared.push(state());
         } else {
-            let was = found.was.block(net).flatten().filter(|_| about);
+            let was = found.was.block(net).filter(|_| about);
             match was.and_then(|was| Some((was.again(*net, found.now)?, was))) {
                 Some((again, was)) => {
                     self.back = true;
@@ -170,7 +170,7 @@ impl Undoing {
         } else if !there.iter().any(|c| mine.has(&c.comment)) {
             self.spared.push(found.filter.state(&open));
         } else {
-            let was = found.was.closing(port).flatten().filter(|_| about);
+            let was = found.was.closing(port).filter(|_| about);
             // Were a third one's there as well, theirs would have to go for the first one's.
             let theirs = |by: &str| there.iter().all(|c| mine.has(&c.comment) || c.comment == by);
             match was.filter(|was| theirs(&was.by)) {
@@ -186,7 +186,7 @@ impl Undoing {
 
     fn block_again(&mut self, net: &Net, found: &Found<'_>) {
         let state = found.filter.state(&Change::Unblock { net: *net });
-        let Some(was) = found.was.block(net).flatten() else {
+        let Some(was) = found.was.block(net) else {
             self.spared.push(format!("{net} was not blocked before this step; {state}"));
             return;
         };
@@ -200,7 +200,7 @@ impl Undoing {
 
     fn close_again(&mut self, port: Port, found: &Found<'_>) -> Result<(), String> {
         let state = found.filter.state(&Change::Open { ports: vec![port] });
-        let Some(was) = found.was.closing(port).flatten() else {
+        let Some(was) = found.was.closing(port) else {
             self.spared.push(format!("{port} was not closed before this step; {state}"));
             return Ok(());
         };

@@ -114,14 +114,14 @@ impl Was {
         }
     }
 
-    /// Outer `None`: the step did not touch it.
-    pub fn block(&self, net: &Net) -> Option<Option<&WasBlocked>> {
-        self.blocked.get(&net.to_string()).map(Option::as_ref)
+    /// The block that the step took away or replaced.
+    pub fn block(&self, net: &Net) -> Option<&WasBlocked> {
+        self.blocked.get(&net.to_string())?.as_ref()
     }
 
-    /// Outer `None`: the step did not touch it.
-    pub fn closing(&self, port: Port) -> Option<Option<&WasClosed>> {
-        self.closed.get(&port.to_string()).map(Option::as_ref)
+    /// The closing that the step took away or replaced.
+    pub fn closing(&self, port: Port) -> Option<&WasClosed> {
+        self.closed.get(&port.to_string())?.as_ref()
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
             for there in attempts {
                 was.add(&close, &filter(there), "ours", Timestamp::UNIX_EPOCH);
             }
-            let got = was.closing(port).unwrap().map(|w| w.by.as_str());
+            let got = was.closing(port).map(|w| w.by.as_str());
             assert_eq!(got, want, "{attempts:?}");
         }
     }
@@ -168,6 +168,6 @@ mod tests {
         assert_eq!(was(None).again(net, later(99)), Some(Change::Block { net, seconds: None }));
         assert_eq!(was(Some(60)).again(net, later(20)), Some(Change::Block { net, seconds: Some(40) }));
         assert_eq!(was(Some(60)).again(net, later(60)), None);
-        assert_eq!(was(Some(u64::MAX)).again(net, now).is_some(), true);
+        assert!(was(Some(u64::MAX)).again(net, now).is_some());
     }
 }

@@ -63,10 +63,13 @@ pub(super) async fn todo(work: &Switching<'_>, files: &Files) -> Result<Option<T
     Ok(Some(match (a.maintenance, was, &files.site) {
         (Switch::Off, Some(Was::Real), What::Page(_)) if own => Todo::Off,
         // Cut short, perhaps, before nginx has read it.
-        (Switch::Off, Some(Was::Real), What::Real) => match files.kept {
-            true => Todo::Off,
-            false => Todo::Reload(state),
-        },
+        (Switch::Off, Some(Was::Real), What::Real) => {
+            if files.kept {
+                Todo::Off
+            } else {
+                Todo::Reload(state)
+            }
+        }
         (Switch::Off, Some(Was::Page(text)), What::Page(_)) if own => Todo::On(text),
         (_, Some(Was::Page(text)), What::Page(_)) if work.page().await? == text => {
             Todo::Reload(format!("{state}, as before this step: {by}"))

@@ -53,16 +53,26 @@ impl Action {
         }
     }
 
-    /// The same for what undoes another action.
+    /// The same of what undoes a step that did this.
     pub fn describe_undoing(&self, done: &Action, sudo: bool) -> Vec<String> {
         match (self, done) {
-            (Action::File(a), _) if a.content.is_none() => match done {
-                Action::File(done) if done.path == a.path => local::file_undone(done, sudo),
-                // Nothing that the step did not write is removed without a copy.
-                _ => local::file(&File { backup: true, ..a.clone() }, sudo),
-            },
-            _ => self.describe(sudo),
+            (Action::File(a), Action::File(done)) if a.content.is_none() && done.path == a.path => {
+                return local::file_undone(done, sudo);
+            }
+            // Nothing that the step did not write is removed without a copy.
+            (Action::File(a), _) if a.content.is_none() => {
+                return local::file(&File { backup: true, ..a.clone() }, sudo);
+            }
+            _ => {}
         }
+        let mut out = self.describe(sudo);
+        if matches!(self, Action::Firewall(_) | Action::Nginx(_)) {
+            out.push(
+                "  as far as the step itself changed it: what was there before stays or comes back"
+                    .to_owned(),
+            );
+        }
+        out
     }
 
     /// How far it reaches of what keeps strangers out.
