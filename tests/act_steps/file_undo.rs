@@ -285,6 +285,25 @@ fn what_was_written_through_a_link_is_undone_where_it_led() {
     });
 }
 
+/// A tool that hung when the step was given up: what it does later must not come after the undoing.
+#[test]
+fn nothing_is_undone_while_a_tool_of_the_step_runs() {
+    let bench = Bench::local(&[]);
+    let place = Place::with("original\n");
+    let write = place.write("new\n");
+    done(&bench.perform(&write));
+    let mut hung = std::process::Command::new("sleep");
+    let mut hung =
+        hung.arg("86383").env("QUARTERDECK_STEP", format!("{} {}", bench.run, bench.step)).spawn().unwrap();
+    let left = bench.undo(&write, &place.inverse());
+    hung.kill().unwrap();
+    hung.wait().unwrap();
+    assert!(failed(&left).starts_with("an earlier attempt at it still runs: 1 process "), "{left:?}");
+    assert_eq!(place.text().as_deref(), Some("new\n"));
+    done(&bench.undo(&write, &place.inverse()));
+    assert_eq!(place.text().as_deref(), Some("original\n"));
+}
+
 /// Tools that do as they are told and stop the runner before or after the nth of them.
 struct Cut(tempfile::TempDir);
 

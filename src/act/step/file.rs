@@ -8,6 +8,7 @@ use super::{Answer, Left, Setting, Stop, Target, program};
 use crate::act::output::hex;
 use crate::act::place;
 use crate::act::process;
+use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::File;
 use crate::domain::text;
 use crate::transport::{Command, Output};
@@ -150,7 +151,7 @@ pub async fn target(a: &File, s: &Setting<'_>) -> Target {
 
 pub async fn perform(a: &File, s: &Setting<'_>, stop: &Stop) -> Left {
     let work = async {
-        process::no_other_runs(s).await?;
+        none_at_it(s).await?;
         if undo::done_by_step(a, s).is_some() {
             return undo::undo(a, s, stop).await;
         }
@@ -168,6 +169,17 @@ pub async fn perform(a: &File, s: &Setting<'_>, stop: &Stop) -> Left {
             Err(why) => Left::failed(why),
         },
         () = stop.stopped() => Left::killed("it was told to stop; the file is either the old or the new one"),
+    }
+}
+
+/// Nothing of an earlier attempt may rename the file after all; of a step that is undone, not even
+/// what the first one left: it may have been given up while it hung.
+async fn none_at_it(s: &Setting<'_>) -> Result<(), String> {
+    match s.undoes {
+        None => process::no_other_runs(s).await,
+        Some(Action::File(_)) => process::no_other_runs(&Setting { attempt: s.attempt.max(2), ..*s }).await,
+        // What that has left running may be meant to run.
+        Some(_) => Ok(()),
     }
 }
 
