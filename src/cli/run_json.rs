@@ -61,6 +61,8 @@ struct ResumeReport {
     /// What `--confirm` must say; null where nothing must.
     confirm: Option<String>,
     needs_reason: bool,
+    /// To go on with it, not to undo it.
+    needs_second: bool,
 }
 
 #[derive(Serialize)]
@@ -234,11 +236,12 @@ pub fn run(run: &Run, alive: bool, torn: Option<&str>) -> String {
 
 fn resume(run: &Run, alive: bool) -> Option<ResumeReport> {
     let modes = report::resumable(run, alive);
-    let prompt = proposal::resume_prompt(&run.plan);
+    let prompt = proposal::resume_prompt(run, Mode::Continue);
     (!modes.is_empty()).then_some(ResumeReport {
         modes,
         confirm: prompt.type_this.filter(|_| prompt.needs_reason),
         needs_reason: prompt.needs_reason,
+        needs_second: prompt.needs_second,
     })
 }
 

@@ -45,7 +45,9 @@ impl AuditWitness {
                 };
                 (Some(by), started)
             }
-            Event::Resumed { by, mode, reason, .. } => (Some(by), What::Resumed { run, mode, reason }),
+            Event::Resumed { by, mode, reason, second, .. } => {
+                (Some(by), What::Resumed { run, mode, reason, second })
+            }
             Event::AbortRequested { by, now } => {
                 (Some(by), What::Requested { run, request: Request::Abort { now } })
             }

@@ -145,8 +145,8 @@ impl Bench {
 
     /// Has a run that has no runner taken up by a new one.
     pub fn resume(&self, id: &str, mode: Mode, die_at: Option<u64>) -> Result<(), String> {
-        let plan = control::plan_of(&self.state.run(id)?)?;
-        let word = policy::resume(&plan, mode, &Given::default()).unwrap();
+        let run = control::load(&self.state, id)?.run;
+        let word = policy::resume(&run, mode, &Given::default(), &person()).unwrap();
         control::resume(&self.state, id, &word, &self.launch(die_at))
     }
 

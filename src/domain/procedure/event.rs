@@ -46,6 +46,18 @@ pub enum Second {
     BreakGlass { waited_s: u64 },
 }
 
+impl Second {
+    /// In words, loudly where nobody was there.
+    pub fn says(&self) -> String {
+        match self {
+            Second::Approved(by) => format!("approved by {} (uid {})", by.login, by.uid),
+            Second::BreakGlass { waited_s } => {
+                format!("BREAK GLASS: no second person; waited {waited_s} s")
+            }
+        }
+    }
+}
+
 /// What happened. The comments say what must be on disk before what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -141,6 +153,9 @@ pub enum Event {
         /// Needed from L3 on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Needed while steps of L4 are to come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<Second>,
     },
     /// Runs that were there when this runner began and whose entries, up to the number, are dated
     /// later: the clock went back since. They came before all that follows here.

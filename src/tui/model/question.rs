@@ -206,7 +206,15 @@ impl Question {
             lines.push(format!("does NOT undo: {}", stay.join(", ")));
         }
         let mut question = Question::new(title, lines, About::Still(run.id.clone()), now);
-        let prompt = proposal::resume_prompt(&run.plan);
+        let prompt = proposal::resume_prompt(run, mode);
+        if prompt.needs_second {
+            question.lines.push(format!(
+                "a second person must approve that: `quarterdeck runs resume {}` in a shell waits for them, \
+                 or goes on alone with --break-glass",
+                run.id
+            ));
+            return question;
+        }
         question.type_this = prompt.type_this;
         if prompt.needs_reason {
             question.note = Some(Note { input: Input::default(), label: "why", needed: true });

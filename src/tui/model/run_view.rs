@@ -215,9 +215,7 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
                 format!("waits for you for {}: {}", short_age(ago(hold.since, now)), hold.says),
             ));
             // What came up since they were asked, such as that they must not do it now.
-            if let Some((at, says)) = run.notes.last().filter(|(at, _)| *at >= hold.since) {
-                out.push((Tone::Asks, format!("{} ago: {says}", short_age(ago(*at, now)))));
-            }
+            out.extend(report::said_since(run, hold).map(|says| (Tone::Asks, format!("since then: {says}"))));
         }
         (None, _) if state == RunState::Lost => {
             let (last, age) = (clock(run.last.1), short_age(ago(run.last.1, now)));

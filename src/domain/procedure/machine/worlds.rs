@@ -288,7 +288,7 @@ pub fn asked(step: &str, truth: Truth) -> Event {
 }
 
 pub fn resumed(mode: Mode) -> Event {
-    Event::Resumed { by: person("bob"), runner: 2, mode, reason: None }
+    Event::Resumed { by: person("bob"), runner: 2, mode, reason: None, second: None }
 }
 
 pub fn abort(now: bool) -> Event {
