@@ -18,6 +18,8 @@ mod web;
 
 #[path = "act_steps/compose.rs"]
 mod compose;
+#[path = "act_steps/file_undo.rs"]
+mod file_undo;
 #[path = "act_steps/host_kinds.rs"]
 mod host_kinds;
 #[path = "act_steps/process.rs"]
@@ -27,6 +29,8 @@ mod process;
 mod alertmanager;
 #[path = "act_steps/firewall.rs"]
 mod firewall;
+#[path = "act_steps/firewall_undo.rs"]
+mod firewall_undo;
 #[path = "act_steps/http.rs"]
 mod http;
 #[path = "act_steps/nginx.rs"]

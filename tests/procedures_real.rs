@@ -23,5 +23,7 @@ mod edge;
 mod filter;
 #[path = "procedures_real/layers.rs"]
 mod layers;
+#[path = "procedures_real/two_runs.rs"]
+mod two_runs;
 #[path = "procedures_real/well.rs"]
 mod well;

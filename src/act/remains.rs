@@ -128,6 +128,7 @@ fn setting<'a>(
         step: &step.id,
         attempt: 0,
         by_word: false,
+        undoes: None,
         host: &step.host,
         transport,
         sudo: step.sudo,

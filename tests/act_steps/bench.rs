@@ -98,6 +98,7 @@ impl Bench {
             step: &self.step,
             attempt: self.attempt,
             by_word: self.by_word,
+            undoes: None,
             host: &self.host,
             transport: &self.transport,
             sudo: self.sudo,
@@ -115,6 +116,30 @@ impl Bench {
 
     pub fn perform(&self, action: &Action) -> Left {
         self.perform_until(action, &Stop::new())
+    }
+
+    /// Undoes what was done by the step.
+    pub fn undo(&self, done: &Action, undo: &Action) -> Left {
+        let setting = Setting { undoes: Some(done), ..self.setting() };
+        self.rt.block_on(step::perform(undo, &setting, &Stop::new()))
+    }
+
+    /// Asks whether the step was undone.
+    pub fn ask_undone(&self, done: &Action, undo: &Action) -> Answer {
+        let setting = Setting { undoes: Some(done), ..self.setting() };
+        self.rt.block_on(step::ask(undo, "", &setting))
+    }
+
+    /// From here on it is another run, with a directory of its own.
+    pub fn next_run(&mut self) -> (RunId, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunId::new(&format!("20260102-000000-{}", dir.path().file_name().unwrap().display()));
+        self.turn_to((run, dir))
+    }
+
+    /// The run and directory that it turns to; gives back those that it was at.
+    pub fn turn_to(&mut self, (run, dir): (RunId, tempfile::TempDir)) -> (RunId, tempfile::TempDir) {
+        (std::mem::replace(&mut self.run, run), std::mem::replace(&mut self.dir, dir))
     }
 
     pub fn perform_until(&self, action: &Action, stop: &Stop) -> Left {

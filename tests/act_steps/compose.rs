@@ -59,6 +59,35 @@ fn the_command_is_told_project_file_and_services() {
     assert_eq!(absent.impossible.as_deref(), Some("no container of mail"));
 }
 
+/// A runner that was lost at an `up`: that what ran before still runs is no proof of it.
+#[test]
+fn an_up_is_not_proved_by_what_ran_before() {
+    let tools = tempfile::tempdir().unwrap();
+    let at = tools.path().display().to_string();
+    std::fs::write(tools.path().join("is"), "aaaaaaaaaaaabbbb running 2026-01-01T00:00:00Z").unwrap();
+    let script = format!(
+        "case \"$*\" in *--quiet) cut -d' ' -f1 {at}/is;; \
+         inspect*) echo \"web $(cat {at}/is)\";; \
+         *) echo 'ccccccccccccdddd running 2026-01-01T00:00:09Z' >{at}/is;; esac"
+    );
+    tool(tools.path(), "docker", &script);
+    let bench = Bench::local(&[tools.path()]);
+    let up = compose(ComposeVerb::Up, &["web"], None);
+    let before = bench.target(&up).state;
+    let answer = bench.ask(&up, &before);
+    assert_eq!((answer.truth, answer.says.as_str()), (Truth::DidNot, "web running, as before"));
+    // Started again by Docker itself: the same container, with the file and environment of old.
+    std::fs::write(tools.path().join("is"), "aaaaaaaaaaaabbbb running 2026-01-01T00:00:05Z").unwrap();
+    assert_eq!(bench.ask(&up, &before).truth, Truth::Unknown);
+    assert_eq!(done(&bench.perform(&up)), "web running; then web running");
+    assert_eq!(bench.ask(&up, &before).truth, Truth::Happened, "made anew");
+    std::fs::write(tools.path().join("is"), "ccccccccccccdddd exited 2026-01-01T00:00:09Z").unwrap();
+    let down = bench.target(&up).state;
+    assert_eq!(bench.ask(&up, &down).truth, Truth::DidNot);
+    std::fs::write(tools.path().join("is"), "ccccccccccccdddd running 2026-01-01T00:00:19Z").unwrap();
+    assert_eq!(bench.ask(&up, &down).truth, Truth::Happened, "it did not run before");
+}
+
 /// What the socket was asked, and whether its one container runs.
 type Asked = Arc<Mutex<(Vec<String>, bool)>>;
 

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const HERE: &str = "10.251.0.1";
-const THERE: &str = "10.251.0.2";
+pub const THERE: &str = "10.251.0.2";
 
 /// Two machines on one wire; the first has servers on two ports.
-struct Net {
-    name: String,
-    bench: Bench,
-    tools: tempfile::TempDir,
+pub struct Net {
+    pub name: String,
+    pub bench: Bench,
+    pub tools: tempfile::TempDir,
     servers: Vec<Server>,
 }
 
@@ -27,14 +27,14 @@ fn sh(line: &str) -> std::process::Output {
     Command::new("bash").args(["-euo", "pipefail", "-c", line]).stdin(Stdio::null()).output().unwrap()
 }
 
-fn must(line: &str) -> String {
+pub fn must(line: &str) -> String {
     let output = sh(line);
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 impl Net {
-    fn new() -> Option<Net> {
+    pub fn new() -> Option<Net> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         need("nft", "nftables")?;
         need("iptables", "iptables")?;
@@ -85,11 +85,11 @@ impl Net {
     }
 
     /// Whether the other machine gets a connection.
-    fn let_in(&self, port: u16) -> bool {
+    pub fn let_in(&self, port: u16) -> bool {
         opens(&format!("{}b", self.name), HERE, port)
     }
 
-    fn rules(&self) -> String {
+    pub fn rules(&self) -> String {
         let inside = format!("ip netns exec {}a", self.name);
         // Counters, times and handles change by themselves.
         must(&format!(
@@ -111,7 +111,7 @@ fn opens(namespace: &str, address: &str, port: u16) -> bool {
     sh(&line).status.success()
 }
 
-fn step(backend: FirewallBackend, verb: FirewallVerb) -> Firewall {
+pub fn step(backend: FirewallBackend, verb: FirewallVerb) -> Firewall {
     Firewall {
         backend,
         verb,
@@ -123,16 +123,16 @@ fn step(backend: FirewallBackend, verb: FirewallVerb) -> Firewall {
     }
 }
 
-fn about(backend: FirewallBackend, verb: FirewallVerb, address: &str) -> Action {
+pub fn about(backend: FirewallBackend, verb: FirewallVerb, address: &str) -> Action {
     Action::Firewall(Firewall { address: Some(address.into()), ..step(backend, verb) })
 }
 
-fn ports(backend: FirewallBackend, verb: FirewallVerb, ports: &[&str], except: &[&str]) -> Action {
+pub fn ports(backend: FirewallBackend, verb: FirewallVerb, ports: &[&str], except: &[&str]) -> Action {
     let texts = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect();
     Action::Firewall(Firewall { ports: texts(ports), except: texts(except), ..step(backend, verb) })
 }
 
-use FirewallBackend::{Iptables, Nftables};
+pub use FirewallBackend::{Iptables, Nftables};
 use FirewallVerb::{Block, Close, Open, Unblock};
 
 #[test]

@@ -4,7 +4,8 @@ use crate::bench::Bench;
 use crate::host::{Killed, real, tool, wait_for};
 use crate::sshd::Sshd;
 use crate::systemd::Systemd;
-use quarterdeck::act::step::{Left, Stop};
+use quarterdeck::act::step::{Left, Setting, Stop, perform};
+use quarterdeck::domain::id::StepId;
 use quarterdeck::domain::procedure::action::Action;
 use quarterdeck::domain::procedure::action::kinds::{
     self, Capture, CaptureFrom, File, Signal, SignalTarget, SystemdVerb,
@@ -181,17 +182,22 @@ fn a_file_is_replaced_as_a_whole_and_put_back_exactly() {
         std::fs::write(&path, "somebody else's").unwrap();
         assert_eq!(bench.ask(&write, &before.state).truth, Truth::Unknown);
 
+        // By another step of the run; undone by a rollback, see file_undo.rs.
         let restore = file(&at, None, false);
         assert_eq!(bench.ask(&restore, "").truth, Truth::DidNot);
-        assert_eq!(done(&bench.perform(&restore)), format!("put back {at}"));
+        let other = Setting { step: &StepId::new("restore"), ..bench.setting() };
+        let again = || bench.rt.block_on(perform(&restore, &other, &Stop::new()));
+        assert_eq!(done(&again()), format!("put back {at}"));
         assert_eq!(bench.target(&write).state, before.state, "exactly as it was");
         assert_eq!(bench.ask(&restore, "").truth, Truth::Happened);
+        assert!(done(&again()).ends_with("was put back before; nothing to do"));
+        assert_eq!(bench.target(&write).state, before.state, "twice is as good as once");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     });
 }
 
 #[test]
-fn a_new_file_is_undone_by_its_removal_and_a_removed_one_comes_back() {
+fn a_new_file_has_its_mode_and_a_removed_one_is_kept() {
     everywhere(|bench| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new.conf");
@@ -203,18 +209,15 @@ fn a_new_file_is_undone_by_its_removal_and_a_removed_one_comes_back() {
         assert_eq!(bench.target(&write).state, "absent");
         done(&bench.perform(&write));
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        done(&bench.perform(&file(&at, None, false)));
-        assert!(!path.exists());
 
-        std::fs::write(&path, "kept").unwrap();
         let remove = file(&at, None, true);
         let before = bench.target(&remove).state;
-        done(&bench.perform(&remove));
-        assert!(!path.exists());
+        let left = bench.perform(&remove);
+        let (_, kept) = done(&left).split_once("; it is ").unwrap();
+        assert_eq!((path.exists(), std::fs::read_to_string(kept).unwrap().as_str()), (false, "text"));
         assert_eq!(bench.ask(&remove, &before).truth, Truth::Happened);
         done(&bench.perform(&remove)); // twice is as good as once
-        done(&bench.perform(&file(&at, None, false)));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
+        std::fs::rename(kept, &path).unwrap();
 
         // A link stays one, and what it leads to is replaced.
         let link = dir.path().join("link");
@@ -251,6 +254,11 @@ fn evidence_is_whole_or_says_that_it_is_not() {
         // Never over what is there.
         let left = bench.perform(&capture("dump.bin", command(&["echo", "again"]), 1000, true));
         assert_eq!(left.output.unwrap().file, "evidence/dump-2.bin");
+
+        // Only the end of a name is the mark of what is not all there.
+        let name = "disk.partitions.part.txt";
+        let left = bench.perform(&capture(name, command(&["echo", "sda1"]), 1000, true));
+        assert_eq!(done(&left), "evidence/disk.partitions.part.txt, 5B");
 
         let zeros = command(&["head", "-c", "5000", "/dev/zero"]);
         let left = bench.perform(&capture("cut", zeros.clone(), 1000, false));

@@ -219,3 +219,98 @@ fn a_file_that_somebody_wants_is_never_lost() {
     std::fs::remove_file(site.dir.path().join("sites/vpn")).unwrap();
     assert!(site.bench.target(&site.on()).impossible.unwrap().contains("is not there"));
 }
+
+impl Site {
+    /// Another run's page, with other words.
+    fn on_with(&self, words: &str) -> Action {
+        self.switch(Switch::On, Some(page(self.port).replace("maintenance", words)))
+    }
+}
+
+#[test]
+fn a_maintenance_that_another_run_began_outlives_the_undoing_of_one_that_found_it() {
+    let Some(mut site) = Site::new() else { return };
+    let (on, off) = (site.on(), site.off());
+    let real = site.files();
+    done(&site.bench.perform(&on));
+    let theirs = site.files();
+    let by = site.bench.run.clone();
+
+    let first = site.bench.next_run();
+    assert!(done(&site.bench.perform(&on)).contains("is in maintenance already"));
+    assert_eq!(site.files(), theirs, "it stays whose it is");
+    assert_eq!(site.bench.ask(&on, "").truth, Truth::Happened);
+    assert_eq!(site.bench.ask_undone(&on, &off).truth, Truth::Happened);
+    let left = site.bench.undo(&on, &off);
+    assert!(left.spared && done(&left).starts_with("left as it is: "), "{left:?}");
+    assert!(done(&left).contains(by.as_str()), "{left:?}");
+    assert_eq!(site.files(), theirs);
+
+    // The run that began it undoes it, twice as well as once.
+    let second = site.bench.turn_to(first);
+    assert_eq!(site.bench.ask_undone(&on, &off).truth, Truth::DidNot);
+    for _ in 0..2 {
+        let left = site.bench.undo(&on, &off);
+        assert!(!left.spared && done(&left).contains("is served"), "{left:?}");
+        assert_eq!(site.files(), real);
+    }
+    assert_eq!(site.bench.ask_undone(&on, &off).truth, Truth::Happened);
+    until("the site", || site.answers().contains("the real site"));
+
+    // Begun anew by the one and ended by the other, forward.
+    done(&site.bench.perform(&on));
+    site.bench.turn_to(second);
+    done(&site.bench.perform(&off));
+    assert_eq!(site.files(), real);
+}
+
+#[test]
+fn a_page_that_was_replaced_comes_back() {
+    let Some(mut site) = Site::new() else { return };
+    let (theirs, ours, off) = (site.on_with("theirs"), site.on_with("ours"), site.off());
+    done(&site.bench.perform(&theirs));
+    until("their page", || site.answers().contains("theirs"));
+    let before = site.files();
+    site.bench.next_run();
+    done(&site.bench.perform(&ours));
+    done(&site.bench.perform(&ours));
+    until("our page", || site.answers().contains("ours"));
+    assert_eq!(site.bench.ask_undone(&ours, &off).truth, Truth::DidNot);
+    for _ in 0..2 {
+        let left = site.bench.undo(&ours, &off);
+        assert!(left.spared, "{left:?}");
+        assert_eq!(site.files(), before, "exactly as it was");
+    }
+    until("their page", || site.answers().contains("theirs"));
+    assert_eq!(site.bench.ask_undone(&ours, &off).truth, Truth::Happened);
+
+    // A page that nginx refuses does not stay in place of one that it takes.
+    let bad = site.switch(Switch::On, Some("server { listen nonsense; }\n".into()));
+    assert!(failed(&site.bench.perform(&bad)).contains("every file is as it was"));
+    assert_eq!(site.files(), before);
+}
+
+#[test]
+fn undoing_the_end_of_a_maintenance_begins_only_what_was_ended() {
+    let Some(mut site) = Site::new() else { return };
+    let (theirs, on, off) = (site.on_with("theirs"), site.on(), site.off());
+    let real = site.files();
+    // There was none.
+    done(&site.bench.perform(&off));
+    let left = site.bench.undo(&off, &on);
+    assert!(left.spared && done(&left).contains("is served, as before this step"), "{left:?}");
+    assert_eq!(site.files(), real);
+
+    done(&site.bench.perform(&theirs));
+    let before = site.files();
+    site.bench.next_run();
+    done(&site.bench.perform(&off));
+    assert_eq!(site.files(), real);
+    assert_eq!(site.bench.ask_undone(&off, &on).truth, Truth::DidNot);
+    for _ in 0..2 {
+        done(&site.bench.undo(&off, &on));
+        assert_eq!(site.files(), before, "their page, in their name");
+    }
+    until("their page", || site.answers().contains("theirs"));
+    assert_eq!(site.bench.ask_undone(&off, &on).truth, Truth::Happened);
+}

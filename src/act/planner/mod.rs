@@ -132,7 +132,7 @@ struct Found {
 async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
     step.preview = step.action.describe(step.sudo);
     if let Some(rollback) = &mut step.rollback {
-        rollback.preview = rollback.action.describe(step.sudo);
+        rollback.preview = rollback.action.describe_undoing(&step.action, step.sudo);
     }
     let Some(transport) = eyes.ways.get(&step.host) else {
         let why = format!("there is no way to the host {}", step.host);
@@ -146,6 +146,7 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
         step: &step.id,
         attempt: 0,
         by_word: false,
+        undoes: None,
         host: &step.host,
         transport,
         sudo: step.sudo,
@@ -157,7 +158,10 @@ async fn look_at(eyes: &Eyes<'_>, mut step: Step) -> (Step, Found) {
     };
     let target = step::target(&step.action, &setting).await;
     let undo = match &step.rollback {
-        Some(rollback) => Some(step::target(&rollback.action, &setting).await),
+        Some(rollback) => {
+            let setting = Setting { undoes: Some(&step.action), ..setting };
+            Some(step::target(&rollback.action, &setting).await)
+        }
         None => None,
     };
     step.certainty = target.certainty;

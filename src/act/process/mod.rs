@@ -87,17 +87,7 @@ pub async fn run(program: Program, s: &Setting<'_>, output: Output, stop: &Stop)
         Output::Both(sink) => (sink, true),
         Output::Out(sink) => (sink, false),
     };
-    // Once a step may have been begun before, by a runner that died, it must not run twice at once.
-    if s.attempt > 1 {
-        match strays(s).await {
-            Ok(strays) if strays.is_empty() => {}
-            Ok(strays) => return Err(format!("an earlier attempt at it still runs: {}", names(&strays))),
-            Err(_) if s.by_word => {}
-            Err(why) => {
-                return Err(format!("it is not known whether an earlier attempt at it still runs: {why}"));
-            }
-        }
-    }
+    no_other_runs(s).await?;
     let start = start_of(program, s, merged);
     let starting = s.transport.start(start);
     let mut running = tokio::select! {
@@ -116,6 +106,22 @@ pub async fn run(program: Program, s: &Setting<'_>, output: Output, stop: &Stop)
     let kept = sink.finish().await;
     let said = if merged { kept.lines.clone() } else { watch.complaint(s) };
     Ok(Ended { how, kept, said, left, ending: watch.ending.done })
+}
+
+/// Once a step may have been begun before, by a runner that died, it must not run twice at once.
+///
+/// # Errors
+/// Something of an earlier attempt runs, or that is not known; completes "failed: …".
+pub async fn no_other_runs(s: &Setting<'_>) -> Result<(), String> {
+    if s.attempt <= 1 {
+        return Ok(());
+    }
+    match strays(s).await {
+        Ok(strays) if strays.is_empty() => Ok(()),
+        Ok(strays) => Err(format!("an earlier attempt at it still runs: {}", names(&strays))),
+        Err(_) if s.by_word => Ok(()),
+        Err(why) => Err(format!("it is not known whether an earlier attempt at it still runs: {why}")),
+    }
 }
 
 /// Runs a program with its output kept, as the whole of a step; these statuses mean success.
@@ -283,7 +289,7 @@ impl Ended {
             How::Exit(status) if success.contains(status) => Effected::Done { says: with(exit(*status)) },
             How::Exit(status) => Effected::Failed { why: with(format!("{}{last}", exit(*status))) },
         };
-        Left { result, output: Some(self.kept.captured) }
+        Left { result, output: Some(self.kept.captured), spared: false }
     }
 
     fn notes(&self) -> Vec<String> {

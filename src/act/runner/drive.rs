@@ -151,6 +151,8 @@ impl Runner {
         };
         let answer = match ground.setting(step, state.attempts) {
             Ok(setting) => {
+                let undoes = rollback.then_some(&step.action);
+                let setting = step::Setting { undoes, ..setting };
                 let look = async { step::ask(action, &before, &setting).await };
                 match self.attend(look, |run| run.abort.is_none()).await {
                     Some(answer) => answer,

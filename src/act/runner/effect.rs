@@ -61,7 +61,7 @@ impl Runner {
             (_, why) => Left::failed(format!("it cannot work here: {}", why.unwrap_or_default())),
         };
         let killed = matches!(left.result, Effected::Killed { .. });
-        let Left { result, output } = left;
+        let Left { result, output, .. } = left;
         self.record(Event::Finished { step: step.id.clone(), attempt, result, output }).await?;
         if killed {
             self.last_look(step, attempt).await?;
@@ -181,6 +181,7 @@ impl Runner {
         let setting = ground.setting(step, attempt).map(|setting| Setting {
             timeout: undo.timeout,
             by_word: true,
+            undoes: Some(&step.action),
             ..setting
         });
         let before = match &setting {
@@ -201,12 +202,12 @@ impl Runner {
         }
         self.intend(Event::RollbackIntended { step: step.id.clone(), before })?;
         self.know_secrets().await?;
-        let result = match setting {
-            Ok(setting) => self.perform(&undo.action, &setting, undo.timeout).await.result,
-            Err(why) => Effected::Failed { why: format!("it cannot work here: {why}") },
+        let left = match setting {
+            Ok(setting) => self.perform(&undo.action, &setting, undo.timeout).await,
+            Err(why) => Left::failed(format!("it cannot work here: {why}")),
         };
-        let result = match (result, &undo.verify) {
-            (Effected::Done { says }, Some(check)) => self.verify_undone(check, &says).await,
+        let result = match (left.result, &undo.verify) {
+            (Effected::Done { says }, Some(check)) => self.verify_undone(check, &says, left.spared).await,
             (result, _) => result,
         };
         self.record(Event::RollbackFinished { step: step.id.clone(), result }).await
@@ -255,7 +256,7 @@ impl Runner {
                 }
             }
         };
-        Left { result, output: left.output }
+        Left { result, ..left }
     }
 
     /// What would be left to the verification because the step's time was over, fails where the
@@ -271,7 +272,7 @@ impl Runner {
         match asked {
             Some(answer) if answer.truth == Truth::DidNot => {
                 let why = format!("{why}; it did not happen: {}", answer.says);
-                Left { result: Effected::Failed { why }, output: left.output }
+                Left { result: Effected::Failed { why }, ..left }
             }
             _ => left,
         }

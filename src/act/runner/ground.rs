@@ -53,6 +53,7 @@ impl Ground {
             step: &step.id,
             attempt,
             by_word: false,
+            undoes: None,
             host: &step.host,
             transport,
             sudo: step.sudo,

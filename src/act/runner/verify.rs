@@ -117,11 +117,15 @@ impl Runner {
         }
     }
 
-    /// Whether an undoing can be seen.
-    pub(super) async fn verify_undone(&mut self, check: &Check, says: &str) -> Effected {
+    /// Whether an undoing can be seen. One that `spared` what was there before the step need not
+    /// be: what is looked for may not have been so before the step either.
+    pub(super) async fn verify_undone(&mut self, check: &Check, says: &str, spared: bool) -> Effected {
         let now = |run: &Run| !run.abort.as_ref().is_some_and(|a| a.now);
-        match self.watch(check, false, now).await {
+        match self.watch(check, spared, now).await {
             Came::Good(proof) => Effected::Done { says: format!("{says}; {proof}") },
+            Came::Late(seen) | Came::Bad(seen) if spared => Effected::Done {
+                says: format!("{says}; what would prove the whole undone does not hold: {seen}"),
+            },
             Came::Late(seen) | Came::Bad(seen) => Effected::Failed {
                 why: format!(
                     "it was undone ({says}), but that is not seen within {} s: {seen}",

@@ -85,7 +85,7 @@ pub async fn perform(a: &Capture, s: &Setting<'_>, stop: &Stop) -> Left {
 fn take_name(dir: &Path, captured: &mut Captured) -> Result<(), String> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     let part = captured.file.clone();
-    let whole = part.replace(PART, "");
+    let whole = part.strip_suffix(PART).unwrap_or(&part).to_owned();
     let (stem, end) = whole.rsplit_once('.').filter(|(s, _)| !s.ends_with('/')).unwrap_or((&whole, ""));
     for n in 1..=99 {
         let name = match (n, end) {
@@ -148,7 +148,7 @@ async fn of_http(request: &Http, max: u64, mut sink: Sink, s: &Setting<'_>, stop
         (Some(why), _) | (None, Err(why)) => Effected::Failed { why },
         (None, Ok(_)) => Effected::Done { says: String::new() },
     };
-    Left { result, output: Some(kept.captured) }
+    Left { result, output: Some(kept.captured), spared: false }
 }
 
 #[expect(clippy::unused_async, reason = "as all kinds are asked")]

@@ -151,46 +151,63 @@ pub async fn perform(a: &Compose, s: &Setting<'_>, stop: &Stop) -> Left {
 
 pub async fn ask(a: &Compose, before: &str, s: &Setting<'_>) -> Answer {
     match look(a, s).await {
-        Ok(now) => judge(a.verb, before, &now),
+        Ok(now) => judge(a.verb, &a.services, before, &now),
         Err(why) => Answer::unknown(format!("cannot ask Docker: {why}")),
     }
 }
 
-fn judge(verb: ComposeVerb, before: &str, now: &[Container]) -> Answer {
-    let says = words(now);
-    if state_of(now) == before && !now.is_empty() {
-        let well = match verb {
-            ComposeVerb::Up => now.iter().all(|c| c.state == "running"),
-            ComposeVerb::Stop => now.iter().all(|c| c.state != "running"),
-            ComposeVerb::Restart | ComposeVerb::Recreate => false,
-        };
-        return if well { Answer::happened(says) } else { Answer::did_not(format!("{says}, as before")) };
-    }
-    let mut then: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+/// A container as [`state_of`] wrote it down: its id cut short, its state, when it was started.
+struct Then<'b> {
+    id: &'b str,
+    state: &'b str,
+    started: &'b str,
+}
+
+fn then_of(before: &str) -> BTreeMap<&str, Vec<Then<'_>>> {
+    let mut then: BTreeMap<&str, Vec<Then<'_>>> = BTreeMap::new();
     for word in before.split(' ') {
         if let Some((service, rest)) = word.split_once('=')
             && let Some((id, rest)) = rest.split_once('/')
+            && let Some((state, started)) = rest.split_once('/')
         {
-            then.entry(service).or_default().push((id, rest));
+            then.entry(service).or_default().push(Then { id, state, started });
         }
     }
+    then
+}
+
+fn judge(verb: ComposeVerb, services: &[String], before: &str, now: &[Container]) -> Answer {
+    let says = words(now);
+    let running = |c: &Container| c.state == "running";
+    if verb == ComposeVerb::Stop && !now.iter().any(running) {
+        return Answer::happened(says);
+    }
+    if before.is_empty() {
+        return Answer::unknown(format!("{says}; how it was before is not known"));
+    }
+    // Nothing happened to any of them. An `up` may have found nothing to do, or was never told:
+    // what ran before would have been made anew had its file or environment changed.
+    if state_of(now) == before && !now.is_empty() {
+        return Answer::did_not(format!("{says}, as before"));
+    }
+    let then = then_of(before);
     // Whether a container is not as it was in the respect that counts.
     let anew = |c: &Container| {
         let id = c.id.get(..12).unwrap_or(&c.id);
-        let known = then.get(c.service.as_str()).into_iter().flatten().find(|(then, _)| *then == id);
-        match known {
+        match then.get(c.service.as_str()).into_iter().flatten().find(|then| then.id == id) {
             None => true,
             Some(_) if verb == ComposeVerb::Recreate => false,
-            Some((_, rest)) => !rest.ends_with(&c.started),
+            // One that ran proves nothing, though it were started since: `up` leaves such a one
+            // alone or makes it anew, and Docker itself starts what has died.
+            Some(then) if verb == ComposeVerb::Up => then.state != "running",
+            Some(then) => then.started != c.started,
         }
     };
-    let running = |c: &Container| c.state == "running";
-    let all = |is: &dyn Fn(&Container) -> bool| !now.is_empty() && now.iter().all(is);
-    let happened = match verb {
-        ComposeVerb::Up => all(&running),
-        ComposeVerb::Stop => !now.iter().any(running),
-        ComposeVerb::Restart | ComposeVerb::Recreate => all(&|c| running(c) && anew(c)),
-    };
+    let all_there = services.iter().all(|service| now.iter().any(|c| c.service == *service));
+    let happened = verb != ComposeVerb::Stop
+        && all_there
+        && !now.is_empty()
+        && now.iter().all(|c| running(c) && anew(c));
     if happened { Answer::happened(says) } else { Answer::unknown(format!("only in part: {says}")) }
 }
 
@@ -224,11 +241,40 @@ mod tests {
             (Recreate, &[("a", "1", "running", "t2"), ("b", "4", "running", "t2")], Unknown),
             (Stop, &[("a", "1", "exited", "t1"), ("b", "2", "exited", "t1")], Happened),
             (Stop, &[("a", "1", "running", "t1"), ("b", "2", "running", "t1")], DidNot),
-            (Up, &[("a", "1", "running", "t1"), ("b", "2", "running", "t1")], Happened),
+            (Stop, &[], Happened),
+            (Stop, &[("a", "1", "exited", "t1"), ("b", "2", "running", "t1")], Unknown),
+            // What ran before would have been made anew by an `up` that had anything to change.
+            (Up, &[("a", "1", "running", "t1"), ("b", "2", "running", "t1")], DidNot),
+            (Up, &[("a", "3", "running", "t2"), ("b", "4", "running", "t2")], Happened),
+            (Up, &[("a", "3", "running", "t2"), ("b", "2", "running", "t1")], Unknown),
+            // Docker has started what died.
+            (Up, &[("a", "1", "running", "t2"), ("b", "2", "running", "t2")], Unknown),
+            (Up, &[("a", "3", "created", "t0"), ("b", "2", "running", "t1")], Unknown),
             (Up, &[], Unknown),
         ];
+        let named = ["a", "b"].map(str::to_owned);
         for (verb, now, want) in table {
-            assert_eq!(judge(*verb, &before, &containers(now)).truth, *want, "{verb:?} {now:?}");
+            let answer = judge(*verb, &named, &before, &containers(now));
+            assert_eq!(answer.truth, *want, "{verb:?} {now:?}");
         }
+    }
+
+    #[test]
+    fn an_up_is_proved_by_what_did_not_run_before() {
+        use Truth::{DidNot, Happened, Unknown};
+        let up = |services: &[&str], before: &str, now: &[(&str, &str, &str, &str)]| {
+            let services: Vec<String> = services.iter().map(|s| (*s).to_owned()).collect();
+            judge(ComposeVerb::Up, &services, before, &containers(now)).truth
+        };
+        let (none, down) = (state_of(&[]), state_of(&containers(&[("a", "1", "exited", "t1")])));
+        let runs = ("a", "1", "running", "t2");
+        assert_eq!(up(&[], &none, &[runs]), Happened);
+        assert_eq!(up(&["a"], &down, &[runs]), Happened);
+        assert_eq!(up(&["a"], &down, &[("a", "1", "exited", "t1")]), DidNot);
+        assert_eq!(up(&["a", "b"], &none, &[runs]), Unknown, "one of them is not there at all");
+        // A host that did not answer before the step says nothing of what was.
+        assert_eq!(up(&["a"], "", &[runs]), Unknown);
+        let restart = judge(ComposeVerb::Restart, &[], "", &containers(&[runs]));
+        assert_eq!(restart.truth, Unknown);
     }
 }

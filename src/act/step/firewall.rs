@@ -4,11 +4,15 @@
 mod iptables;
 mod lockout;
 mod nft;
+mod undo;
+mod was;
 
 use super::{Answer, Left, Setting, Stop, Target};
 use crate::domain::procedure::action::filter::{Change, Net, Port, comment};
 use crate::domain::procedure::action::kinds::{Firewall, FirewallBackend};
 use crate::domain::procedure::plan::Certainty;
+use undo::{Mine, Part, Undoing};
+use was::Was;
 
 /// What stands in our table or chain now.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,35 +39,57 @@ pub struct Closed {
 }
 
 impl Filter {
-    fn block_of(&self, net: &Net) -> Option<&Blocked> {
-        self.blocked.iter().find(|b| b.net == *net)
+    fn blocks_of<'f>(&'f self, net: &'f Net) -> impl Iterator<Item = &'f Blocked> {
+        self.blocked.iter().filter(move |b| b.net == *net)
     }
 
-    fn closing(&self, port: Port) -> Option<&Closed> {
-        self.closed.iter().find(|c| c.port == port)
+    fn block_of<'f>(&'f self, net: &'f Net) -> Option<&'f Blocked> {
+        self.blocks_of(net).next()
     }
 
-    /// Whether it is already as the change would make it.
-    fn has(&self, change: &Change) -> bool {
+    /// Of one port; the first is the one whose word counts.
+    fn closings(&self, port: Port) -> impl Iterator<Item = &Closed> {
+        self.closed.iter().filter(move |c| c.port == port)
+    }
+
+    /// What is left to do of a change; `None` when all is already as it would make it.
+    fn missing(&self, change: &Change) -> Option<Change> {
+        let some = |ports: Vec<Port>| (!ports.is_empty()).then_some(ports);
         match change {
-            Change::Block { net, seconds } => self.block_of(net).is_some_and(|b| match (b.left, seconds) {
-                // What holds longer than is asked for stays: somebody meant it.
-                (None, _) => true,
-                (Some(_), None) => false,
-                (Some(left), Some(seconds)) => left >= *seconds,
-            }),
-            Change::Unblock { net } => self.block_of(net).is_none(),
-            Change::Open { ports } => ports.iter().all(|p| self.closing(*p).is_none()),
+            Change::Block { net, seconds } => {
+                let holds = self.blocks_of(net).any(|b| match (b.left, seconds) {
+                    // What holds longer than is asked for stays: somebody meant it.
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                    (Some(left), Some(seconds)) => left >= *seconds,
+                });
+                (!holds).then(|| change.clone())
+            }
+            Change::Unblock { net } => self.block_of(net).map(|_| change.clone()),
+            Change::Open { ports } => {
+                let closed = ports.iter().copied().filter(|p| self.closings(*p).next().is_some());
+                some(closed.collect()).map(|ports| Change::Open { ports })
+            }
             Change::Close { ports, except } => {
-                ports.iter().all(|p| self.closing(*p).is_some_and(|c| !c.half && c.except == *except))
+                let well = |p: Port| {
+                    self.closings(p).any(|c| !c.half) && self.closings(p).all(|c| c.except == *except)
+                };
+                let others = ports.iter().copied().filter(|p| !well(*p));
+                some(others.collect()).map(|ports| Change::Close { ports, except: except.clone() })
             }
         }
     }
 
-    /// Whether the change has come about, be it by another hand.
-    fn shows(&self, change: &Change) -> bool {
+    /// Whether it is already as the change would make it.
+    fn has(&self, change: &Change) -> bool {
+        self.missing(change).is_none()
+    }
+
+    /// Whether the change has come about: by this step, or so that nothing is left to do.
+    fn shows(&self, change: &Change, ours: &str) -> bool {
         match change {
-            Change::Block { net, .. } => self.block_of(net).is_some(),
+            // Its time goes by.
+            Change::Block { net, .. } if self.blocks_of(net).any(|b| b.comment == ours) => true,
             other => self.has(other),
         }
     }
@@ -75,20 +101,25 @@ impl Filter {
                 None => format!("{net} is not blocked"),
                 Some(b) => {
                     let end = if b.left.is_some() { "for a time" } else { "without an end" };
-                    format!("{net} is blocked {end} by {}", b.comment)
+                    format!("{net} is blocked {end}{}", by(&b.comment))
                 }
             },
             Change::Close { ports, .. } | Change::Open { ports } => {
-                let of = |p: &Port| match self.closing(*p) {
+                let of = |p: &Port| match self.closings(*p).next() {
                     None => format!("{p} is open"),
-                    Some(c) if c.half => format!("{p} is closed only in part by {}", c.comment),
-                    Some(c) if c.except.is_empty() => format!("{p} is closed by {}", c.comment),
-                    Some(c) => format!("{p} is closed but for {} by {}", nets(&c.except), c.comment),
+                    Some(c) if c.half => format!("{p} is closed only in part{}", by(&c.comment)),
+                    Some(c) if c.except.is_empty() => format!("{p} is closed{}", by(&c.comment)),
+                    Some(c) => format!("{p} is closed but for {}{}", nets(&c.except), by(&c.comment)),
                 };
                 ports.iter().map(of).collect::<Vec<_>>().join(", ")
             }
         }
     }
+}
+
+/// Whose it is, as far as its comment says.
+fn by(comment: &str) -> String {
+    if comment.is_empty() { String::new() } else { format!(" by {comment}") }
 }
 
 fn nets(all: &[Net]) -> String {
@@ -142,10 +173,9 @@ pub async fn target(a: &Firewall, s: &Setting<'_>) -> Target {
         FirewallBackend::Iptables => format!("iptables chain {}", a.table),
     };
     let mut target = Target::probed(format!("{table} on {}", s.host), filter.state(&change));
-    if filter.has(&change) {
-        target.warnings.push(format!("nothing to do: {}", target.state));
-    } else {
-        target.blast.push(words(&change));
+    match filter.missing(&change) {
+        None => target.warnings.push(format!("nothing to do: {}", target.state)),
+        Some(todo) => target.blast.push(words(&todo)),
     }
     let (out, warnings) = lockout::check(&change, s).await;
     target.warnings.extend(warnings);
@@ -161,29 +191,48 @@ pub async fn target(a: &Firewall, s: &Setting<'_>) -> Target {
     target
 }
 
-/// Makes the change, unless it is made already.
+/// Makes the change, as far as it is not made already. As an undoing it takes back only what the
+/// step did.
 pub async fn perform(a: &Firewall, s: &Setting<'_>, stop: &Stop) -> Left {
     let work = async {
         let change = Change::of(a)?;
         let filter = read(a, s, stop).await?;
-        if filter.has(&change) {
-            return Ok(format!("nothing to do: {}", filter.state(&change)));
+        if let Some(undoing) = Undoing::of(a, &change, &filter, s)? {
+            make(a, &undoing.parts, s, stop).await?;
+            return Ok::<_, String>((undoing.says(), undoing.spares()));
         }
-        // Looked at again: who asks, and from where, may have changed since the plan was made.
-        if let (Some(why), _) = lockout::check(&change, s).await {
-            return Err(why);
-        }
+        let Some(todo) = filter.missing(&change) else {
+            return Ok((format!("nothing to do: {}", filter.state(&change)), false));
+        };
         let comment = comment(s.run.as_str(), s.step.as_str());
-        match a.backend {
-            FirewallBackend::Nftables => nft::make(&a.table, &change, &comment, s, stop).await?,
-            FirewallBackend::Iptables => iptables::make(&a.table, &change, &comment, s, stop).await?,
+        // What undoes another step differently must not be taken for the step itself.
+        if s.undoes.is_none() {
+            Was::note(&todo, &filter, &comment, s)?;
         }
-        Ok(words(&change))
+        let part = Part { change: todo, comment, only: Mine::All };
+        make(a, std::slice::from_ref(&part), s, stop).await?;
+        Ok((words(&part.change), false))
     };
     match work.await {
-        Ok(says) => Left::done(says),
+        Ok((says, spared)) => Left::done(says).sparing(spared),
         Err(why) if stop.is_stopped() => Left::killed(why),
         Err(why) => Left::failed(why),
+    }
+}
+
+async fn make(a: &Firewall, parts: &[Part], s: &Setting<'_>, stop: &Stop) -> Result<(), String> {
+    if parts.is_empty() {
+        return Ok(());
+    }
+    // Looked at again: who asks, and from where, may have changed since the plan was made.
+    for part in parts {
+        if let (Some(why), _) = lockout::check(&part.change, s).await {
+            return Err(why);
+        }
+    }
+    match a.backend {
+        FirewallBackend::Nftables => nft::make(&a.table, parts, s, stop).await,
+        FirewallBackend::Iptables => iptables::make(&a.table, parts, s, stop).await,
     }
 }
 
@@ -192,7 +241,13 @@ pub async fn ask(a: &Firewall, _: &str, s: &Setting<'_>) -> Answer {
     let look = async {
         let change = Change::of(a)?;
         let filter = read(a, s, &Stop::new()).await?;
-        Ok::<_, String>((filter.shows(&change), filter.state(&change)))
+        if let Some(undoing) = Undoing::of(a, &change, &filter, s)? {
+            let done = undoing.parts.is_empty();
+            let says = if done { undoing.says() } else { filter.state(&change) };
+            return Ok((done, says));
+        }
+        let ours = comment(s.run.as_str(), s.step.as_str());
+        Ok::<_, String>((filter.shows(&change, &ours), filter.state(&change)))
     };
     match look.await {
         Ok((true, state)) => Answer::happened(state),

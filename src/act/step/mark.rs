@@ -2,12 +2,16 @@
 
 use super::Setting;
 use crate::domain::text;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 /// The longest mark, in bytes.
 const MAX_MARK: usize = 4096;
+/// The longest note of what a step found, in bytes.
+const MAX_NOTE: u64 = 4 << 20;
 
 /// One mark of a step (or, by another owner, of something that several steps share).
 pub struct Mark(PathBuf);
@@ -40,6 +44,34 @@ impl Mark {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(format!("cannot read {}: {e}", self.0.display())),
         }
+    }
+
+    /// What was left by [`Mark::note`]; `None` when nothing was.
+    ///
+    /// # Errors
+    /// It is there and cannot be read, or is not what was noted.
+    pub fn noted<T: DeserializeOwned>(&self) -> Result<Option<T>, String> {
+        let cannot = |e: io::Error| format!("cannot read {}: {e}", self.0.display());
+        let file = match std::fs::File::open(&self.0) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(cannot(e)),
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_NOTE + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|e| cannot(e.into()))
+    }
+
+    /// Notes what a step is about to change, for its undoing; on disk when it returns.
+    ///
+    /// # Errors
+    /// It cannot be written, or is longer than can be read back; completes "failed: …".
+    pub fn note<T: Serialize>(&self, what: &T) -> Result<(), String> {
+        let text = serde_json::to_string(what).map_err(|e| format!("cannot note what there is: {e}"))?;
+        if text.len() as u64 > MAX_NOTE {
+            return Err("what there is now is too long to be noted, and could not be put back".to_owned());
+        }
+        self.leave(&text)
     }
 
     /// Leaves word; on disk when it returns.

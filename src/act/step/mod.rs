@@ -47,6 +47,8 @@ pub struct Setting<'a> {
     pub attempt: u32,
     /// A person who was told what is not known said to do it once more.
     pub by_word: bool,
+    /// What the step did, when this is its undoing: only what came of that is taken back.
+    pub undoes: Option<&'a Action>,
     pub host: &'a HostId,
     pub transport: &'a Transport,
     pub sudo: bool,
@@ -83,6 +85,9 @@ pub struct Target {
 pub struct Left {
     pub result: Effected,
     pub output: Option<Captured>,
+    /// An undoing that left something, or put it back, as it was before the step: what would prove
+    /// that all is undone need not hold.
+    pub spared: bool,
 }
 
 /// What the system says about an effect that was intended.
@@ -140,17 +145,23 @@ impl Target {
 impl Left {
     /// It did what it was to do.
     pub fn done(says: impl Into<String>) -> Left {
-        Left { result: Effected::Done { says: says.into() }, output: None }
+        Left { result: Effected::Done { says: says.into() }, output: None, spared: false }
     }
 
     /// It did not; why completes "failed: …".
     pub fn failed(why: impl Into<String>) -> Left {
-        Left { result: Effected::Failed { why: why.into() }, output: None }
+        Left { result: Effected::Failed { why: why.into() }, output: None, spared: false }
     }
 
     /// It was ended because it was asked to end; why says what may be half done.
     pub fn killed(why: impl Into<String>) -> Left {
-        Left { result: Effected::Killed { why: why.into() }, output: None }
+        Left { result: Effected::Killed { why: why.into() }, output: None, spared: false }
+    }
+
+    #[must_use]
+    pub fn sparing(mut self, spared: bool) -> Left {
+        self.spared = spared;
+        self
     }
 
     #[must_use]

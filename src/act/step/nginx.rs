@@ -1,6 +1,8 @@
 //! `uses = "nginx"`: a site that answers "maintenance", and back. nginx itself tests the result
 //! before it is told to read it; what it does not like is undone.
 
+mod undo;
+
 use super::mark::Mark;
 use super::program::runnable;
 use super::tool::{self, argv};
@@ -9,6 +11,7 @@ use crate::act::place;
 use crate::domain::procedure::action::kinds::{Nginx, Switch};
 use crate::domain::procedure::action::maintenance::{MARK, Places};
 use crate::domain::text;
+use undo::{Todo, Was};
 
 /// Read of a site to see whether it is a page of ours, in bytes.
 const HEAD: &str = "512";
@@ -132,6 +135,11 @@ fn name_of(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
+/// What a page says after its first line, in which it names who put it there.
+fn body(page: &str) -> &str {
+    page.split_once('\n').map_or("", |(_, body)| body)
+}
+
 /// The last words of nginx are "test failed"; the ones before say why.
 fn last(told: &tool::Told) -> String {
     let said = String::from_utf8_lossy(&told.err).into_owned();
@@ -142,49 +150,61 @@ fn last(told: &tool::Told) -> String {
 /// Moves the files, has nginx test them, and only then has it read them. Whatever goes wrong, the
 /// files are put back as they were.
 pub async fn perform(a: &Nginx, s: &Setting<'_>, stop: &Stop) -> Left {
-    let mark = Mark::of_step(s, "reloaded");
     let work = async {
-        mark.clear()?;
         let places = Places::of(a)?;
         let files = Files::look(&places, s, stop).await?;
+        let work = Switching { a, s, stop, places: &places };
+        let undoing = undo::todo(&work, &files).await?;
+        if let Some(Todo::Spare(why)) = undoing {
+            return Ok((format!("left as it is: {why}"), true));
+        }
+        let mark = Mark::of_step(s, "reloaded");
+        mark.clear()?;
         if let Some(why) = files.refuse(a, &places) {
             return Err(why);
         }
-        let work = Switching { a, s, stop, places: &places };
-        let undo = match a.maintenance {
-            Switch::On => work.on(&files).await,
-            Switch::Off => work.off(&files).await,
-        }?;
-        let tested = work.test_and_reload().await;
-        match tested {
-            Ok(()) => {
-                if matches!(undo, Undo::PageBack) {
-                    let _ = tool::run(s, &argv(&["rm", "-f", "--", &places.page]), None, &Stop::new()).await;
-                }
-                mark.leave("yes")?;
-                Ok(match a.maintenance {
-                    Switch::On => format!("{} is in maintenance; nginx was reloaded", places.site),
-                    Switch::Off => format!("{} is served; nginx was reloaded", places.site),
-                })
-            }
-            Err(why) => Err(format!("{why}; {}", work.undo(undo).await)),
+        // Another's page comes back, or has.
+        let spared = a.maintenance == Switch::Off
+            && match &undoing {
+                Some(Todo::On(_)) => true,
+                Some(Todo::Reload(_)) => matches!(files.site, What::Page(_)),
+                _ => false,
+            };
+        let todo = match undoing {
+            Some(todo) => todo,
+            None => work.todo(&files).await?,
+        };
+        let (undo, says) = match todo {
+            Todo::On(text) => (work.on(&files, &text).await?, format!("{} is in maintenance", places.site)),
+            Todo::Off => (work.off(&files).await?, format!("{} is served", places.site)),
+            Todo::Reload(says) | Todo::Spare(says) => (Undo::Nothing, says),
+        };
+        if let Err(why) = work.test_and_reload().await {
+            return Err(format!("{why}; {}", work.undo(undo).await));
         }
+        if matches!(undo, Undo::PageBack) {
+            let _ = tool::run(s, &argv(&["rm", "-f", "--", &places.page]), None, &Stop::new()).await;
+        }
+        mark.leave("yes")?;
+        Ok((format!("{says}; nginx was reloaded"), spared))
     };
     match work.await {
-        Ok(says) => Left::done(says),
+        Ok((says, spared)) => Left::done(says).sparing(spared),
         Err(why) if stop.is_stopped() => Left::killed(why),
         Err(why) => Left::failed(why),
     }
 }
 
 /// What puts the files back.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Undo {
     Nothing,
     /// The kept file into the site's place.
     SiteBack,
     /// The page into the site's place, and the site to where it is kept.
     PageBack,
+    /// This text, the page that was there, into the site's place.
+    TextBack(String),
 }
 
 struct Switching<'a> {
@@ -203,28 +223,79 @@ impl Switching<'_> {
         Err(format!("{}: {}", argv.first().map_or("", String::as_str), told.complaint()))
     }
 
-    async fn on(&self, files: &Files) -> Result<Undo, String> {
-        let Places { site, kept, fresh, page } = self.places;
+    /// What a step is to do; it notes what there is before that is changed.
+    async fn todo(&self, files: &Files) -> Result<Todo, String> {
+        let page = match &files.site {
+            What::Page(by) => Some((by, self.page().await?)),
+            What::Real | What::Absent => None,
+        };
+        if self.a.maintenance == Switch::Off {
+            if let Some((_, there)) = page {
+                self.note(&Was::Page(there))?;
+            }
+            return Ok(Todo::Off);
+        }
         let text = self.a.page.as_deref().ok_or("it has no page to put in the site's place")?;
         let text = self.places.text(&place::plain(text, self.s)?, self.s.run.as_str());
+        let Some((by, there)) = page else {
+            self.note(&Was::Real)?;
+            return Ok(Todo::On(text));
+        };
+        let own = undo::names(by, self.s.run.as_str());
+        if body(&there) == body(&text) {
+            // It stays whose it is.
+            if !own && self.s.undoes.is_none() {
+                Was::mark(self.s).clear()?;
+            }
+            return Ok(Todo::Reload(format!("{} is in maintenance already: {by}", self.places.site)));
+        }
+        // What an earlier attempt has put there is not what was there before.
+        if !own || Was::of_step(self.s)?.is_none() {
+            self.note(&Was::Page(there))?;
+        }
+        Ok(Todo::On(text))
+    }
+
+    /// What undoes another step differently must not be taken for the step itself.
+    fn note(&self, was: &Was) -> Result<(), String> {
+        if self.s.undoes.is_some() { Ok(()) } else { Was::mark(self.s).note(was) }
+    }
+
+    /// The page that is in the site's place, as it is.
+    async fn page(&self) -> Result<String, String> {
+        let site = &self.places.site;
+        let told = tool::run(self.s, &argv(&["cat", "--", site]), None, self.stop).await?;
+        if !told.well() {
+            return Err(format!("cannot read {site}: {}", told.complaint()));
+        }
+        String::from_utf8(told.out)
+            .map_err(|_| format!("the page in {site} is no text, and could not be put back"))
+    }
+
+    async fn on(&self, files: &Files, text: &str) -> Result<Undo, String> {
+        let Places { site, kept, fresh, .. } = self.places;
+        let back = match files.site {
+            What::Page(_) => Undo::TextBack(self.page().await?),
+            What::Real | What::Absent => Undo::SiteBack,
+        };
         if !files.kept {
             self.must(&argv(&["mkdir", "-p", "--", &self.a.keep_in]), None).await?;
             self.must(&Places::copy(site, fresh), None).await?;
             self.must(&Places::put(fresh, kept), None).await?;
         }
-        // A page that stays what it is is put there again all the same: it names this run then.
-        let replaced = matches!(files.site, What::Page(_));
-        let placed = async {
-            self.must(&Places::write(page), Some(&text)).await?;
-            self.must(&argv(&["chmod", "0644", "--", page]), None).await?;
-            self.must(&Places::put(page, site), None).await
-        };
-        match placed.await {
-            Ok(()) if replaced => Ok(Undo::Nothing),
-            Ok(()) => Ok(Undo::SiteBack),
-            Err(why) if replaced => Err(why),
-            Err(why) => Err(format!("{why}; {}", self.undo(Undo::SiteBack).await)),
+        match self.place(text, self.stop).await {
+            Ok(()) => Ok(back),
+            Err(why) => Err(format!("{why}; {}", self.undo(back).await)),
         }
+    }
+
+    /// Puts a page into the site's place.
+    async fn place(&self, text: &str, stop: &Stop) -> Result<(), String> {
+        let Places { site, page, .. } = self.places;
+        let work = Switching { stop, ..*self };
+        work.must(&Places::write(page), Some(text)).await?;
+        work.must(&argv(&["chmod", "0644", "--", page]), None).await?;
+        work.must(&Places::put(page, site), None).await
     }
 
     async fn off(&self, files: &Files) -> Result<Undo, String> {
@@ -259,6 +330,12 @@ impl Switching<'_> {
         let Places { site, kept, page, .. } = self.places;
         let commands = match undo {
             Undo::Nothing => return "no file was changed that could be put back".to_owned(),
+            Undo::TextBack(text) => {
+                return match self.place(&text, &Stop::new()).await {
+                    Ok(()) => "every file is as it was".to_owned(),
+                    Err(why) => format!("and the page that was there could not be put back: {why}"),
+                };
+            }
             Undo::SiteBack => vec![Places::put(kept, site), argv(&["rm", "-f", "--", page])],
             Undo::PageBack => vec![Places::copy(site, kept), Places::put(page, site)],
         };
@@ -278,20 +355,24 @@ impl Switching<'_> {
 /// The files show whether they were switched; that nginx has read them is known only of a reload
 /// that came back.
 pub async fn ask(a: &Nginx, _: &str, s: &Setting<'_>) -> Answer {
+    let never = Stop::new();
     let look = async {
         let places = Places::of(a)?;
-        let files = Files::look(&places, s, &Stop::new()).await?;
+        let files = Files::look(&places, s, &never).await?;
         let read = Mark::of_step(s, "reloaded").read()?.is_some();
-        Ok::<_, String>((places, files, read))
+        let todo = undo::todo(&Switching { a, s, stop: &never, places: &places }, &files).await?;
+        Ok::<_, String>((places, files, read, todo))
     };
-    let (places, files, read) = match look.await {
+    let (places, files, read, todo) = match look.await {
         Ok(found) => found,
         Err(why) => return Answer::unknown(why),
     };
     let state = files.state(&places);
-    let switched = match a.maintenance {
-        Switch::On => matches!(files.site, What::Page(_)) && files.kept,
-        Switch::Off => files.site == What::Real && !files.kept,
+    let switched = match (todo, a.maintenance) {
+        (Some(Todo::Spare(why)), _) => return Answer::happened(format!("left as it is: {why}")),
+        (Some(todo), _) => matches!(todo, Todo::Reload(_)),
+        (None, Switch::On) => matches!(files.site, What::Page(_)) && files.kept,
+        (None, Switch::Off) => files.site == What::Real && !files.kept,
     };
     match (switched, read) {
         (true, true) => Answer::happened(format!("{state}, and nginx was reloaded")),

@@ -1,5 +1,6 @@
 //! iptables: reading our chain rule by rule, and one command for each change of it.
 
+use super::undo::Part;
 use super::{Blocked, Closed, Filter};
 use crate::act::step::tool;
 use crate::act::step::{Setting, Stop};
@@ -23,7 +24,8 @@ pub async fn read(table: &str, s: &Setting<'_>, stop: &Stop) -> Result<Filter, S
                 filter.blocked.push(Blocked { net, left: None, comment });
             }
             (from, Some(port)) => {
-                let at = filter.closed.iter().position(|c| c.port == port).unwrap_or_else(|| {
+                let same = |c: &Closed| c.port == port && c.comment == comment;
+                let at = filter.closed.iter().position(same).unwrap_or_else(|| {
                     filter.closed.push(Closed { port, except: Vec::new(), comment, half: false });
                     filter.closed.len() - 1
                 });
@@ -36,10 +38,14 @@ pub async fn read(table: &str, s: &Setting<'_>, stop: &Stop) -> Result<Filter, S
     }
     filter.closed.iter_mut().for_each(|c| c.except.sort_unstable());
     // Closed is what is dropped in both families.
-    let dropped = |port| {
-        both.iter().all(|all| all.iter().any(|(r, _)| r.drops && r.port == Some(port) && r.from.is_none()))
+    let drops = |c: &Closed, (rule, words): &There| {
+        rule.drops
+            && rule.port == Some(c.port)
+            && rule.from.is_none()
+            && comment_of(words) == Some(&c.comment)
     };
-    filter.closed.iter_mut().for_each(|c| c.half = !dropped(c.port));
+    let dropped = |c: &Closed| both.iter().all(|all| all.iter().any(|there| drops(c, there)));
+    filter.closed.iter_mut().for_each(|c| c.half = !dropped(c));
     Ok(filter)
 }
 
@@ -61,46 +67,51 @@ async fn list(v4: bool, s: &Setting<'_>, stop: &Stop) -> Result<String, String> 
     Err(format!("{} said: {why}{hint}", program(v4)))
 }
 
-/// Makes the change: first what it adds, then away with what it stands in for.
-pub async fn make(
-    table: &str,
-    change: &Change,
-    comment: &str,
-    s: &Setting<'_>,
-    stop: &Stop,
-) -> Result<(), String> {
-    for v4 in families(change) {
-        let there = rules(table, v4, s, stop).await?;
-        if !matches!(change, Change::Unblock { .. } | Change::Open { .. }) {
-            ensure(table, v4, s, stop).await?;
-        }
-        let wanted = Rule::all(change, v4);
-        let known = |rule: &Rule| there.iter().any(|(r, _)| r == rule);
-        match change {
-            Change::Block { .. } => {
-                for rule in wanted.iter().filter(|r| !known(r)) {
-                    tell(v4, &["-I", table, "1"], &rule.words(comment), s, stop).await?;
-                }
-            }
-            Change::Unblock { .. } => {
-                delete(table, v4, there.iter().filter(|(r, _)| wanted.contains(r)), s, stop).await?;
-            }
-            Change::Open { ports } => {
-                // What is dropped last goes first: nobody is let in whom the rest would hold back.
-                let of = |r: &Rule| r.port.is_some_and(|p| ports.contains(&p));
-                delete(table, v4, there.iter().filter(|(r, _)| of(r)), s, stop).await?;
-            }
-            Change::Close { ports, .. } => {
-                for rule in &wanted {
-                    tell(v4, &["-A", table], &rule.words(comment), s, stop).await?;
-                }
-                // Now that the new rules hold, the older ones of these ports go.
-                let of = |r: &Rule| r.port.is_some_and(|p| ports.contains(&p));
-                delete(table, v4, there.iter().filter(|(r, _)| of(r)), s, stop).await?;
-            }
+/// Makes the changes, one after another: first what one adds, then away with what it stands in for.
+pub async fn make(table: &str, parts: &[Part], s: &Setting<'_>, stop: &Stop) -> Result<(), String> {
+    for part in parts {
+        for v4 in families(&part.change) {
+            one(table, v4, part, s, stop).await?;
         }
     }
     Ok(())
+}
+
+async fn one(table: &str, v4: bool, part: &Part, s: &Setting<'_>, stop: &Stop) -> Result<(), String> {
+    let Part { change, comment, only } = part;
+    let there = rules(table, v4, s, stop).await?;
+    if !matches!(change, Change::Unblock { .. } | Change::Open { .. }) {
+        ensure(table, v4, s, stop).await?;
+    }
+    let wanted = Rule::all(change, v4);
+    let known = |rule: &Rule| there.iter().any(|(r, _)| r == rule);
+    let whose = |words: &[String]| only.has(comment_of(words).unwrap_or(""));
+    match change {
+        Change::Block { .. } => {
+            for rule in wanted.iter().filter(|r| !known(r)) {
+                tell(v4, &["-I", table, "1"], &rule.words(comment), s, stop).await?;
+            }
+            Ok(())
+        }
+        Change::Unblock { .. } => {
+            let gone = there.iter().filter(|(r, words)| wanted.contains(r) && whose(words));
+            delete(table, v4, gone, s, stop).await
+        }
+        Change::Open { ports } => {
+            // What is dropped last goes first: nobody is let in whom the rest would hold back.
+            let of = |r: &Rule| r.port.is_some_and(|p| ports.contains(&p));
+            let gone = there.iter().filter(|(r, words)| of(r) && whose(words));
+            delete(table, v4, gone, s, stop).await
+        }
+        Change::Close { ports, .. } => {
+            for rule in &wanted {
+                tell(v4, &["-A", table], &rule.words(comment), s, stop).await?;
+            }
+            // Now that the new rules hold, the older ones of these ports go.
+            let of = |r: &Rule| r.port.is_some_and(|p| ports.contains(&p));
+            delete(table, v4, there.iter().filter(|(r, _)| of(r)), s, stop).await
+        }
+    }
 }
 
 /// Makes the chain and the way to it where they are missing.

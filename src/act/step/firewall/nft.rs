@@ -1,9 +1,12 @@
 //! nftables: reading our table as JSON, and one script for each change.
 
+use super::undo::Part;
 use super::{Blocked, Closed, Filter};
 use crate::act::step::tool::{self, argv};
 use crate::act::step::{Setting, Stop};
-use crate::domain::procedure::action::filter::nft::{CHAIN, CLOSED, SETS, chain_of, port_of, script};
+use crate::domain::procedure::action::filter::nft::{
+    CHAIN, CLOSED, SETS, chain_of, port_of, script, script_of,
+};
 use crate::domain::procedure::action::filter::{Change, Net};
 use crate::domain::text;
 use serde_json::Value;
@@ -68,7 +71,7 @@ fn parse(json: &Value, table: &str) -> Result<Filter, String> {
         let Some(port) = port_of(text_of(rule, "chain")) else { continue };
         let Some(closed) = filter.closed.iter_mut().find(|c| c.port == port) else { continue };
         closed.except.extend(excepted(rule));
-        text_of(rule, "comment").clone_into(&mut closed.comment);
+        closed.comment = text::one_line(text_of(rule, "comment"), 130);
     }
     filter.closed.iter_mut().for_each(|c| c.except.sort_unstable());
     // A chain to which nothing leads closes nothing.
@@ -119,14 +122,10 @@ pub async fn simulate(table: &str, change: &Change, s: &Setting<'_>) -> Result<(
 }
 
 /// Gives the script to the kernel, which takes all of it or nothing.
-pub async fn make(
-    table: &str,
-    change: &Change,
-    comment: &str,
-    s: &Setting<'_>,
-    stop: &Stop,
-) -> Result<(), String> {
-    let script = script(table, change, comment);
+pub async fn make(table: &str, parts: &[Part], s: &Setting<'_>, stop: &Stop) -> Result<(), String> {
+    // A set holds an address once, and a port has one chain: what is taken away is whose it was
+    // found to be.
+    let script = script_of(table, parts.iter().map(|part| (&part.change, part.comment.as_str())));
     let told = tool::run(s, &argv(&["nft", "-f", "-"]), Some(&script), stop).await?;
     if told.well() { Ok(()) } else { Err(format!("{}; nothing was changed", help(&told.complaint(), s))) }
 }

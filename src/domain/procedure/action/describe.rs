@@ -4,6 +4,7 @@ mod edge;
 pub mod local;
 mod wires;
 
+use super::kinds::File;
 use super::{Action, Edge};
 
 impl Action {
@@ -50,6 +51,28 @@ impl Action {
             Action::Exec(a) => local::exec(a, sudo),
             Action::Shell(a) => local::shell(a, sudo),
         }
+    }
+
+    /// The same of what undoes a step that did this.
+    pub fn describe_undoing(&self, done: &Action, sudo: bool) -> Vec<String> {
+        match (self, done) {
+            (Action::File(a), Action::File(done)) if a.content.is_none() && done.path == a.path => {
+                return local::file_undone(done, sudo);
+            }
+            // Nothing that the step did not write is removed without a copy.
+            (Action::File(a), _) if a.content.is_none() => {
+                return local::file(&File { backup: true, ..a.clone() }, sudo);
+            }
+            _ => {}
+        }
+        let mut out = self.describe(sudo);
+        if matches!(self, Action::Firewall(_) | Action::Nginx(_)) {
+            out.push(
+                "  as far as the step itself changed it: what was there before stays or comes back"
+                    .to_owned(),
+            );
+        }
+        out
     }
 
     /// How far it reaches of what keeps strangers out.

@@ -190,12 +190,13 @@ fn check_table(name: &str) -> Result<(), String> {
 
 /// By what elements and rules say whose they are.
 pub fn comment(run: &str, step: &str) -> String {
-    let mut out: String = format!("quarterdeck {run} {step}")
-        .chars()
-        .map(|c| if c.is_ascii_graphic() && !"\"\\;{}$`'".contains(c) || c == ' ' { c } else { '_' })
-        .collect();
-    out.truncate(MAX_COMMENT);
-    out
+    plain(&format!("quarterdeck {run} {step}"))
+}
+
+/// A comment that can end neither its quotes nor its line, and is no longer than one can be.
+pub fn plain(comment: &str) -> String {
+    let safe = |c: char| c == ' ' || c.is_ascii_graphic() && !"\"\\;{}$`'".contains(c);
+    comment.chars().map(|c| if safe(c) { c } else { '_' }).take(MAX_COMMENT).collect()
 }
 
 /// The comment as the preview shows it, where neither run nor step has a name yet.

@@ -165,15 +165,18 @@ pub enum FirewallVerb {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     pub path: String,
-    /// The new text; `None` removes the file, `Some` writes it beside and renames. `None` without
-    /// `backup` is the exact inverse of both: it puts back what this run has kept, and removes the
-    /// file when there was none.
+    /// The new text; `None` removes the file, `Some` writes it beside and renames. As the rollback
+    /// of a step with the same file, `None` is the exact inverse of both, by the word that the step
+    /// left of what was there: it puts that back, removes a file that the step has made, and leaves
+    /// what the step did not touch or somebody else has changed since. As a step of its own without
+    /// `backup`, it puts back what another step of this run has kept, and else removes the file.
     pub content: Option<String>,
     /// Four octal digits; without it, that of the file there was, or 0644.
     pub mode: Option<String>,
     /// `user:group`.
     pub owner: Option<String>,
-    /// Keep what was there beside it, as `PATH.quarterdeck-RUN`; the inverse puts it back.
+    /// Keep what was there beside it, as `PATH.quarterdeck-RUN` (with a number where another step of
+    /// the run has kept one); the inverse puts it back.
     pub backup: bool,
 }
 

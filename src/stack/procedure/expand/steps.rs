@@ -50,11 +50,11 @@ pub(super) fn resolve(
         }
     }
     let rollback = step.rollback.as_ref().map(|r| {
-        let action = fill.action(&r.action);
-        fill.wrong.extend(sound::action(&action).into_iter().map(|w| w.message));
+        let undo = fill.action(&r.action);
+        fill.wrong.extend(sound::action(&undo).into_iter().map(|w| w.message));
         let verify = r.verify.as_ref().map(|c| fill.check(c));
-        let preview = action.describe(step.sudo);
-        plan::Rollback { action, timeout: r.timeout, verify, preview }
+        let preview = undo.describe_undoing(&action, step.sudo);
+        plan::Rollback { action: undo, timeout: r.timeout, verify, preview }
     });
     let owes = step.owes.as_ref().map(|o| Owe { says: fill.words(&o.says), ..o.clone() });
     let (name, hold) = (fill.words(&step.name), step.hold.as_ref().map(|h| fill.words(h)));

@@ -134,6 +134,26 @@ pub(super) fn file(a: &File, sudo: bool) -> Vec<String> {
     out
 }
 
+/// What undoes a step that wrote or removed a file.
+pub(super) fn file_undone(done: &File, sudo: bool) -> Vec<String> {
+    let by = if sudo { " (sudo -n)" } else { "" };
+    let path = &done.path;
+    let mut out = Vec::new();
+    if done.backup {
+        out.push(format!(
+            "put {path} back as it was before the step, from {path}.quarterdeck-${{run.id}}{by}"
+        ));
+    }
+    if done.content.is_some() {
+        out.push(format!("remove {path} where there was none before the step{by}"));
+    }
+    if !done.backup {
+        out.push(format!("  a {path} that was there before the step is not kept and cannot be put back"));
+    }
+    out.push("  left as it is when somebody else has changed it since".to_owned());
+    out
+}
+
 /// So far back, as `journalctl --since` takes it.
 pub fn since(span: Duration) -> String {
     format!("-{}s", span.as_secs())

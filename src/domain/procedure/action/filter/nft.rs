@@ -3,7 +3,7 @@
 //! Everything is in a table of our own. Each script begins by making it as it must be, which
 //! changes nothing where it is so already; what a step adds or takes away follows.
 
-use super::{Change, Net, Port};
+use super::{COMMENT, Change, Net, Port, plain};
 use std::fmt::Write as _;
 
 /// The chain that sees packets first.
@@ -36,22 +36,43 @@ pub fn port_of(chain: &str) -> Option<Port> {
 
 /// The script of a change, for `nft -f -`.
 pub fn script(table: &str, change: &Change, comment: &str) -> String {
+    script_of(table, [(change, comment)])
+}
+
+/// The script of several changes, each under its comment: taken all together.
+pub fn script_of<'a>(table: &str, changes: impl IntoIterator<Item = (&'a Change, &'a str)>) -> String {
     let mut out = String::with_capacity(2048);
     base(&mut out, table);
-    // Writing to a text cannot fail.
-    let _ = match change {
-        Change::Block { net, seconds } => block(&mut out, table, net, *seconds, comment),
+    for (change, comment) in changes {
+        // Writing to a text cannot fail.
+        let _ = write(&mut out, table, change, &tag(comment));
+    }
+    out
+}
+
+fn write(out: &mut String, table: &str, change: &Change, tag: &str) -> std::fmt::Result {
+    match change {
+        Change::Block { net, seconds } => block(out, table, net, *seconds, tag),
         Change::Unblock { net } => {
             // Added first, so that taking it away works whether or not it was there.
             let element = format!("element inet {table} {} {{ {net} }}", set_of(net));
             writeln!(out, "add {element}\ndelete {element}")
         }
         Change::Close { ports, except } => {
-            ports.iter().try_for_each(|port| close(&mut out, table, *port, except, comment))
+            ports.iter().try_for_each(|port| close(out, table, *port, except, tag))
         }
-        Change::Open { ports } => ports.iter().try_for_each(|port| open(&mut out, table, *port)),
-    };
-    out
+        Change::Open { ports } => ports.iter().try_for_each(|port| open(out, table, *port)),
+    }
+}
+
+/// A comment as it follows what it is about; what another hand made may have none.
+fn tag(comment: &str) -> String {
+    match comment {
+        "" => String::new(),
+        // Only shown.
+        COMMENT => format!(" comment \"{COMMENT}\""),
+        comment => format!(" comment \"{}\"", plain(comment)),
+    }
 }
 
 fn base(out: &mut String, table: &str) {
@@ -78,24 +99,24 @@ fn base(out: &mut String, table: &str) {
     }
 }
 
-fn block(out: &mut String, table: &str, net: &Net, seconds: Option<u64>, comment: &str) -> std::fmt::Result {
+fn block(out: &mut String, table: &str, net: &Net, seconds: Option<u64>, tag: &str) -> std::fmt::Result {
     let element = |more: &str| format!("element inet {table} {} {{ {net}{more} }}", set_of(net));
     let timeout = seconds.map(|s| format!(" timeout {s}s")).unwrap_or_default();
     // One that is there already would keep its old end: it is taken away first, in the same breath.
     writeln!(out, "add {}\ndelete {}", element(""), element(""))?;
-    writeln!(out, "add {}", element(&format!("{timeout} comment \"{comment}\"")))
+    writeln!(out, "add {}", element(&format!("{timeout}{tag}")))
 }
 
 /// Everything to the port is dropped, established connections too: containment closes access, it
 /// does not only stop newcomers.
-fn close(out: &mut String, table: &str, port: Port, except: &[Net], comment: &str) -> std::fmt::Result {
+fn close(out: &mut String, table: &str, port: Port, except: &[Net], tag: &str) -> std::fmt::Result {
     let chain = chain_of(port);
     writeln!(out, "add chain inet {table} {chain}\nflush chain inet {table} {chain}")?;
     for net in except {
         let family = if net.is_v4() { "ip" } else { "ip6" };
-        writeln!(out, "add rule inet {table} {chain} {family} saddr {net} return comment \"{comment}\"")?;
+        writeln!(out, "add rule inet {table} {chain} {family} saddr {net} return{tag}")?;
     }
-    writeln!(out, "add rule inet {table} {chain} counter drop comment \"{comment}\"")?;
+    writeln!(out, "add rule inet {table} {chain} counter drop{tag}")?;
     let (protocol, number) = (port.protocol(), port.number);
     writeln!(out, "add element inet {table} {CLOSED} {{ {protocol} . {number} : jump {chain} }}")
 }
