@@ -150,7 +150,7 @@ fn a_drain_that_takes_too_long_holds_and_what_it_closed_is_owed() {
     ship.until("the hold", |run| run["state"] == "held");
     let mut owed = ship.owed();
     owed.sort();
-    assert_eq!(owed, ["ingress", "maintenance"]);
+    assert_eq!(owed, ["entry", "maintenance"]);
     ship.say(&["runs", "release-hold", "last", "--choice", "stop"]).expect(0);
     ship.until("the end", |run| run["state"] == "ended");
     assert_eq!(ship.owed().len(), 2);
@@ -194,9 +194,13 @@ fn containment_runs_to_its_verified_end_and_only_then_may_external_access_come_b
         assert_eq!(ship.step(step)["phase"], phase, "{step}");
     }
     assert_eq!(ship.owed(), ["ingress"], "closed until a person opens it");
+    let refused = ship.run("drain", &["remain=10000"], &[]).expect(2);
+    assert!(refused.text().contains("a drain would open a part of it"), "{}", refused.text());
+    assert_eq!(ship.owed(), ["ingress"]);
     ship.run("restore-ingress", &[], &[]).expect(0);
     assert_eq!(ship.step("open")["phase"], "verified");
     assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+    assert!(!ship.plan("drain", &[]).out.contains("a drain would open"));
 }
 
 /// A containment that was given up halfway blocks as well; the rotation may then be a run of its own.
