@@ -115,7 +115,7 @@ impl Lint<'_> {
             let help = "until = { says = \"…\", verified = [\"PROCEDURE.STEP\"] } or exprs or probes";
             self.warn("interlock-never-lifted", found.span.clone(), message, help);
         }
-        for way_out in &interlock.until.verified {
+        for way_out in interlock.until.verified.iter().chain(&interlock.until.or_verified) {
             let Some(of) = owner(draft, way_out) else { continue };
             let open = draft
                 .all

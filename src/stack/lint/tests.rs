@@ -180,6 +180,10 @@ fn what_stays_open_for_ever() {
             two("", "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['b.y']")),
             &["interlock-never-lifted"],
         ),
+        (
+            two("", "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['a.x'], or_verified = ['b.y']")),
+            &["interlock-never-lifted"],
+        ),
         (two(inlined, "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['b.y']")), &[]),
         (
             two(inlined, "", "").replace(

@@ -187,6 +187,8 @@ pub struct Until {
     pub says: String,
     /// Each of these steps (`PROCEDURE.STEP`) was verified after it was raised.
     pub verified: Vec<String>,
+    /// Or one of these was: it stands for all of them.
+    pub or_verified: Vec<String>,
     /// And this holds.
     pub holds: Option<Condition>,
 }
