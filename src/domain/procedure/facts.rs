@@ -21,6 +21,13 @@ pub struct InterlockRule {
     pub holds_too: bool,
 }
 
+impl InterlockRule {
+    /// Whether what became of this step (`PROCEDURE.STEP`) raises it or may lift it.
+    pub fn names(&self, step: &str) -> bool {
+        [&self.raised_by, &self.verified, &self.or_verified].into_iter().flatten().any(|s| s == step)
+    }
+}
+
 /// An interlock that a run raised, and what is still to be verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
