@@ -11,6 +11,8 @@ mod operator;
 
 use demo::{Demo, program};
 use operator::Operator;
+use quarterdeck::clock::{Clock as _, SystemClock};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -258,7 +260,8 @@ fn while_evidence_is_owed_nothing_restarts_until_it_is_kept_or_forgone() {
     ship.say(&["runs", "release-hold", "last", "--note", "Redis is gone; agreed with the lead"]).expect(0);
     ship.until("the end", |run| run["outcome"] == "verified");
     assert!(ship.owed().is_empty(), "{:?}", ship.owed());
-    assert!(!ship.plan("recover", &[]).out.contains("evidence is owed"));
+    let plan = ship.plan("recover", &[]).out;
+    assert!(!plan.contains("evidence is owed"), "{plan}");
 }
 
 /// Each piece counts: one that was gone on without leaves the evidence owed. Where nobody contains
@@ -318,6 +321,20 @@ fn keys_are_reloaded_by_signal_or_else_by_a_restart() {
     ship.run("key-reload", &[], &[]).expect(0);
     assert_eq!(ship.step("signal")["phase"], "verified");
     assert_eq!(ship.step("restart")["phase"], "skipped");
+}
+
+/// Auth said so a moment ago, to somebody else, and this run's signal reaches nobody.
+#[test]
+fn an_older_reload_is_no_proof_of_this_one() {
+    let ship = Ship::with(&[], &[("auth_process", "no-such-process.py")]);
+    let config: toml::Table = std::fs::read_to_string(&ship.demo.config).unwrap().parse().unwrap();
+    let log = PathBuf::from(config["vars"]["log_dir"].as_str().unwrap()).join("auth-service.log");
+    let now = SystemClock::new().now().wall;
+    let line = format!("{{\"ts\": \"{now}\", \"event\": \"jwt_keys_reloaded_via_sighup\"}}\n");
+    std::fs::OpenOptions::new().append(true).open(log).unwrap().write_all(line.as_bytes()).unwrap();
+    ship.run("key-reload", &[], &[]).expect(0);
+    assert_eq!(ship.step("signal")["phase"], "failed-and-passed");
+    assert_eq!(ship.step("restart")["phase"], "verified");
 }
 
 #[test]
