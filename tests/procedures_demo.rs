@@ -153,6 +153,14 @@ fn a_drain_closes_waits_recovers_and_reopens() {
 }
 
 #[test]
+fn a_drain_is_not_given_more_patience_than_its_run_has() {
+    let ship = Ship::new(&[]);
+    let refused = ship.plan("drain", &["patience=7h"]).expect(2).text();
+    let why = "step `drained`: it may take 7h, and the run ends after 6h: its deadline";
+    assert!(refused.contains(why), "{refused}");
+}
+
+#[test]
 fn a_drain_that_takes_too_long_holds_and_what_it_closed_is_owed() {
     let ship = Ship::new(&[]);
     ship.run("drain", &["remain=0", "patience=2s"], &["--detach"]).expect(0);

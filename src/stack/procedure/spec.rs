@@ -8,7 +8,7 @@ use crate::domain::procedure::action::Action;
 use crate::domain::procedure::check::{Check, Condition};
 use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::param::Param;
-use crate::domain::procedure::plan::{OnFailure, OnTimeout, Owe};
+use crate::domain::procedure::plan::{OnFailure, OnTimeout, Owe, longest};
 use crate::stack::procedure::fill::sketch;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -102,6 +102,16 @@ pub struct Step {
     pub settles: Vec<String>,
     /// Durations that parameters give; in their places stand samples until then.
     pub late: Vec<Late>,
+}
+
+impl Step {
+    /// The longest that a single part of it may take, as far as no parameter gives it.
+    pub fn longest(&self) -> Duration {
+        let Uses::Action(action) = &self.uses else { return Duration::ZERO };
+        let open = |of: &[LateOf]| self.late.iter().any(|late| of.contains(&late.of));
+        let timeout = if open(&[LateOf::Timeout, LateOf::Wait]) { Duration::ZERO } else { self.timeout };
+        longest(action, timeout, self.verify.as_ref().filter(|_| !open(&[LateOf::Verify])))
+    }
 }
 
 /// A duration that is known once its parameters are.
