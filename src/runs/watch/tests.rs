@@ -207,7 +207,7 @@ fn closing(id: &str) -> Plan {
 
 fn rules() -> Vec<InterlockRule> {
     let (raised_by, verified) = (vec!["close.m".to_owned()], vec!["open.m".to_owned()]);
-    vec![InterlockRule { id: "closed".to_owned(), raised_by, verified, holds_too: false }]
+    vec![InterlockRule { id: "closed".to_owned(), raised_by, verified, ..InterlockRule::default() }]
 }
 
 /// A run that did its only step, and ended.
