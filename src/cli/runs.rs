@@ -146,7 +146,9 @@ fn abort(global: &Global, state: &StateDir, id: &str, now: bool, output: Output)
     }
     if loaded.alive {
         send(state, id, &Request::Abort { now })?;
-        let what = if now { "the step that runs is ended" } else { "the step that runs is the last one" };
+        // Somebody else's request was the first one.
+        let ends = now || loaded.run.is_abort_asked_for();
+        let what = if ends { "the step that runs is ended" } else { "the step that runs is the last one" };
         return say(output, id, what);
     }
     give_up(global, state, &loaded, now, output)

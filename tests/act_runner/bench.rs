@@ -162,7 +162,11 @@ impl Bench {
         let approved = policy::readmit(&dir, &person(), approved_at()).unwrap();
         let world = world(Arc::clone(&self.clock), Box::new(Deadly(None)));
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        (id, rt.block_on(runner::run(&self.state, dir, approved, world, None)))
+        let log = dir.path().join("runner.log");
+        let outcome = rt.block_on(runner::run(&self.state, dir, approved, world, None));
+        // Shown with a test that fails.
+        eprintln!("{id}: {outcome:?}: {}", std::fs::read_to_string(log).unwrap_or_default());
+        (id, outcome)
     }
 
     /// What a lost run's steps still run; ended, when that is wanted.

@@ -127,11 +127,10 @@ pub enum Event {
         by: Person,
         now: bool,
     },
-    /// The runner was told to end by who ends all programs, as when its host is restarted: it ends
-    /// its run as if that were aborted. Nobody decided anything of the run, so a later runner may
-    /// go on with it.
-    Terminated {
-        by: Person,
+    /// No step starts after it in this runner; `now` also ends the step that runs. Nobody decided
+    /// anything of the run, so a later runner may go on with it.
+    Interrupted {
+        by: Interruption,
         now: bool,
     },
     /// A new runner took over from one that died or from a run that had failed.
@@ -157,6 +156,16 @@ pub enum Event {
         outcome: Outcome,
         why: String,
     },
+}
+
+/// What stops a run without a person's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interruption {
+    /// SIGTERM: who ends all programs, as when the host of the runner is restarted.
+    Signal,
+    /// The run's time is over.
+    Deadline,
 }
 
 /// Why a run waits for a person.
