@@ -11,6 +11,8 @@ mod operator;
 
 use demo::{Demo, program};
 use operator::Operator;
+use quarterdeck::clock::{Clock as _, SystemClock};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -20,7 +22,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_quarterdeck");
 struct Ship {
     demo: Demo,
     operator: Operator,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl std::ops::Deref for Ship {
@@ -52,7 +54,14 @@ impl Ship {
             command.arg("--config").arg(&config).arg("--state-dir").arg(&dir).args(args);
             command
         });
-        Ship { demo, operator, _state: state }
+        Ship { demo, operator, state }
+    }
+
+    /// A file that the last run kept as evidence; of what is no text, what can be read of it.
+    fn kept(&self, name: &str) -> String {
+        let found = Command::new("find").arg(self.state.path()).args(["-name", name]).output().unwrap();
+        let path = String::from_utf8(found.stdout).unwrap().lines().max().unwrap().to_owned();
+        String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
     }
 
     /// One of the demo's own tools.
@@ -144,13 +153,21 @@ fn a_drain_closes_waits_recovers_and_reopens() {
 }
 
 #[test]
+fn a_drain_is_not_given_more_patience_than_its_run_has() {
+    let ship = Ship::new(&[]);
+    let refused = ship.plan("drain", &["patience=7h"]).expect(2).text();
+    let why = "step `drained`: it may take 7h, and the run ends after 6h: its deadline";
+    assert!(refused.contains(why), "{refused}");
+}
+
+#[test]
 fn a_drain_that_takes_too_long_holds_and_what_it_closed_is_owed() {
     let ship = Ship::new(&[]);
     ship.run("drain", &["remain=0", "patience=2s"], &["--detach"]).expect(0);
     ship.until("the hold", |run| run["state"] == "held");
     let mut owed = ship.owed();
     owed.sort();
-    assert_eq!(owed, ["ingress", "maintenance"]);
+    assert_eq!(owed, ["entry", "maintenance"]);
     ship.say(&["runs", "release-hold", "last", "--choice", "stop"]).expect(0);
     ship.until("the end", |run| run["state"] == "ended");
     assert_eq!(ship.owed().len(), 2);
@@ -194,9 +211,13 @@ fn containment_runs_to_its_verified_end_and_only_then_may_external_access_come_b
         assert_eq!(ship.step(step)["phase"], phase, "{step}");
     }
     assert_eq!(ship.owed(), ["ingress"], "closed until a person opens it");
+    let refused = ship.run("drain", &["remain=10000"], &[]).expect(2);
+    assert!(refused.text().contains("a drain would open a part of it"), "{}", refused.text());
+    assert_eq!(ship.owed(), ["ingress"]);
     ship.run("restore-ingress", &[], &[]).expect(0);
     assert_eq!(ship.step("open")["phase"], "verified");
     assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+    assert!(!ship.plan("drain", &[]).out.contains("a drain would open"));
 }
 
 /// A containment that was given up halfway blocks as well; the rotation may then be a run of its own.
@@ -217,11 +238,14 @@ fn containment_rotates_before_external_access_may_come_back() {
     assert!(ship.owed().is_empty(), "{:?}", ship.owed());
 }
 
+/// Without Redis its sessions cannot be kept. A containment that stops there forbids what restarts,
+/// Redis among it; who must go on says so, and it is free.
 #[test]
-fn while_evidence_is_owed_nothing_restarts() {
-    let ship = Ship::new(&["log-service-down"]);
-    ship.run("preserve", &[], &["--detach"]).expect(0);
-    ship.until("the hold", |run| run["state"] == "held");
+fn while_evidence_is_owed_nothing_restarts_until_it_is_kept_or_forgone() {
+    let ship = Ship::new(&["redis-down"]);
+    ship.run("contain", &[], &["--detach"]).expect(0);
+    let run = ship.until("the hold", |run| run["state"] == "held");
+    assert_eq!((&run["hold"]["step"], &run["hold"]["why"]), (&"evidence/sessions".into(), &"failed".into()));
     ship.say(&["runs", "release-hold", "last", "--choice", "stop"]).expect(0);
     ship.until("the end", |run| run["state"] == "ended");
     assert_eq!(ship.owed(), ["evidence"]);
@@ -230,44 +254,70 @@ fn while_evidence_is_owed_nothing_restarts() {
     {
         let plan = ship.plan(procedure, &[]);
         assert!(plan.out.contains("evidence is owed"), "{procedure}: {}", plan.out);
+        assert!(plan.out.contains("or instead of them: forgo-evidence.forgo"), "{procedure}: {}", plan.out);
     }
     let kept = ship.say(&["runs", "show", "last", "--output", "json"]).out;
     assert!(kept.contains("sha256"), "{kept}");
+
+    assert_eq!(ship.plan("forgo-evidence", &[]).expect(0).json()["level"], "L3");
+    ship.run("forgo-evidence", &[], &["--detach"]).expect(0);
+    ship.until("the question", |run| run["state"] == "held");
+    let silent = ship.say(&["runs", "release-hold", "last"]);
+    assert_ne!(silent.code, 0, "a note is needed: {}", silent.text());
+    assert!(ship.plan("recover", &[]).out.contains("evidence is owed"), "not before it is said");
+    ship.say(&["runs", "release-hold", "last", "--note", "Redis is gone; agreed with the lead"]).expect(0);
+    ship.until("the end", |run| run["outcome"] == "verified");
+    assert!(ship.owed().is_empty(), "{:?}", ship.owed());
+    let plan = ship.plan("recover", &[]).out;
+    assert!(!plan.contains("evidence is owed"), "{plan}");
 }
 
-/// Each piece counts: one that was gone on without leaves the evidence owed, and what it blocks blocked.
+/// Each piece counts: one that was gone on without leaves the evidence owed. Where nobody contains
+/// anything, that is told and forbids nothing.
 #[test]
 fn evidence_that_lacks_a_piece_is_owed() {
-    let ship = Ship::new(&["log-service-down"]);
+    let ship = Ship::new(&["redis-down"]);
     ship.run("preserve", &[], &["--detach"]).expect(0);
-    loop {
-        let run = ship.until("a hold or the end", |run| run["state"] == "held" || run["state"] == "ended");
-        if run["state"] == "ended" {
-            break;
-        }
-        assert_eq!(run["hold"]["why"], "failed", "{run:#}");
-        let n = run["hold"]["n"].clone();
-        ship.say(&["runs", "release-hold", "last", "--hold", &n.to_string(), "--choice", "go-on"]).expect(0);
-        ship.until("the answer", |run| run["hold"]["n"] != n);
-    }
+    ship.until("the hold", |run| run["state"] == "held");
+    ship.say(&["runs", "release-hold", "last", "--choice", "go-on"]).expect(0);
+    ship.until("the end", |run| run["state"] == "ended");
     let shown = ship.say(&["runs", "show", "last"]).expect(1).out;
     assert!(shown.contains("taken as done by"), "{shown}");
-    assert_eq!(ship.step("export")["phase"], "failed-and-passed", "{shown}");
+    assert_eq!(ship.step("sessions")["phase"], "failed-and-passed", "{shown}");
     assert_eq!(ship.owed(), ["evidence"]);
-    assert!(ship.plan("restart", &[]).out.contains("evidence is owed"));
+    assert!(!ship.plan("recover", &[]).out.contains("evidence is owed"));
+}
+
+/// What was broken, or broken into, is not needed to tell of it.
+#[test]
+fn evidence_needs_neither_the_admin_api_nor_the_log_service() {
+    let ship = Ship::new(&["admin-api-down", "log-service-down"]);
+    ship.run("preserve", &["since=1h"], &[]).expect(0);
+    assert_eq!(ship.step("export")["phase"], "failed-and-passed");
+    for step in ["tunnels", "sessions", "journal", "logs"] {
+        assert_eq!(ship.step(step)["phase"], "done", "{step}");
+    }
+    assert!(ship.owed().is_empty(), "{:?}", ship.owed());
 }
 
 #[test]
-fn evidence_is_kept_and_hashed_and_frees_what_it_had_blocked() {
+fn evidence_is_kept_and_hashed() {
     let ship = Ship::new(&[]);
     ship.run("preserve", &["since=1h"], &[]).expect(0);
-    for (step, least) in [("tunnels", 1000), ("sessions", 1000), ("journal", 1000), ("logs", 10_000)] {
+    for (step, least) in
+        [("tunnels", 1000), ("sessions", 1000), ("journal", 1000), ("logs", 10_000), ("exported", 1000)]
+    {
         let output = ship.step(step)["outputs"][0].clone();
         assert!(output["bytes"].as_u64().unwrap() > least, "{step}: {output}");
         assert_eq!(output["sha256"].as_str().unwrap().len(), 64);
     }
+    let sessions = ship.kept("redis.txt");
+    for part in ["redis_version:", "\"vpn:session:", "\"state\",\"online\"", "\"vpn:ipam:map\"\n-1\n"] {
+        assert!(sessions.contains(part), "{part}: {}", &sessions[..sessions.len().min(2000)]);
+    }
+    assert!(!sessions.contains("ERROR"), "{sessions}");
+    assert!(ship.kept("logs.tar").contains("log/tornado/auth-service.log"));
     assert!(ship.owed().is_empty());
-    assert!(!ship.plan("restart", &[]).out.contains("evidence is owed"));
 }
 
 #[test]
@@ -279,6 +329,20 @@ fn keys_are_reloaded_by_signal_or_else_by_a_restart() {
     ship.run("key-reload", &[], &[]).expect(0);
     assert_eq!(ship.step("signal")["phase"], "verified");
     assert_eq!(ship.step("restart")["phase"], "skipped");
+}
+
+/// Auth said so a moment ago, to somebody else, and this run's signal reaches nobody.
+#[test]
+fn an_older_reload_is_no_proof_of_this_one() {
+    let ship = Ship::with(&[], &[("auth_process", "no-such-process.py")]);
+    let config: toml::Table = std::fs::read_to_string(&ship.demo.config).unwrap().parse().unwrap();
+    let log = PathBuf::from(config["vars"]["log_dir"].as_str().unwrap()).join("auth-service.log");
+    let now = SystemClock::new().now().wall;
+    let line = format!("{{\"ts\": \"{now}\", \"event\": \"jwt_keys_reloaded_via_sighup\"}}\n");
+    std::fs::OpenOptions::new().append(true).open(log).unwrap().write_all(line.as_bytes()).unwrap();
+    ship.run("key-reload", &[], &[]).expect(0);
+    assert_eq!(ship.step("signal")["phase"], "failed-and-passed");
+    assert_eq!(ship.step("restart")["phase"], "verified");
 }
 
 #[test]

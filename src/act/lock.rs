@@ -207,7 +207,9 @@ impl Lock {
     /// The name could not be taken out; the lock is given back anyway, and since the run's journal
     /// says that it has ended, it refuses nobody.
     pub fn release(self) -> io::Result<()> {
-        self.write(b"")
+        self.write(b"")?;
+        // A program that is just being started has it open until it runs: closing is not enough.
+        Ok(rustix::fs::flock(&self.file, FlockOperation::Unlock)?)
     }
 
     fn write(&self, text: &[u8]) -> io::Result<()> {

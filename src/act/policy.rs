@@ -7,12 +7,13 @@ use crate::domain::procedure::event::{Confirmed, Mode, Person, Second};
 use crate::domain::procedure::level::{self, Level};
 use crate::domain::procedure::plan::{Plan, PlanHash};
 use crate::domain::procedure::proposal::{self, Proposal};
+use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
 use jiff::Timestamp;
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// For L3 and above, what a plan was made from must not be older than this when it is approved.
@@ -131,6 +132,7 @@ pub fn approve(
 pub struct Resumption {
     mode: Mode,
     reason: Option<String>,
+    second: Option<Seconded>,
 }
 
 impl Resumption {
@@ -141,18 +143,24 @@ impl Resumption {
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
+
+    pub fn second(&self) -> Option<&Seconded> {
+        self.second.as_ref()
+    }
 }
 
-/// Lets a run of a plan be taken up again, or undone. What it did and meant to do was approved
-/// before; from L3 on whoever has it go on says again what they mean, and why.
+/// Lets a run be taken up again, or undone. What it did and meant to do was approved before; from L3
+/// on whoever has it go on says again what they mean, and why; and while steps of L4 are to come, a
+/// second person approves that.
 ///
 /// # Errors
 /// Every reason why not, one line each; they complete "refused: …".
-pub fn resume(plan: &Plan, mode: Mode, given: &Given) -> Result<Resumption, Vec<String>> {
+pub fn resume(run: &Run, mode: Mode, given: &Given, by: &Person) -> Result<Resumption, Vec<String>> {
+    let plan = &run.plan;
     let reason = reason_of(given);
     let mut wrong = Vec::new();
+    let prompt = proposal::resume_prompt(run, mode);
     if plan.level >= Level::L3 {
-        let prompt = proposal::resume_prompt(plan);
         if let Some(expected) = prompt.type_this.as_ref().filter(|_| !prompt.takes(given.typed.trim())) {
             wrong.push(format!("`{expected}` must be typed to confirm it"));
         }
@@ -160,7 +168,11 @@ pub fn resume(plan: &Plan, mode: Mode, given: &Given) -> Result<Resumption, Vec<
             wrong.push(format!("a run of {} needs a reason to be taken up again", plan.level));
         }
     }
-    if wrong.is_empty() { Ok(Resumption { mode, reason }) } else { Err(wrong) }
+    let second = given.second.clone().filter(|_| prompt.needs_second);
+    if prompt.needs_second {
+        wrong.extend(second_is_wrong(plan, &run.hash, second.as_ref(), by));
+    }
+    if wrong.is_empty() { Ok(Resumption { mode, reason, second }) } else { Err(wrong) }
 }
 
 fn reason_of(given: &Given) -> Option<String> {
@@ -255,12 +267,37 @@ fn sound(dir: &RunDir, plan: &Plan, approval: &Approval) -> Result<(), String> {
         (Some(Second::BreakGlass { waited_s }), _) if *waited_s >= approval::COUNTDOWN.as_secs() => Ok(()),
         (Some(Second::Approved(second)), Some(request)) => {
             if !dir.journal().exists() {
-                let root = dir.path().parent().and_then(Path::parent).unwrap_or(Path::new("/"));
-                approval::spend(root, request, dir)?;
+                approval::spend(dir.state_root(), request, dir, approval::TO_BEGIN)?;
             }
-            approval::vouches(dir, request, &approval.hash, second, &approval.by, approval.at)
+            let to_begin = (approval::TO_BEGIN, request.as_str());
+            approval::vouches(dir, to_begin, &approval.hash, second, (&approval.by, approval.at))
         }
         _ => Err("believe the approval: no second person is in it".to_owned()),
+    }
+}
+
+/// Whether a second person's word, where it is needed to take a run up again, is one: what lies in
+/// the run's directory says so, and not who starts the runner.
+///
+/// # Errors
+/// Why it is none; completes "failed to …".
+pub(super) fn may_go_on(
+    dir: &RunDir,
+    run: &Run,
+    mode: Mode,
+    (second, request): (Option<&Second>, Option<&str>),
+    (by, now): (&Person, Timestamp),
+) -> Result<(), String> {
+    if !proposal::resume_prompt(run, mode).needs_second {
+        return Ok(());
+    }
+    match (second, request) {
+        (Some(Second::BreakGlass { waited_s }), _) if *waited_s >= approval::COUNTDOWN.as_secs() => Ok(()),
+        (Some(Second::Approved(second)), Some(request)) => {
+            let name = approval::to_go_on(request);
+            approval::vouches(dir, (&name, request), &run.hash, second, (by, now))
+        }
+        _ => Err("go on: a second person must approve it".to_owned()),
     }
 }
 

@@ -5,6 +5,7 @@ use super::args::Global;
 use super::sight::{Freshness, Watcher};
 use super::{End, Ended, audit, print, setup};
 use crate::act::control::{self, Launch};
+use crate::act::identity;
 use crate::act::planner::{Eyes, interlocks};
 use crate::act::policy::{self, Given};
 use crate::act::rundir::{self, StateDir};
@@ -149,9 +150,9 @@ pub(super) fn take_up(
     given: &Given,
     launch: &Launch,
 ) -> Result<(), String> {
-    let plan = state.run(id).and_then(|dir| control::plan_of(&dir))?;
-    let word = policy::resume(&plan, mode, given).map_err(|wrong| {
-        format!("resume run {id} of {} ({}): {}", plan.name, plan.level, wrong.join("; "))
+    let run = control::load(state, id)?.run;
+    let word = policy::resume(&run, mode, given, &identity::me()).map_err(|wrong| {
+        format!("resume run {id} of {} ({}): {}", run.plan.name, run.plan.level, wrong.join("; "))
     })?;
     control::resume(state, id, &word, launch)
 }

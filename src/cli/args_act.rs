@@ -86,6 +86,9 @@ pub enum RunsCommand {
         /// Why; needed from L3 on, and recorded for good
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
+        /// Where a second person is needed and nobody is there: waits a minute, and is told loudly
+        #[arg(long)]
+        break_glass: bool,
         /// Do not follow it
         #[arg(long)]
         detach: bool,

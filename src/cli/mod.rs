@@ -25,6 +25,7 @@ mod procedures;
 pub mod progress;
 pub mod query;
 pub mod report;
+mod resume;
 pub mod rules;
 mod run;
 pub mod run_json;

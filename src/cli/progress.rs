@@ -2,7 +2,7 @@
 
 use crate::domain::procedure::event::Mode;
 use crate::domain::procedure::report;
-use crate::domain::procedure::run::{Phase, Run};
+use crate::domain::procedure::run::{Phase, Run, Stopper};
 use crate::domain::text::laid_out;
 
 /// The longest line, in characters.
@@ -54,7 +54,11 @@ impl Progress {
         let Some(abort) = &run.abort else { return };
         if self.abort.replace(abort.now) != Some(abort.now) {
             let what = if abort.now { "the step that runs is ended" } else { "no further step is begun" };
-            out.push(format!("abort asked for by {}: {what}", abort.by.login));
+            let asked = match abort.by {
+                Stopper::Person(_) => "abort asked for by",
+                Stopper::Interruption(_) => "stopped by",
+            };
+            out.push(format!("{asked} {}: {what}", abort.by));
         }
     }
 

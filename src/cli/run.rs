@@ -12,7 +12,7 @@ use crate::act::policy::{self, Given};
 use crate::domain::id::ProcedureId;
 use crate::domain::procedure::event::Person;
 use crate::domain::procedure::plan::PlanHash;
-use crate::domain::procedure::proposal::{Proposal, Refusal};
+use crate::domain::procedure::proposal::{Prompt, Proposal, Refusal};
 use crate::domain::text::{nearest, one_line};
 use crate::record::audit::What;
 use std::collections::BTreeMap;
@@ -82,16 +82,16 @@ impl Start<'_> {
         };
         if proposal.prompt.needs_second {
             // What is wrong with the rest is told before anybody else is bothered or waits.
-            let why = amiss(&proposal, &given);
+            let why = amiss(&proposal.prompt, &given);
             if !why.is_empty() {
                 return refuse(self.acting, self.args.output, self.me, &proposal, why);
             }
             let (acting, reason) = (self.acting, reason.unwrap_or_default());
             let second = super::block_on(async {
                 if self.args.break_glass {
-                    second::break_glass(acting, &proposal, reason).await
+                    second::break_glass(&*acting.clock, &proposal, reason).await
                 } else {
-                    second::wait_for(acting, &proposal, reason, self.me).await
+                    second::wait_for((&acting.state, &*acting.clock), &proposal, reason, self.me).await
                 }
             })?;
             given.second = Some(second.map_err(End::Refused)?);
@@ -119,8 +119,7 @@ impl Start<'_> {
 }
 
 /// What of the confirmation is missing, apart from the second person.
-fn amiss(proposal: &Proposal, given: &Given) -> Vec<String> {
-    let prompt = &proposal.prompt;
+pub(super) fn amiss(prompt: &Prompt, given: &Given) -> Vec<String> {
     let mut why = Vec::new();
     if let Some(text) = prompt.type_this.as_ref().filter(|_| !prompt.takes(given.typed.trim())) {
         why.push(format!("`{text}` must be typed to confirm it"));

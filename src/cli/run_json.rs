@@ -1,8 +1,8 @@
 //! Runs as JSON: for `runs`, and for the end of `run`.
 
-use crate::domain::procedure::event::{Captured, Hold, Mode, Outcome, Person, Second};
+use crate::domain::procedure::event::{Captured, Hold, Interruption, Mode, Outcome, Person, Second};
 use crate::domain::procedure::ledger::{Ledger, Line, Raised, RunState};
-use crate::domain::procedure::run::{Phase, Run};
+use crate::domain::procedure::run::{Phase, Run, Stopper};
 use crate::domain::procedure::{proposal, report};
 use serde::Serialize;
 
@@ -61,11 +61,15 @@ struct ResumeReport {
     /// What `--confirm` must say; null where nothing must.
     confirm: Option<String>,
     needs_reason: bool,
+    /// To go on with it, not to undo it.
+    needs_second: bool,
 }
 
 #[derive(Serialize)]
 struct AbortReport<'a> {
-    by: &'a Person,
+    /// Null where no person asked for it.
+    by: Option<&'a Person>,
+    interruption: Option<Interruption>,
     now: bool,
     at: String,
 }
@@ -212,7 +216,15 @@ pub fn run(run: &Run, alive: bool, torn: Option<&str>) -> String {
             since: h.since.to_string(),
             choices: h.choices.iter().map(|c| report::choice(*c)).collect(),
         }),
-        abort: run.abort.as_ref().map(|a| AbortReport { by: &a.by, now: a.now, at: a.at.to_string() }),
+        abort: run.abort.as_ref().map(|abort| AbortReport {
+            by: match &abort.by {
+                Stopper::Person(by) => Some(by),
+                Stopper::Interruption(_) => None,
+            },
+            interruption: run.interruption(),
+            now: abort.now,
+            at: abort.at.to_string(),
+        }),
         steps: (0..run.steps.len()).filter_map(|i| step(run, i, alive)).collect(),
         owed: &run.owed,
         notes: run.notes.iter().map(|(at, says)| NoteReport { at: at.to_string(), says }).collect(),
@@ -224,11 +236,12 @@ pub fn run(run: &Run, alive: bool, torn: Option<&str>) -> String {
 
 fn resume(run: &Run, alive: bool) -> Option<ResumeReport> {
     let modes = report::resumable(run, alive);
-    let prompt = proposal::resume_prompt(&run.plan);
+    let prompt = proposal::resume_prompt(run, Mode::Continue);
     (!modes.is_empty()).then_some(ResumeReport {
         modes,
         confirm: prompt.type_this.filter(|_| prompt.needs_reason),
         needs_reason: prompt.needs_reason,
+        needs_second: prompt.needs_second,
     })
 }
 

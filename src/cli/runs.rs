@@ -4,7 +4,7 @@ use super::acting::Acting;
 use super::args::Global;
 use super::args_act::{Output, Runs, RunsCommand};
 use super::witness::AuditWitness;
-use super::{End, Ended, acting, follow, print, run_json};
+use super::{End, Ended, acting, follow, print, resume, run_json};
 use crate::act::control::{self, Loaded};
 use crate::act::identity;
 use crate::act::policy::Given;
@@ -40,11 +40,11 @@ pub(super) fn run(global: &Global, args: Runs) -> Ended {
         RunsCommand::Show { id } => show(&state, &find(&id)?, output),
         RunsCommand::Follow { id } => follow::to_the_end(&state, &find(&id)?, output).map(ExitCode::from),
         RunsCommand::Abort { id, now } => abort(global, &state, &find(&id)?, now, output),
-        RunsCommand::Resume { id, rollback, confirm, reason, detach } => {
+        RunsCommand::Resume { id, rollback, confirm, reason, break_glass, detach } => {
             let id = find(&id)?;
             let mode = if rollback { Mode::Rollback } else { Mode::Continue };
             let given = Given { typed: confirm.unwrap_or_default(), reason, second: None };
-            resume(global, &state, &id, mode, &given)?;
+            resume::resume(global, &state, &id, mode, given, break_glass)?;
             if detach {
                 return say(output, &id, "resumed");
             }
@@ -146,7 +146,9 @@ fn abort(global: &Global, state: &StateDir, id: &str, now: bool, output: Output)
     }
     if loaded.alive {
         send(state, id, &Request::Abort { now })?;
-        let what = if now { "the step that runs is ended" } else { "the step that runs is the last one" };
+        // Somebody else's request was the first one.
+        let ends = now || loaded.run.is_abort_asked_for();
+        let what = if ends { "the step that runs is ended" } else { "the step that runs is the last one" };
         return say(output, id, what);
     }
     give_up(global, state, &loaded, now, output)
@@ -240,7 +242,9 @@ fn release(
         return refused(&format!("it can be answered with {}", all()));
     }
     send(state, id, &Request::Release { step: hold.step.to_string(), hold: Some(hold.n), choice, note })?;
-    say(output, id, &format!("{}: {}", hold.step, report::choice(choice)))
+    let since = report::said_since(&loaded.run, hold)
+        .map_or(String::new(), |says| format!("; since it waited: {says}"));
+    say(output, id, &format!("{}: {}{since}", hold.step, report::choice(choice)))
 }
 
 fn send(state: &StateDir, id: &str, request: &Request) -> Result<(), End> {
@@ -263,10 +267,6 @@ fn was_taken(state: &StateDir, id: &str, request: &Request) -> bool {
             hold.and_then(|n| run.answered_by(n)).is_some_and(|by| by.uid == me.uid)
         }
     }
-}
-
-fn resume(global: &Global, state: &StateDir, id: &str, mode: Mode, given: &Given) -> Result<(), End> {
-    acting::take_up(state, id, mode, given, &acting::launch(global)?).map_err(End::Refused)
 }
 
 #[cfg(test)]

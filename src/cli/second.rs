@@ -1,7 +1,7 @@
 //! The second person of the gravest plans: waiting for their word, or going on without them after a
 //! countdown that everybody will read of.
 
-use super::acting::{self, Acting};
+use super::acting;
 use super::args::Global;
 use super::args_act::{Approve, Output};
 use super::{End, Ended, print, run_json};
@@ -58,12 +58,11 @@ async fn told_to_leave() {
 /// Nobody gave it in time, or whoever asked left; the request is then withdrawn. Completes
 /// "failed to …".
 pub(super) async fn wait_for(
-    acting: &Acting,
+    (state, clock): (&StateDir, &dyn Clock),
     proposal: &Proposal,
     reason: &str,
     by: &Person,
 ) -> Result<Seconded, String> {
-    let (state, clock) = (&acting.state, &acting.clock);
     state.prepare()?;
     let begun = clock.now();
     if let Ok(seconded) = approval::seconded(state, &proposal.hash, by, begun.wall) {
@@ -99,7 +98,7 @@ pub(super) async fn wait_for(
 /// # Errors
 /// There is no reason, or Ctrl-C: nothing was begun. Completes "failed to …".
 pub(super) async fn break_glass(
-    acting: &Acting,
+    clock: &dyn Clock,
     proposal: &Proposal,
     reason: &str,
 ) -> Result<Seconded, String> {
@@ -107,14 +106,14 @@ pub(super) async fn break_glass(
     if reason.trim().is_empty() {
         return approval::break_glass(&proposal.hash, COUNTDOWN, reason);
     }
-    let begun = acting.clock.now();
+    let begun = clock.now();
     tell("BREAK-GLASS: no second person approves this; the run, its journal and the audit will say so");
     let mut told = None;
     // Listened for, not left to end the program: a shell that starts this in the background has
     // SIGINT ignored.
     let mut leave = std::pin::pin!(told_to_leave());
     loop {
-        let waited = acting.clock.now().since(begun);
+        let waited = clock.now().since(begun);
         let left = COUNTDOWN.saturating_sub(waited).as_secs_f64().ceil() as u64;
         if left == 0 {
             return approval::break_glass(&proposal.hash, waited, reason);

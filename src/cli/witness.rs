@@ -4,6 +4,7 @@ use crate::act::witness::{Noted, Witness};
 use crate::domain::procedure::event::{Effected, Event, Person};
 use crate::domain::procedure::plan::Plan;
 use crate::domain::procedure::request::Request;
+use crate::domain::procedure::run::Stopper;
 use crate::record::audit::{Log, What};
 use std::io;
 use std::sync::Mutex;
@@ -44,13 +45,15 @@ impl AuditWitness {
                 };
                 (Some(by), started)
             }
-            Event::Resumed { by, mode, reason, .. } => (Some(by), What::Resumed { run, mode, reason }),
+            Event::Resumed { by, mode, reason, second, .. } => {
+                (Some(by), What::Resumed { run, mode, reason, second })
+            }
             Event::AbortRequested { by, now } => {
                 (Some(by), What::Requested { run, request: Request::Abort { now } })
             }
-            Event::Terminated { by, now } => {
-                let what = if now { "and ends its step" } else { "after the step that runs" };
-                says(format!("the runner was told to end by {}: it ends {what}", by.login))
+            Event::Interrupted { by, now } => {
+                let what = if now { "the step that runs is ended" } else { "after the step that runs" };
+                says(format!("stopped by {}: {what}", Stopper::Interruption(by)))
             }
             Event::HoldReleased { step, by, choice, note } => {
                 let request = Request::Release { step: step.to_string(), hold: None, choice, note };

@@ -32,7 +32,7 @@ const LOG_SIZE: u64 = 1 << 20;
 const EXPORTS: usize = 8;
 const EXPORT_SIZE: u64 = 4 << 20;
 /// The programs of [`super::tool`].
-pub const TOOLS: [&str; 7] = ["systemctl", "wg", "journalctl", "df", "nginx", "nft", "sudo"];
+pub const TOOLS: [&str; 8] = ["systemctl", "wg", "journalctl", "df", "nginx", "nft", "redis-cli", "sudo"];
 
 const KEYS: [&str; 4] = ["access_private", "access_public", "refresh_private", "refresh_public"];
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::files::TOOLS;
+use super::tools::redis_cli;
 
 /// The socket beside the links.
 pub const SOCKET: &str = "demo.sock";
@@ -22,8 +23,8 @@ pub const SOCKET: &str = "demo.sock";
 const FRAME: u64 = 8 << 20;
 /// Exit status when the demo cannot be asked, as a shell's for a command that cannot run.
 const CANNOT: u8 = 126;
-/// Longest standard input handed on: a script for `nft`.
-pub const STDIN: u64 = 256 << 10;
+/// Longest standard input handed on: a script for `nft`, commands for `redis-cli`.
+pub const STDIN: u64 = 1 << 20;
 /// How long the demo may take to answer; restarts take a few seconds.
 const PATIENCE: Duration = Duration::from_secs(100);
 
@@ -123,6 +124,11 @@ fn become_program(bin: &Path, argv: &[String]) -> ExitCode {
 /// Whether a tool reads what it shall do from its standard input.
 pub fn takes_script(argv: &[String]) -> bool {
     let of_input = |file: &str| file == "-" || file == "/dev/stdin";
+    if let Some((tool, args)) = argv.split_first()
+        && tool == "redis-cli"
+    {
+        return redis_cli::reads_input(args);
+    }
     argv.first().is_some_and(|a| a == "nft")
         && (argv.windows(2).any(|w| matches!(w[0].as_str(), "-f" | "--file") && of_input(&w[1]))
             || argv.iter().any(|a| a.strip_prefix("-f").or(a.strip_prefix("--file=")).is_some_and(of_input)))
@@ -132,7 +138,7 @@ fn script(stdin: &mut dyn io::Read) -> io::Result<Option<String>> {
     let mut text = String::new();
     stdin.take(STDIN + 1).read_to_string(&mut text)?;
     if text.len() as u64 > STDIN {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "its input is longer than 256 KiB"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "its input is longer than 1 MiB"));
     }
     Ok(Some(text))
 }

@@ -134,6 +134,11 @@ impl RunDir {
         self.path.join("runner.log")
     }
 
+    /// The state directory that it is in.
+    pub fn state_root(&self) -> &Path {
+        self.path.parent().and_then(Path::parent).unwrap_or(Path::new("/"))
+    }
+
     /// Why the run was set aside without a journal that says so, and by whom.
     pub fn set_aside(&self) -> PathBuf {
         self.path.join("set-aside")

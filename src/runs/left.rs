@@ -45,9 +45,7 @@ impl Left {
     /// Of all runs of a stack, as far as these interlocks ask. Where there is more than can be
     /// read that is told, never passed over.
     pub fn read(state: &StateDir, stack: &str, rules: &[InterlockRule]) -> Left {
-        let asked = |origin: &str| {
-            rules.iter().any(|r| r.raised_by.iter().chain(&r.verified).any(|step| step == origin))
-        };
+        let asked = |origin: &str| rules.iter().any(|r| r.names(origin));
         let mut left = Left::default();
         let (ids, older) = match state.run_ids() {
             Ok(found) => found,
@@ -105,9 +103,7 @@ pub fn too_many(state: &StateDir, older: usize) -> String {
 /// plan that cannot be read it may.
 pub fn may_matter(dir: &RunDir, stack: Option<&str>, rules: &[InterlockRule]) -> bool {
     let asked = |s: &OutlineStep| {
-        s.owes.is_some()
-            || !s.settles.is_empty()
-            || rules.iter().any(|r| r.raised_by.iter().chain(&r.verified).any(|step| *step == s.origin))
+        s.owes.is_some() || !s.settles.is_empty() || rules.iter().any(|r| r.names(&s.origin))
     };
     outline(dir).is_none_or(|o| stack.is_none_or(|s| s == o.stack) && o.steps.iter().any(asked))
 }

@@ -21,6 +21,7 @@ const MAX_DEPTH: usize = 16;
 /// Every lint of a file's own text and what it is about.
 pub const LINTS: &[(&str, &str)] = &[
     ("alert-without-severity", "an alert without the label `severity` in a stack that declares severities"),
+    ("beyond-deadline", "a step that may take longer than the run that it is a part of"),
     (
         "compose-restart",
         "a `restart` of containers after their environment or compose file changed: it keeps the old one",

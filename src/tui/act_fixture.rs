@@ -104,6 +104,7 @@ pub fn procedures() -> Procedures {
             until: Until {
                 says: "the secrets have been rotated and the old ones refused".to_owned(),
                 verified: Vec::new(),
+                or_verified: Vec::new(),
                 holds: None,
             },
         }],

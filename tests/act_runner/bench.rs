@@ -145,8 +145,8 @@ impl Bench {
 
     /// Has a run that has no runner taken up by a new one.
     pub fn resume(&self, id: &str, mode: Mode, die_at: Option<u64>) -> Result<(), String> {
-        let plan = control::plan_of(&self.state.run(id)?)?;
-        let word = policy::resume(&plan, mode, &Given::default()).unwrap();
+        let run = control::load(&self.state, id)?.run;
+        let word = policy::resume(&run, mode, &Given::default(), &person()).unwrap();
         control::resume(&self.state, id, &word, &self.launch(die_at))
     }
 
@@ -162,7 +162,11 @@ impl Bench {
         let approved = policy::readmit(&dir, &person(), approved_at()).unwrap();
         let world = world(Arc::clone(&self.clock), Box::new(Deadly(None)));
         let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        (id, rt.block_on(runner::run(&self.state, dir, approved, world, None)))
+        let log = dir.path().join("runner.log");
+        let outcome = rt.block_on(runner::run(&self.state, dir, approved, world, None));
+        // Shown with a test that fails.
+        eprintln!("{id}: {outcome:?}: {}", std::fs::read_to_string(log).unwrap_or_default());
+        (id, outcome)
     }
 
     /// What a lost run's steps still run; ended, when that is wanted.

@@ -3,6 +3,8 @@
 use crate::bench::{Bench, check, manual, person, plan, step, undo};
 use quarterdeck::act::control;
 use quarterdeck::act::remains::Remains;
+use quarterdeck::domain::procedure::action::Action;
+use quarterdeck::domain::procedure::action::kinds::Wait;
 use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
 use quarterdeck::domain::procedure::plan::Step;
@@ -94,6 +96,22 @@ fn the_first_abort_lets_the_step_finish_and_the_second_ends_it() {
         assert_eq!(matches!(run.steps[0].phase, Phase::Killed(_)), !gentle, "{run:#?}");
         assert!(matches!(run.steps[1].phase, Phase::WillNotRun(_)));
     }
+}
+
+/// A wait leaves nothing half done, so the first word is enough; and nothing of it reads as a failure.
+#[test]
+fn the_first_abort_ends_a_wait() {
+    let b = Bench::new();
+    let until = check("never".into(), 1, Duration::from_secs(600));
+    let timeout = Duration::from_secs(630);
+    let wait = Step { action: Action::Wait(Wait { until }), timeout, ..step("a", "true") };
+    let id = b.start(&plan(vec![wait, step("b", "true")]), None).unwrap();
+    b.until(&id, "it waits", |l| matches!(l.run.steps[0].phase, Phase::Running));
+    assert_eq!(b.ask(&id, &Request::Abort { now: false }).unwrap(), Reply::Taken);
+    let run = b.until_gone(&id).run;
+    assert_eq!(run.ended.as_ref().unwrap().outcome, Outcome::Aborted, "{run:#?}");
+    assert!(matches!(&run.steps[0].phase, Phase::Killed(why) if why.contains("ended while waiting")));
+    assert!(matches!(run.steps[1].phase, Phase::WillNotRun(_)));
 }
 
 #[test]

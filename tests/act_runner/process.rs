@@ -25,9 +25,13 @@ fn it_has_a_session_of_its_own_and_only_sigterm_ends_it() {
         assert_eq!(b.ask(&id, &Request::Ping).unwrap(), Reply::Taken, "{signal:?}");
     }
     kill_process(pid, Signal::TERM).unwrap();
-    let ended = b.until_gone(&id).run.ended.unwrap();
-    assert_eq!((ended.outcome, ended.why.as_str()), (Outcome::Aborted, "aborted by SIGTERM before step `m`"));
-    // That was the end of a process, and no decision about the run: it goes on where it was.
+    // That was the end of a process, and no decision about the run: it stays as it is, with its lock.
+    let run = b.until_gone(&id).run;
+    assert!(run.ended.is_none() && !run.in_doubt());
+    let note = &run.notes.last().unwrap().1;
+    assert!(note.ends_with("leaves the run as it stands: interrupted by SIGTERM before step `m`"), "{note}");
+    let why = b.start(&plan(vec![step("a", "true")]), None).unwrap_err();
+    assert!(why.contains("resume or abort that run first"), "{why}");
     b.resume(&id, Mode::Continue, None).unwrap();
     let hold = b.until(&id, "it is held again", |l| l.run.hold.is_some()).run.hold.unwrap();
     let done = Request::Release { step: "m".into(), hold: Some(hold.n), choice: Choice::GoOn, note: None };
@@ -45,11 +49,28 @@ fn told_to_end_it_lets_its_step_finish_and_goes_on_later_without_doing_it_again(
     kill_process(Pid::from_raw(i32::try_from(run.runner).unwrap()).unwrap(), Signal::TERM).unwrap();
     b.until(&id, "it was heard", |l| l.run.abort.is_some());
     fs::write(&go, "").unwrap();
-    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Aborted);
+    assert!(b.until_gone(&id).run.ended.is_none());
     assert_eq!(b.lines("trace"), 1);
     b.resume(&id, Mode::Continue, None).unwrap();
     assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
     assert_eq!(fs::read_to_string(&trace).unwrap(), "a\nb\n");
+}
+
+/// What ends programs is no person's request: the first of those lets the step end.
+#[test]
+fn who_aborts_a_run_that_is_told_to_end_lets_its_step_finish() {
+    let b = Bench::new();
+    let (go, trace) = (b.file("go"), b.file("trace"));
+    let first = step("a", &format!("while ! [ -e {go} ]; do sleep 0.05; done; echo a >> {trace}"));
+    let id = b.start(&plan(vec![first, step("b", "true")]), None).unwrap();
+    let run = b.until(&id, "its step runs", |l| l.run.steps[0].phase == Phase::Running).run;
+    kill_process(Pid::from_raw(i32::try_from(run.runner).unwrap()).unwrap(), Signal::TERM).unwrap();
+    b.until(&id, "it was heard", |l| l.run.abort.is_some());
+    assert_eq!(b.ask(&id, &Request::Abort { now: false }).unwrap(), Reply::Taken);
+    fs::write(&go, "").unwrap();
+    let ended = b.until_gone(&id).run.ended.unwrap();
+    assert_eq!((ended.outcome, b.lines("trace")), (Outcome::Aborted, 1), "{}", ended.why);
+    assert!(!ended.why.contains("SIGTERM"), "{}", ended.why);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, check, needs, plan, step, undo};
 use quarterdeck::clock::{Clock, Now, SystemClock};
-use quarterdeck::domain::procedure::event::{Effected, Event, Outcome};
+use quarterdeck::domain::procedure::event::{Effected, Event, Mode, Outcome};
 use quarterdeck::domain::procedure::level::Effect;
 use quarterdeck::domain::procedure::plan::{OnFailure, OnTimeout, Pin, Step};
 use quarterdeck::domain::procedure::run::Phase;
@@ -167,10 +167,14 @@ fn a_run_whose_time_is_over_stops_after_the_step_that_runs() {
     plan.deadline = SECOND;
     let (id, outcome) = b.run_here(&plan);
     let run = b.load(&id).run;
-    assert_eq!(outcome, Outcome::Aborted, "{run:#?}");
-    assert_eq!(run.abort.unwrap().by.login, "the deadline");
+    assert_eq!(outcome, Outcome::Failed, "{run:#?}");
+    assert_eq!(run.ended.unwrap().why, "its deadline of 1s was over before step `b`");
     assert!(matches!(run.steps[0].phase, Phase::Done(_)), "it was let finish");
     assert_eq!(b.lines("trace"), 0);
+    // Nobody decided to give it up: it has its whole time again.
+    b.resume(&id, Mode::Continue, None).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
+    assert_eq!(b.lines("trace"), 1);
 }
 
 /// A wall clock that is set half a day forward after a second, again after two, and far back after three.
@@ -208,7 +212,7 @@ fn a_wall_clock_that_is_set_ends_nothing_and_lengthens_nothing() {
     let late = Bench::with_clock(Arc::new(Set(SystemClock::new())));
     plan.deadline = SECOND;
     let (_, outcome) = late.run_here(&plan);
-    assert_eq!(outcome, Outcome::Aborted);
+    assert_eq!(outcome, Outcome::Failed);
 }
 
 #[test]

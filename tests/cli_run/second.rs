@@ -73,6 +73,49 @@ fn another_person_approves_under_their_own_uid() {
     assert!(lines.contains("nobody (uid 65534)") && lines.contains("grave approved"), "{lines}");
 }
 
+/// What was approved a while ago is approved again before it is done: the first word was for then.
+#[test]
+fn a_lost_run_goes_on_to_what_is_gravest_with_a_second_person_only() {
+    if !harness::is_root() {
+        println!("skipped: only root can be two people");
+        return;
+    }
+    let yard = Yard::shared();
+    let approval = yard.approval("graver");
+    let asks = yard.spawn(&approval.iter().map(String::as_str).collect::<Vec<_>>());
+    let waits = || yard.say(&["approve", "--output", "json"]).expect(0).json()["waiting"].clone();
+    let approve = || {
+        until("the request", || waits().as_array().is_some_and(|w| w.len() == 1));
+        let request = waits()[0].clone();
+        let (id, hash) = (request["id"].as_str().unwrap(), request["plan"].as_str().unwrap());
+        yard.as_nobody(&["approve", id], &format!("{}\n", &hash[..12])).expect(0).err
+    };
+    approve();
+    until("the first step to begin", || yard.has("begun"));
+    let id = yard.show("last")["id"].as_str().unwrap().to_owned();
+    let pid = yard.show(&id)["runner"].as_i64().unwrap();
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::TERM).unwrap();
+    yard.write("go");
+    assert_eq!(asks.wait_with_output().unwrap().status.code(), Some(3));
+    until("it to be lost", || yard.show(&id)["state"] == "lost");
+    assert_eq!(yard.show(&id)["resume"]["needs_second"], true);
+    assert!(yard.say(&["runs", "show", &id]).out.contains("waits for a second person, or --break-glass"));
+
+    let phrase = yard.show(&id)["resume"]["confirm"].as_str().unwrap().to_owned();
+    let resume = ["runs", "resume", &id, "--confirm", &phrase, "--reason", "the host came back"];
+    let wrong = yard.say(&resume[..5]).expect(2);
+    assert!(wrong.err.contains("needs a reason"), "nobody is bothered for that: {}", wrong.err);
+    let asks = yard.spawn(&resume);
+    let shown = approve();
+    assert!(shown.contains("goes on where it stopped; still to be done: Destroy it"), "{shown}");
+    let ended = asks.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(yard.has("two"));
+    let said = yard.say(&["runs", "show", &id]).out + &yard.say(&["audit", "show"]).out;
+    assert!(said.contains("taken up again; approved by nobody"), "{said}");
+    assert!(said.contains("resumed, because: the host came back; approved by nobody"), "{said}");
+}
+
 #[test]
 fn the_glass_is_broken_only_after_a_countdown_and_with_a_reason() {
     let yard = Yard::of("production");

@@ -197,6 +197,26 @@ effect = "change"
 verify = { probes = ["one"], within = "10s" }
 
 [[procedures]]
+id = "graver"
+name = "Waits and destroys"
+lock = "graver"
+[[procedures.steps]]
+id = "wait"
+name = "Wait for the file go"
+uses = "exec"
+with = { argv = ["DIR/wait"] }
+effect = "change"
+timeout = "50s"
+verify = { probes = ["one"], within = "10s" }
+[[procedures.steps]]
+id = "two"
+name = "Destroy it"
+uses = "exec"
+with = { argv = ["DIR/write", "two", "x"] }
+effect = "destroy"
+point_of_no_return = true
+
+[[procedures]]
 id = "careless"
 name = "Prints a secret that it has not from here"
 lock = "careless"

@@ -61,6 +61,7 @@ pub const TORNADO: &[Case] = &[
     case("restart-wg-manager", &["back=0"]),
     Case { first: between_rotations, may_end: BEGUN, ..case("restart-key-rotator", &[]) },
     case("preserve", &["since=1h"]),
+    case("forgo-evidence", &[]),
     case("rotation-review", &[]),
     Case { after: &[("unblock", ADDRESS)], ..case("block", ADDRESS) },
     Case { before: &[("block", ADDRESS)], ..case("unblock", ADDRESS) },

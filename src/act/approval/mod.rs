@@ -10,7 +10,7 @@ mod spent;
 #[cfg(test)]
 mod tests;
 
-pub(super) use spent::{spend, vouches};
+pub(super) use spent::{TO_BEGIN, spend, to_go_on, vouches};
 
 use super::rundir::StateDir;
 use crate::domain::id;

@@ -9,17 +9,27 @@ use jiff::Timestamp;
 use std::fs;
 use std::path::Path;
 
-/// The approval's name in the directory of the run that it let begin.
-const IN_RUN: &str = "second";
+/// The name of the approval in the directory of the run that it let begin.
+pub(in crate::act) const TO_BEGIN: &str = "second";
 
-/// Moves the approval of a request into the run that it lets begin: it lets no other begin.
+/// The name of one that let a run be taken up again.
+pub(in crate::act) fn to_go_on(request: &str) -> String {
+    format!("second-{request}")
+}
+
+/// Moves the approval of a request into the run that it lets begin or go on: it is good for no other.
 ///
 /// # Errors
 /// It is not there: withdrawn, over, or used.
-pub(in crate::act) fn spend(state_root: &Path, request: &str, dir: &RunDir) -> Result<(), String> {
+pub(in crate::act) fn spend(
+    state_root: &Path,
+    request: &str,
+    dir: &RunDir,
+    name: &str,
+) -> Result<(), String> {
     let id = files::valid(request)?;
     let approvals = state_root.join("approvals");
-    let to = dir.path().join(IN_RUN);
+    let to = dir.path().join(name);
     fs::rename(approvals.join(format!("{id}.approved")), &to)
         .map_err(|e| format!("use the approval of {id}: {e}; it is good for one run"))?;
     let _ = fs::remove_file(approvals.join(format!("{id}.request")));
@@ -33,14 +43,13 @@ pub(in crate::act) fn spend(state_root: &Path, request: &str, dir: &RunDir) -> R
 /// Why not.
 pub(in crate::act) fn vouches(
     dir: &RunDir,
-    request: &str,
+    (name, request): (&str, &str),
     hash: &PlanHash,
     second: &Person,
-    by: &Person,
-    at: Timestamp,
+    (by, at): (&Person, Timestamp),
 ) -> Result<(), String> {
     let (word, owner): (Word, u32) =
-        files::read(&dir.path().join(IN_RUN)).map_err(|e| format!("read the second person's word: {e}"))?;
+        files::read(&dir.path().join(name)).map_err(|e| format!("read the second person's word: {e}"))?;
     another(by, second)?;
     let fits = owner == second.uid
         && word.by == *second

@@ -171,15 +171,15 @@ fn an_approval_is_spent_by_one_run() {
     let id = asked(&state);
     let Some(bob) = word_of_another(&state, &id, 10) else { return };
     let (one, two) = (state.create_run(at(20)).unwrap(), state.create_run(at(20)).unwrap());
-    spend(state.root(), &id, &one).unwrap();
-    assert!(spend(state.root(), &id, &two).unwrap_err().contains("good for one run"));
+    spend(state.root(), &id, &one, TO_BEGIN).unwrap();
+    assert!(spend(state.root(), &id, &two, TO_BEGIN).unwrap_err().contains("good for one run"));
     let hash = proposal().hash;
-    vouches(&one, &id, &hash, &bob, &me(), at(20)).unwrap();
-    assert!(vouches(&one, "other", &hash, &bob, &me(), at(20)).is_err());
-    assert!(vouches(&one, &id, &hash, &person(bob.uid, "carl"), &me(), at(20)).is_err());
-    assert!(vouches(&one, &id, &hash, &bob, &person(bob.uid, "x"), at(20)).is_err());
-    assert!(vouches(&one, &id, &hash, &bob, &me(), at(400)).is_err());
-    assert!(vouches(&two, &id, &hash, &bob, &me(), at(20)).is_err());
+    vouches(&one, (TO_BEGIN, &id), &hash, &bob, (&me(), at(20))).unwrap();
+    assert!(vouches(&one, (TO_BEGIN, "other"), &hash, &bob, (&me(), at(20))).is_err());
+    assert!(vouches(&one, (TO_BEGIN, &id), &hash, &person(bob.uid, "carl"), (&me(), at(20))).is_err());
+    assert!(vouches(&one, (TO_BEGIN, &id), &hash, &bob, (&person(bob.uid, "x"), at(20))).is_err());
+    assert!(vouches(&one, (TO_BEGIN, &id), &hash, &bob, (&me(), at(400))).is_err());
+    assert!(vouches(&two, (TO_BEGIN, &id), &hash, &bob, (&me(), at(20))).is_err());
     assert_eq!(waiting(&state, at(21)), []);
 }
 

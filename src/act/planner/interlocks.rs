@@ -21,6 +21,7 @@ pub fn rule(interlock: &Interlock) -> InterlockRule {
         id: interlock.id.clone(),
         raised_by: interlock.raised_by.clone(),
         verified: interlock.until.verified.clone(),
+        or_verified: interlock.until.or_verified.clone(),
         holds_too: interlock.until.holds.is_some(),
     }
 }
@@ -83,8 +84,8 @@ impl Subject {
         let until = &interlock.until;
         let comes_before =
             |v: &String| self.steps.iter().take(first).any(|(origin, to_come)| origin == v && *to_come);
-        let lifts =
-            !until.verified.is_empty() && until.holds.is_none() && until.verified.iter().all(comes_before);
+        let proved = until.verified.iter().all(comes_before) || until.or_verified.iter().any(comes_before);
+        let lifts = !until.verified.is_empty() && until.holds.is_none() && proved;
         !lifts
     }
 }
@@ -149,7 +150,13 @@ async fn one(
         if open {
             let until = match standing.missing.as_slice() {
                 [] => interlock.until.says.clone(),
-                missing => format!("{} (not verified since: {})", interlock.until.says, missing.join(", ")),
+                missing => {
+                    let or = match interlock.until.or_verified.as_slice() {
+                        [] => String::new(),
+                        any => format!("; or instead of them: {}", any.join(" or ")),
+                    };
+                    format!("{} (not verified since: {}{or})", interlock.until.says, missing.join(", "))
+                }
             };
             let unread = if standing.unread { format!("; {UNREAD}") } else { String::new() };
             return Some(Refusal::Interlocked {

@@ -80,7 +80,25 @@ id = "touched"
 says = "it was touched"
 raised_by = ["touch.one"]
 blocks = ["broken"]
-until = { says = "it was touched well", verified = ["touch.one"] }
+until = { says = "it was touched well", verified = ["touch.one"], or_verified = ["forgo.say"] }
+
+[[procedures]]
+id = "forgo"
+[[procedures.steps]]
+id = "say"
+uses = "manual"
+with = { instruction = "give it up", note = true }
+
+[[procedures]]
+id = "forgo-first"
+[[procedures.steps]]
+id = "way"
+uses = "procedure"
+with = { id = "forgo" }
+[[procedures.steps]]
+id = "then"
+uses = "procedure"
+with = { id = "broken" }
 "#;
 
 /// Sees what it is told.
@@ -223,6 +241,10 @@ fn what_a_lost_run_left_stands_in_the_way() {
     let dir = left_behind(&bench, &[looked, intended]);
     let proposal = bench.propose("broken");
     assert!(touched(&proposal), "as soon as it is intended: {:?}", proposal.refusals);
+    let said: Vec<String> = proposal.refusals.iter().map(Refusal::says).collect();
+    let way_out = "(not verified since: touch.one; or instead of them: forgo.say)";
+    assert!(said.iter().any(|s| s.contains(way_out)), "{said:?}");
+    assert!(!touched(&bench.propose("forgo-first")), "its first step lifts it");
     let left = |r: &Refusal| matches!(r, Refusal::Locked { run, runner_alive: false, by, .. } if run == dir.id() && by == "ann");
     assert!(proposal.refusals.iter().any(left), "{:?}", proposal.refusals);
     // What a damaged journal hides is not taken for harmless.

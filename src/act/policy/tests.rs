@@ -4,10 +4,12 @@ use super::*;
 use crate::act::approval::{COUNTDOWN, break_glass};
 use crate::act::rundir::{StateDir, WriteRun, WriteState};
 use crate::domain::procedure::level::Effect;
-use crate::domain::procedure::machine::worlds::{plan, step, with};
+use crate::domain::procedure::machine::worlds::{World, plan, step, with};
 use crate::domain::procedure::proposal::{Blast, Refusal};
+use crate::domain::procedure::run::Phase;
 use jiff::Timestamp;
 use std::fs;
+use std::path::Path;
 
 fn me() -> Person {
     Person { uid: rustix::process::geteuid().as_raw(), login: "ann".to_owned(), from: None }
@@ -100,8 +102,8 @@ fn what_takes_up_a_run_again_is_confirmed_as_what_began_it() {
         (Level::L4, "", None, &[phrase, "a run of L4 needs a reason to be taken up again"]),
     ];
     for (level, typed, reason, wrong) in table {
-        let plan = proposal(*level).plan;
-        match resume(&plan, Mode::Rollback, &given(typed, *reason)) {
+        let run = World::new(proposal(*level).plan).run;
+        match resume(&run, Mode::Rollback, &given(typed, *reason), &me()) {
             Ok(word) => {
                 assert!(wrong.is_empty(), "{level} {typed}");
                 assert_eq!((word.mode(), word.reason()), (Mode::Rollback, *reason));
@@ -109,6 +111,23 @@ fn what_takes_up_a_run_again_is_confirmed_as_what_began_it() {
             Err(said) => assert_eq!(said, *wrong, "{level} {typed}"),
         }
     }
+}
+
+/// What a second person approved is the deed of a moment: a lost run that is yet to do it needs one
+/// again, to be undone or once it is done it does not.
+#[test]
+fn to_go_on_to_what_is_gravest_a_second_person_is_needed_again() {
+    let grave = || with("a", |s| s.level = Level::L4);
+    let plan = Plan { level: Level::L4, ..plan(vec![grave(), step("b")]) };
+    let mut run = World::new(plan).run;
+    let said = given("p here", Some("its runner died"));
+    assert_eq!(resume(&run, Mode::Continue, &said, &me()).unwrap_err(), ["a second person must approve it"]);
+    resume(&run, Mode::Rollback, &said, &me()).unwrap();
+    let glass = break_glass(&run.hash, COUNTDOWN, "alone").unwrap();
+    let alone = Given { second: Some(glass.clone()), ..said.clone() };
+    assert_eq!(resume(&run, Mode::Continue, &alone, &me()).unwrap().second(), Some(&glass));
+    run.steps[0].phase = Phase::Verified("done".to_owned());
+    assert_eq!(resume(&run, Mode::Continue, &said, &me()).unwrap().second(), None);
 }
 
 #[test]

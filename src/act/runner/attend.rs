@@ -4,10 +4,9 @@ use super::Detached;
 use super::drive::Runner;
 use super::scribe::Unrecorded;
 use crate::act::control::serve::{self, Asked, Serving};
-use crate::act::identity;
 use crate::act::rundir::RunDir;
 use crate::act::stop::Stop;
-use crate::domain::procedure::event::{Event, Person};
+use crate::domain::procedure::event::{Event, Interruption, Person};
 use crate::domain::procedure::request::{Reply, Request};
 use crate::domain::procedure::run::Run;
 use crate::domain::text::one_line;
@@ -132,9 +131,9 @@ impl Runner {
     fn answer(&mut self, heard: Heard) {
         match heard {
             Heard::Term => {
-                let by = Person { login: "SIGTERM".to_owned(), ..identity::me() };
-                let now = self.scribe.run.abort.is_some();
-                if let Reply::Refused { why } = self.reply_of(Event::Terminated { by, now }) {
+                let now = self.scribe.run.interruption() == Some(Interruption::Signal);
+                let event = Event::Interrupted { by: Interruption::Signal, now };
+                if let Reply::Refused { why } = self.reply_of(event) {
                     self.log.say(&format!("failed to {why}"));
                 }
             }
@@ -158,9 +157,9 @@ impl Runner {
         }
     }
 
-    /// A second request is one that also ends the step that runs.
+    /// A second request of people is one that also ends the step that runs.
     fn abort(&mut self, by: Person, now: bool) -> Reply {
-        let now = now || self.scribe.run.abort.is_some();
+        let now = now || self.scribe.run.is_abort_asked_for();
         self.reply_of(Event::AbortRequested { by, now })
     }
 
@@ -174,7 +173,7 @@ impl Runner {
         }
     }
 
-    /// A run whose time is over is aborted after the step that runs.
+    /// A run whose time is over ends after the step that runs.
     pub(super) fn mind_the_deadline(&mut self) {
         let run = &self.scribe.run;
         let spent = self.spent.look(self.ground.clock.now(), run.hold.is_some());
@@ -183,8 +182,8 @@ impl Runner {
         }
         let span = run.plan.deadline.as_secs();
         let says = format!("the run's deadline of {span} s is over: no further step starts");
-        let nobody = Person { login: "the deadline".to_owned(), ..identity::me() };
-        for event in [Event::Note { says }, Event::AbortRequested { by: nobody, now: false }] {
+        let over = Event::Interrupted { by: Interruption::Deadline, now: false };
+        for event in [Event::Note { says }, over] {
             if let Err(why) = self.scribe.record(event) {
                 self.log.say(&format!("failed to {why}"));
             }

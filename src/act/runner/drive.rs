@@ -8,7 +8,7 @@ use super::log::Log;
 use super::scribe::{Scribe, Unrecorded};
 use crate::act::remains::Remains;
 use crate::act::step;
-use crate::domain::procedure::event::{Event, Outcome};
+use crate::domain::procedure::event::{Event, Interruption, Outcome};
 use crate::domain::procedure::machine::Next;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -97,6 +97,11 @@ impl Runner {
             Next::Ask { step } => self.ask(step, false).await,
             Next::AskRollBack { step } => self.ask(step, true).await,
             Next::RollBack { step } => self.roll_back(step).await,
+            Next::End { outcome: Outcome::Aborted | Outcome::InDoubt, why }
+                if self.scribe.run.interruption() == Some(Interruption::Signal) =>
+            {
+                self.leave(&why).await
+            }
             Next::End { outcome: Outcome::InDoubt, why } => self.end_in_doubt(why).await,
             Next::End { outcome, why } => self.record(Event::Ended { outcome, why }).await,
             // Effects are awaited where they begin, and the loop ends before this.
@@ -105,6 +110,14 @@ impl Runner {
             }
             Next::Ended => Ok(()),
         }
+    }
+
+    /// A runner that is told to end leaves its run as it stands, which nobody decided: it reads as
+    /// lost, keeps its lock, and is there for all to see until a person goes on with it or ends it.
+    async fn leave(&mut self, why: &str) -> Result<(), Halt> {
+        let says = format!("its runner was told to end, and leaves the run as it stands: {why}");
+        self.record(Event::Note { says: says.clone() }).await?;
+        Err(Halt(says))
     }
 
     /// A run whose step still acts does not end: it reads as lost, and keeps its lock until that

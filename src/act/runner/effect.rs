@@ -221,6 +221,8 @@ impl Runner {
         tokio::pin!(work);
         let mut until = Instant::now() + within;
         let (mut timed_out, mut aborted) = (false, false);
+        // A wait leaves nothing half done: the first word ends it, not only the second.
+        let only_looks = matches!(action, Action::Wait(_)) && self.scribe.run.rolling_back().is_none();
         let left = loop {
             tokio::select! {
                 biased;
@@ -235,7 +237,11 @@ impl Runner {
                     until = Instant::now() + END_GRACE;
                 }
                 () = self.hear_one() => {
-                    if !aborted && self.pass_on_abort(&stop) {
+                    let ends = only_looks && self.scribe.run.abort.is_some();
+                    if ends {
+                        stop.stop();
+                    }
+                    if !aborted && (ends || self.pass_on_abort(&stop)) {
                         aborted = true;
                         if !timed_out {
                             until = Instant::now() + END_GRACE;

@@ -23,7 +23,7 @@ mod verify;
 pub use resumed::{ask_to_resume, is_asked_to_resume};
 
 use super::lock::{self, Lock, Owner};
-use super::policy::ApprovedPlan;
+use super::policy::{self, ApprovedPlan};
 use super::rundir::{RunDir, StateDir};
 use super::sight::Sight;
 use super::witness::Witness;
@@ -214,13 +214,22 @@ fn resume(
     clock: Arc<dyn Clock>,
     witness: Box<dyn Witness>,
 ) -> Result<Scribe, String> {
-    let resumed::Given { mode, reason } = given;
+    let resumed::Given { mode, reason, second, request } = given;
     if approved.plan().level >= Level::L3 && reason.is_none() {
         return Err(format!("resume run {}: no reason was given", dir.id()));
     }
+    let now = clock.now().wall;
     let mut scribe = Scribe::reopen(dir, approved.plan().clone(), clock, witness)?;
-    scribe
-        .record(Event::Resumed { by, runner: std::process::id(), mode, reason })
-        .map_err(|why| format!("resume run {}: {why}", dir.id()))?;
+    let told = |why: String| format!("resume run {}: {why}", dir.id());
+    policy::may_go_on(dir, &scribe.run, mode, (second.as_ref(), request.as_deref()), (&by, now))
+        .map_err(told)?;
+    let says = second.as_ref().map(|second| format!("taken up again; {}", second.says()));
+    let resumed = Event::Resumed { by, runner: std::process::id(), mode, reason, second };
+    scribe.record(resumed).map_err(|why| told(why.to_string()))?;
+    if let Some(says) = says
+        && let Err(why @ Unrecorded::Illegal(_)) = scribe.record(Event::Note { says })
+    {
+        return Err(told(why.to_string()));
+    }
     Ok(scribe)
 }

@@ -1,9 +1,9 @@
 //! The word that a run is to be resumed, from who asks to the runner that does it.
 
-use crate::act::approval::MAX_REASON;
+use crate::act::approval::{self, MAX_REASON};
 use crate::act::policy::Resumption;
 use crate::act::rundir::{self, RunDir};
-use crate::domain::procedure::event::Mode;
+use crate::domain::procedure::event::{Mode, Second};
 use rustix::fs::{FlockOperation, OFlags};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -18,11 +18,22 @@ const MAX: usize = 256 + 12 * MAX_REASON;
 pub(super) struct Given {
     pub mode: Mode,
     pub reason: Option<String>,
+    #[serde(default)]
+    pub second: Option<Second>,
+    /// The request that the second person approved.
+    #[serde(default)]
+    pub request: Option<String>,
 }
 
 impl Given {
     fn of(word: &Resumption) -> Given {
-        Given { mode: word.mode(), reason: word.reason().map(str::to_owned) }
+        let second = word.second();
+        Given {
+            mode: word.mode(),
+            reason: word.reason().map(str::to_owned),
+            second: second.map(|s| s.second().clone()),
+            request: second.and_then(|s| s.request().map(str::to_owned)),
+        }
     }
 }
 
@@ -39,7 +50,8 @@ pub struct Word {
 pub fn ask_to_resume(dir: &RunDir, given: &Resumption) -> Result<Word, String> {
     let path = path(dir);
     let told = |e: io::Error| format!("write {}: {e}", path.display());
-    let text = serde_json::to_vec(&Given::of(given)).map_err(|e| told(e.into()))?;
+    let given = Given::of(given);
+    let text = serde_json::to_vec(&given).map_err(|e| told(e.into()))?;
     // Not cut before it is ours: what another asker wrote is for their runner.
     let flags = OFlags::WRONLY | OFlags::CREATE;
     let mut file = rundir::open(&path, flags, dir.group()).map_err(told)?;
@@ -51,6 +63,9 @@ pub fn ask_to_resume(dir: &RunDir, given: &Resumption) -> Result<Word, String> {
         Err(e) => return Err(told(e.into())),
     }
     file.set_len(0).and_then(|()| file.write_all(&text)).map_err(told)?;
+    if let Some(request) = &given.request {
+        approval::spend(dir.state_root(), request, dir, &approval::to_go_on(request))?;
+    }
     Ok(Word { _file: file })
 }
 
@@ -79,10 +94,16 @@ fn path(dir: &RunDir) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::act::identity;
     use crate::act::policy;
     use crate::act::rundir::{StateDir, WriteState};
-    use crate::domain::procedure::machine::worlds::plan;
+    use crate::domain::procedure::machine::worlds::{World, plan};
+    use crate::domain::procedure::run::Run;
     use jiff::Timestamp;
+
+    fn run_of_none() -> Run {
+        World::new(plan(vec![])).run
+    }
 
     fn reason(why: &str) -> policy::Given {
         policy::Given { reason: Some(why.to_owned()), ..policy::Given::default() }
@@ -95,7 +116,8 @@ mod tests {
         state.prepare().unwrap();
         let run = state.create_run(Timestamp::UNIX_EPOCH).unwrap();
         for long in ["\u{10ffff}".repeat(MAX_REASON), "\"".repeat(MAX_REASON), "\u{85}".repeat(MAX_REASON)] {
-            let word = policy::resume(&plan(vec![]), Mode::Continue, &reason(&long)).unwrap();
+            let word =
+                policy::resume(&run_of_none(), Mode::Continue, &reason(&long), &identity::me()).unwrap();
             drop(ask_to_resume(&run, &word).unwrap());
             assert_eq!(take(&run).unwrap(), Some(Given::of(&word)));
         }
@@ -107,7 +129,8 @@ mod tests {
         let state = StateDir::new(dir.path().join("s"), None);
         state.prepare().unwrap();
         let run = state.create_run(Timestamp::UNIX_EPOCH).unwrap();
-        let word = |mode| policy::resume(&plan(vec![]), mode, &reason("a \u{1} reason")).unwrap();
+        let word =
+            |mode| policy::resume(&run_of_none(), mode, &reason("a \u{1} reason"), &identity::me()).unwrap();
         let (back, on) = (word(Mode::Rollback), word(Mode::Continue));
         let taken = |word: &Resumption| Some(Given::of(word));
         let first = ask_to_resume(&run, &back).unwrap();

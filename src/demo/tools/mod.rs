@@ -4,6 +4,7 @@ mod df;
 mod journalctl;
 mod nft;
 mod nginx;
+pub(super) mod redis_cli;
 mod systemctl;
 mod wg;
 
@@ -53,7 +54,7 @@ pub async fn serve(demo: DemoHandle, mut stream: UnixStream) {
     } else {
         // A script follows the call, as one line of JSON.
         let mut script = Vec::new();
-        if tool == "nft" && super::tool::takes_script(&argv) {
+        if super::tool::takes_script(&argv) {
             // Quoting makes a text longer, seldom more than twofold.
             let most = 2 * super::tool::STDIN;
             if (&mut read).take(most).read_until(b'\n', &mut script).await.is_err() {
@@ -98,6 +99,7 @@ async fn run(demo: &DemoHandle, tool: &str, args: &[String], stdin: Option<&str>
         "df" => demo.with(|m| df::run(m, args)),
         "nft" => demo.with(|m| nft::run(m, args, stdin)),
         "nginx" => nginx::run(demo.dir(), args),
+        "redis-cli" => redis_cli::run(demo, args, stdin),
         _ => Outcome::fail(127, format!("{}: not a tool of the demo\n", tool.escape_debug())),
     }
 }

@@ -46,6 +46,18 @@ pub enum Second {
     BreakGlass { waited_s: u64 },
 }
 
+impl Second {
+    /// In words, loudly where nobody was there.
+    pub fn says(&self) -> String {
+        match self {
+            Second::Approved(by) => format!("approved by {} (uid {})", by.login, by.uid),
+            Second::BreakGlass { waited_s } => {
+                format!("BREAK GLASS: no second person; waited {waited_s} s")
+            }
+        }
+    }
+}
+
 /// What happened. The comments say what must be on disk before what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -127,11 +139,10 @@ pub enum Event {
         by: Person,
         now: bool,
     },
-    /// The runner was told to end by who ends all programs, as when its host is restarted: it ends
-    /// its run as if that were aborted. Nobody decided anything of the run, so a later runner may
-    /// go on with it.
-    Terminated {
-        by: Person,
+    /// No step starts after it in this runner; `now` also ends the step that runs. Nobody decided
+    /// anything of the run, so a later runner may go on with it.
+    Interrupted {
+        by: Interruption,
         now: bool,
     },
     /// A new runner took over from one that died or from a run that had failed.
@@ -142,6 +153,9 @@ pub enum Event {
         /// Needed from L3 on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Needed while steps of L4 are to come.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<Second>,
     },
     /// Runs that were there when this runner began and whose entries, up to the number, are dated
     /// later: the clock went back since. They came before all that follows here.
@@ -157,6 +171,16 @@ pub enum Event {
         outcome: Outcome,
         why: String,
     },
+}
+
+/// What stops a run without a person's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interruption {
+    /// SIGTERM: who ends all programs, as when the host of the runner is restarted.
+    Signal,
+    /// The run's time is over.
+    Deadline,
 }
 
 /// Why a run waits for a person.

@@ -15,8 +15,17 @@ pub struct InterlockRule {
     /// `PROCEDURE.STEP`: each verified after that lifts it. None means that no run lifts it: a
     /// condition does, which only who can look knows.
     pub verified: Vec<String>,
+    /// `PROCEDURE.STEP`: one of these, verified after that, stands for all of `verified`.
+    pub or_verified: Vec<String>,
     /// A condition must hold as well before it is lifted, so that runs alone never lift it.
     pub holds_too: bool,
+}
+
+impl InterlockRule {
+    /// Whether what became of this step (`PROCEDURE.STEP`) raises it or may lift it.
+    pub fn names(&self, step: &str) -> bool {
+        [&self.raised_by, &self.verified, &self.or_verified].into_iter().flatten().any(|s| s == step)
+    }
 }
 
 /// An interlock that a run raised, and what is still to be verified.
@@ -109,8 +118,12 @@ fn standing_of(runs: &[&Deeds], interlocks: &[InterlockRule], except: Option<&Ru
 fn standing_by(runs: &[&Deeds], rule: &InterlockRule, except: Option<&RunId>) -> Option<Standing> {
     for run in runs.iter().rev().filter(|r| Some(&r.run) != except) {
         let Some(raised) = last_raised(run, rule) else { continue };
-        let missing: Vec<String> =
-            rule.verified.iter().filter(|step| !verified_since(runs, step, run, &raised)).cloned().collect();
+        let proved = |step: &String| verified_since(runs, step, run, &raised);
+        let missing: Vec<String> = if rule.or_verified.iter().any(proved) {
+            Vec::new()
+        } else {
+            rule.verified.iter().filter(|step| !proved(step)).cloned().collect()
+        };
         if missing.is_empty() && !rule.verified.is_empty() && !rule.holds_too {
             continue;
         }

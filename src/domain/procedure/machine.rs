@@ -226,8 +226,8 @@ impl Run {
                 self.request_abort(by, *now, at);
                 Ok(())
             }
-            Event::Terminated { by, now } => {
-                self.stop_for_now(by, *now, at);
+            Event::Interrupted { by, now } => {
+                self.interrupt(*by, *now, at);
                 Ok(())
             }
             Event::Resumed { runner, mode, .. } => self.resume(*runner, *mode),

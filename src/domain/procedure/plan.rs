@@ -119,6 +119,17 @@ pub struct Step {
     pub preview: Vec<String>,
 }
 
+/// The longest that a single part of a step may take: its effect, its wait or its verification. A
+/// person's own time is none of it, as a run's deadline does not count that either.
+pub fn longest(action: &Action, timeout: Duration, verify: Option<&Check>) -> Duration {
+    let effect = match action {
+        Action::Manual(_) => Duration::ZERO,
+        Action::Wait(wait) => wait.until.within.min(timeout),
+        _ => timeout,
+    };
+    verify.map_or(effect, |check| effect.max(check.within))
+}
+
 /// What happens when a step's time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

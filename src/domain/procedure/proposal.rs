@@ -2,8 +2,10 @@
 
 use super::action::Action;
 use super::action::kinds::SignalTarget;
+use super::event::Mode;
 use super::level::{Effect, Level};
 use super::plan::{Plan, PlanHash, Step};
+use super::run::Run;
 use crate::clock::Now;
 use crate::domain::id::{HostId, RunId};
 use crate::domain::units::second;
@@ -140,11 +142,17 @@ pub fn prompt(plan: &Plan, blast: &[Blast]) -> Prompt {
     }
 }
 
-/// What must be said to have a run of a plan taken up again, or undone: what was said to begin it,
-/// but for the count, which was of another moment. Who approved it as second person approved this
-/// plan for this run.
-pub fn resume_prompt(plan: &Plan) -> Prompt {
-    Prompt { needs_second: false, ..prompt(plan, &[]) }
+/// What must be said to have a run taken up again, or undone: what was said to begin it, but for the
+/// count, which was of another moment. A second person is needed again while what made the plan so
+/// grave is still to come: what they approved was the deed of a moment, and that is over.
+pub fn resume_prompt(run: &Run, mode: Mode) -> Prompt {
+    let steps = &run.plan.steps;
+    let said = !steps.iter().any(|s| s.level >= Level::L4);
+    let grave = |s: &Step| s.level >= Level::L4 || said && s.effect != Effect::Read;
+    let to_come = steps.iter().zip(&run.steps).any(|(s, is)| grave(s) && !is.phase.is_good());
+    let prompt = prompt(&run.plan, &[]);
+    let needs_second = prompt.needs_second && mode == Mode::Continue && to_come;
+    Prompt { needs_second, ..prompt }
 }
 
 /// The steps that change something; of a plan that only reads, all.

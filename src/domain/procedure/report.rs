@@ -90,15 +90,7 @@ fn confirmed(run: &Run) -> Vec<String> {
     if let Some(reason) = &run.confirmed.reason {
         out.push(format!("reason: {reason}"));
     }
-    match &run.confirmed.second {
-        Some(Second::Approved(second)) => {
-            out.push(format!("approved by {} (uid {})", second.login, second.uid));
-        }
-        Some(Second::BreakGlass { waited_s }) => {
-            out.push(format!("BREAK GLASS: no second person; waited {waited_s} s"));
-        }
-        None => {}
-    }
+    out.extend(run.confirmed.second.as_ref().map(Second::says));
     out
 }
 
@@ -194,6 +186,7 @@ fn end(run: &Run, runner_alive: bool, open: Option<&[Owed]>) -> Vec<String> {
                     hold_word(run, hold.why),
                     hold.says
                 ));
+                out.extend(said_since(run, hold).map(|says| format!("since then: {says}")));
                 out.push(format!("answer with: {}", answer(run.id.as_str(), hold)));
             }
         }
@@ -254,13 +247,14 @@ fn ways_on(run: &Run, runner_alive: bool) -> Vec<String> {
     if runner_alive && run.ended.is_none() {
         return Vec::new();
     }
-    let prompt = proposal::resume_prompt(&run.plan);
+    let prompt = proposal::resume_prompt(run, Mode::Continue);
+    let second = if prompt.needs_second { " (it waits for a second person, or --break-glass)" } else { "" };
     let confirm = prompt.type_this.filter(|_| prompt.needs_reason);
     let confirm = confirm.map_or(String::new(), |text| format!(" --confirm \"{text}\" --reason TEXT"));
     let mut out: Vec<String> = resumable(run, false)
         .into_iter()
         .map(|mode| match mode {
-            Mode::Continue => format!("go on with: quarterdeck runs resume {}{confirm}", run.id),
+            Mode::Continue => format!("go on with: quarterdeck runs resume {}{confirm}{second}", run.id),
             Mode::Rollback => format!("undo it with: quarterdeck runs resume {} --rollback{confirm}", run.id),
         })
         .collect();
@@ -268,6 +262,11 @@ fn ways_on(run: &Run, runner_alive: bool) -> Vec<String> {
         out.push(format!("give it up with: quarterdeck runs abort {}", run.id));
     }
     out
+}
+
+/// What came up last since a person was asked, such as that they must not do it now.
+pub fn said_since<'a>(run: &'a Run, hold: &Held) -> Option<&'a str> {
+    run.notes.last().filter(|(at, _)| *at >= hold.since).map(|(_, says)| says.as_str())
 }
 
 /// Why a run waits, as a few words.

@@ -1,9 +1,10 @@
 //! A run as its journal tells it: what the screen shows and what the runner decides by.
 
-use super::event::{Choice, Confirmed, Hold, Mode, Outcome, Person};
+use super::event::{Choice, Confirmed, Hold, Interruption, Mode, Outcome, Person};
 use super::plan::{Owe, Plan, PlanHash};
 use crate::domain::id::{RunId, StepId};
 use jiff::Timestamp;
+use std::fmt;
 
 /// The state of one run: the fold of its journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +37,26 @@ pub struct Run {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Abort {
-    pub by: Person,
+    pub by: Stopper,
     pub now: bool,
     pub at: Timestamp,
+}
+
+/// Who or what stops a run before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopper {
+    Person(Person),
+    Interruption(Interruption),
+}
+
+impl fmt::Display for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stopper::Person(by) => &by.login,
+            Stopper::Interruption(Interruption::Signal) => "SIGTERM",
+            Stopper::Interruption(Interruption::Deadline) => "its deadline",
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! One line of the audit log: who, what, and how it was confirmed.
 
 use crate::domain::id::{ProcedureId, RunId};
-use crate::domain::procedure::event::{Confirmed, Mode, Outcome, Person};
+use crate::domain::procedure::event::{Confirmed, Mode, Outcome, Person, Second};
 use crate::domain::procedure::level::Level;
 use crate::domain::procedure::plan::PlanHash;
 use crate::domain::procedure::request::Request;
@@ -91,6 +91,8 @@ pub enum What {
         mode: Mode,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        second: Option<Second>,
     },
     Ended {
         run: RunId,
@@ -177,10 +179,11 @@ impl What {
             }
             What::Finished { run, step, how, .. } => format!("{run} {step}: {how}"),
             What::Requested { run, request } => format!("{run} {}", asked(request)),
-            What::Resumed { run, mode, reason } => {
+            What::Resumed { run, mode, reason, second } => {
                 let how = if *mode == Mode::Rollback { ": it is rolled back" } else { "" };
                 let why = reason.as_ref().map_or(String::new(), |why| format!(", because: {why}"));
-                format!("{run} resumed{how}{why}")
+                let second = second.as_ref().map_or(String::new(), |second| format!("; {}", second.says()));
+                format!("{run} resumed{how}{why}{second}")
             }
             What::Ended { run, outcome, why } => format!("{run} ended {}: {why}", word(*outcome)),
             What::Noted { run, says } => format!("{run} {says}"),

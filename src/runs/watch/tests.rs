@@ -130,7 +130,7 @@ fn runs_that_ended_are_listed_and_looked_at_again_when_resumed() {
     let (mut journal, _) = Journal::open(&dir).unwrap();
     let by = Person { uid: 0, login: "bob".to_owned(), from: None };
     let mode = crate::domain::procedure::event::Mode::Continue;
-    journal.append(Event::Resumed { by, runner: 2, mode, reason: None }, at(4)).unwrap();
+    journal.append(Event::Resumed { by, runner: 2, mode, reason: None, second: None }, at(4)).unwrap();
     let seen = watcher.look(&[]).unwrap();
     assert_eq!(seen.runs[0].state, RunState::Running, "at once");
 }
@@ -207,7 +207,7 @@ fn closing(id: &str) -> Plan {
 
 fn rules() -> Vec<InterlockRule> {
     let (raised_by, verified) = (vec!["close.m".to_owned()], vec!["open.m".to_owned()]);
-    vec![InterlockRule { id: "closed".to_owned(), raised_by, verified, holds_too: false }]
+    vec![InterlockRule { id: "closed".to_owned(), raised_by, verified, ..InterlockRule::default() }]
 }
 
 /// A run that did its only step, and ended.

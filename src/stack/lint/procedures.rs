@@ -5,6 +5,7 @@ use super::{Lint, MAX_DEPTH, commands, hides_failure, is_literal, is_secret_name
 use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::ComposeVerb;
 use crate::domain::procedure::level::Effect;
+use crate::domain::units;
 use crate::stack::procedure::read::{Draft, ProcedureDraft};
 use crate::stack::procedure::spec::{Step, Uses};
 use crate::stack::procedure::step;
@@ -22,6 +23,7 @@ impl Lint<'_> {
                 self.effect(step);
                 self.compose(step, all.get(..i).unwrap_or_default());
             }
+            self.deadline(procedure, draft);
             self.locks(procedure, draft);
             self.debts(procedure, draft);
         }
@@ -60,6 +62,32 @@ impl Lint<'_> {
             let message = "`restart` keeps the old environment: what was written before is not taken in";
             let help = "use verb = \"recreate\" where a container's environment or compose file changed";
             self.warn("compose-restart", draft.at.id.clone(), message, help);
+        }
+    }
+
+    /// What waits beyond its run's deadline is broken off in the middle, and what comes after it never
+    /// begins. Steps of another procedure have the time of this one.
+    fn deadline(&mut self, procedure: &ProcedureDraft, draft: &Draft) {
+        let Some(deadline) = procedure.procedure.as_ref().map(|p| p.deadline) else { return };
+        for step in procedure.every_step() {
+            let (longest, inside, place) = match &step.step.uses {
+                Uses::Procedure { id, .. } => {
+                    let reached = reached(draft, id.as_str());
+                    let of = |p: &&ProcedureDraft| p.id.as_ref().is_some_and(|i| reached.contains(&i.value));
+                    let all = draft.drafts.iter().filter(of).flat_map(ProcedureDraft::every_step);
+                    let Some(worst) = all.map(|s| &s.step).max_by_key(|s| s.longest()) else { continue };
+                    (worst.longest(), format!(", by its step `{}`", worst.id), &step.at.with)
+                }
+                _ => (step.step.longest(), String::new(), &step.at.id),
+            };
+            if longest > deadline {
+                let (longest, whole) = (units::exact(longest), units::exact(deadline));
+                let message = format!(
+                    "this step may take {longest}{inside}, and the run ends after {whole}: its deadline"
+                );
+                let help = "a longer `deadline`, or a shorter `timeout` and `within`";
+                self.warn("beyond-deadline", place.clone(), &message, help);
+            }
         }
     }
 
@@ -115,7 +143,7 @@ impl Lint<'_> {
             let help = "until = { says = \"…\", verified = [\"PROCEDURE.STEP\"] } or exprs or probes";
             self.warn("interlock-never-lifted", found.span.clone(), message, help);
         }
-        for way_out in &interlock.until.verified {
+        for way_out in interlock.until.verified.iter().chain(&interlock.until.or_verified) {
             let Some(of) = owner(draft, way_out) else { continue };
             let open = draft
                 .all

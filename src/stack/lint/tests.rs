@@ -152,6 +152,36 @@ fn steps_that_hide_what_happened_or_tell_secrets() {
 }
 
 #[test]
+fn what_takes_longer_than_its_run() {
+    let procedure = |id: &str, deadline: &str, step: &str| {
+        format!(
+            "[[procedures]]\nid = '{id}'\ndeadline = '{deadline}'\n[[procedures.steps]]\nid = 's'\n{step}\n"
+        )
+    };
+    let wait = "uses = 'wait'\nwith = { exprs = ['up == 1'], within = '2h' }";
+    let exec = "uses = 'exec'\nwith = { argv = ['x'] }\neffect = 'change'";
+    let verified = |keys: &str| format!("{exec}\n{keys}\nverify = {{ exprs = ['up == 1'], within = '2h' }}");
+    let inlined = "uses = 'procedure'\nwith = { id = 'b' }";
+    let manual = "uses = 'manual'\nwith = { instruction = 'look' }";
+    let given = "uses = 'wait'\nwith = { exprs = ['up == 1'], within = '${param.span}' }\n\
+        [[procedures.params]]\nid = 'span'\ntype = 'duration'";
+    let table: &[(String, &[&str])] = &[
+        (procedure("a", "2h", wait), &[]),
+        (procedure("a", "1h", wait), &["beyond-deadline"]),
+        (procedure("a", "1h", &verified("")), &["beyond-deadline"]),
+        (procedure("a", "3h", &verified("timeout = '2h'")), &[]),
+        (procedure("a", "3h", &verified("timeout = '4h'")), &["beyond-deadline"]),
+        (procedure("a", "1h", inlined) + &procedure("b", "3h", wait), &["beyond-deadline"]),
+        // A person's time is not counted, and what parameters give is refused when it is planned.
+        (procedure("a", "1m", manual), &[]),
+        (procedure("a", "1m", given), &[]),
+    ];
+    for (text, want) in table {
+        assert_eq!(ids(&format!("[stack]\nname = 's'\n{text}")), *want, "{text}");
+    }
+}
+
+#[test]
 fn what_stays_open_for_ever() {
     let two = |first: &str, second: &str, interlock: &str| {
         let manual = "uses = 'manual'\nwith = { instruction = 'look' }";
@@ -178,6 +208,10 @@ fn what_stays_open_for_ever() {
         (two("", "", &lock("raised_by = ['a.x']", "'a'", "")), &["interlock-never-lifted"]),
         (
             two("", "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['b.y']")),
+            &["interlock-never-lifted"],
+        ),
+        (
+            two("", "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['a.x'], or_verified = ['b.y']")),
             &["interlock-never-lifted"],
         ),
         (two(inlined, "", &lock("raised_by = ['a.x']", "'b'", ", verified = ['b.y']")), &[]),

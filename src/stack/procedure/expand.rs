@@ -71,6 +71,7 @@ pub fn expand_in(
         steps: Vec::new(),
         blast: Vec::new(),
         level: found.level,
+        deadline: found.deadline,
         within: vec![procedure.clone()],
         wrong: Vec::new(),
     };
@@ -129,6 +130,8 @@ struct Maker<'p> {
     steps: Vec<plan::Step>,
     blast: Vec<BlastLine>,
     level: Option<Level>,
+    /// Of the whole run.
+    deadline: Duration,
     /// The procedures that stand inside each other here.
     within: Vec<ProcedureId>,
     wrong: Vec<String>,
@@ -191,7 +194,12 @@ impl Maker<'_> {
             let from = self.steps.len();
             match &step.uses {
                 Uses::Action(action) => match steps::resolve(step, action, scope, self.first_host, became) {
-                    Ok(step) => self.steps.push(step),
+                    Ok(made) => {
+                        if let Some(why) = steps::beyond(step, &made, self.deadline) {
+                            self.wrong(scope, step, &why);
+                        }
+                        self.steps.push(made);
+                    }
                     Err(wrong) => wrong.iter().for_each(|why| self.wrong(scope, step, why)),
                 },
                 Uses::ForEach(rounds) => self.rounds(step, rounds, scope, became),

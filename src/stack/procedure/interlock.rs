@@ -80,6 +80,12 @@ fn read_until(t: &Table<'_>, ctx: &Context<'_>) -> (Option<Until>, Vec<At<String
     };
     let says = inner.need_str("says").map(|s| ctx.words(&inner, "says", s.value));
     let verified = inner.strings("verified").unwrap_or_default();
+    let or_verified = inner.strings("or_verified").unwrap_or_default();
+    if verified.is_empty() && !or_verified.is_empty() {
+        let help = "`or_verified` stands for all of `verified`; write its steps there".to_owned();
+        let message = "`or_verified` means nothing without `verified`";
+        t.reader.error(inner.span_of("or_verified"), message, Some(help));
+    }
     let holds: Option<Option<Condition>> = if inner.has("probes") || inner.has("exprs") {
         ctx.condition_in(&inner).map(Some)
     } else {
@@ -89,9 +95,14 @@ fn read_until(t: &Table<'_>, ctx: &Context<'_>) -> (Option<Until>, Vec<At<String
         Some(None)
     };
     inner.finish();
-    let names = verified.iter().map(|at| at.value.clone()).collect();
-    let until = says.zip(holds).map(|(says, holds)| Until { says, verified: names, holds });
-    (until, verified)
+    let names = |all: &[At<String>]| all.iter().map(|at| at.value.clone()).collect();
+    let until = says.zip(holds).map(|(says, holds)| Until {
+        says,
+        verified: names(&verified),
+        or_verified: names(&or_verified),
+        holds,
+    });
+    (until, verified.into_iter().chain(or_verified).collect())
 }
 
 /// Looks up the steps and procedures that interlocks name.

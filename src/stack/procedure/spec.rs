@@ -8,7 +8,7 @@ use crate::domain::procedure::action::Action;
 use crate::domain::procedure::check::{Check, Condition};
 use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::param::Param;
-use crate::domain::procedure::plan::{OnFailure, OnTimeout, Owe};
+use crate::domain::procedure::plan::{OnFailure, OnTimeout, Owe, longest};
 use crate::stack::procedure::fill::sketch;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -104,6 +104,16 @@ pub struct Step {
     pub late: Vec<Late>,
 }
 
+impl Step {
+    /// The longest that a single part of it may take, as far as no parameter gives it.
+    pub fn longest(&self) -> Duration {
+        let Uses::Action(action) = &self.uses else { return Duration::ZERO };
+        let open = |of: &[LateOf]| self.late.iter().any(|late| of.contains(&late.of));
+        let timeout = if open(&[LateOf::Timeout, LateOf::Wait]) { Duration::ZERO } else { self.timeout };
+        longest(action, timeout, self.verify.as_ref().filter(|_| !open(&[LateOf::Verify])))
+    }
+}
+
 /// A duration that is known once its parameters are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Late {
@@ -187,6 +197,8 @@ pub struct Until {
     pub says: String,
     /// Each of these steps (`PROCEDURE.STEP`) was verified after it was raised.
     pub verified: Vec<String>,
+    /// Or one of these was: it stands for all of them.
+    pub or_verified: Vec<String>,
     /// And this holds.
     pub holds: Option<Condition>,
 }

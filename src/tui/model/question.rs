@@ -9,7 +9,7 @@ use crate::domain::procedure::ledger::{Ledger, RunState, Waiting};
 use crate::domain::procedure::plan::PlanHash;
 use crate::domain::procedure::proposal;
 use crate::domain::procedure::request::Request;
-use crate::domain::procedure::run::Run;
+use crate::domain::procedure::run::{Run, Stopper};
 use crate::tui::app::Effect;
 use crate::tui::model::confirm::UNREAD;
 use crate::tui::typing::{MAX_TYPED, edit};
@@ -108,7 +108,10 @@ impl Question {
     pub fn abort(run: &Run, state: RunState, now: Now) -> Question {
         let mut lines = Vec::new();
         if let Some(abort) = &run.abort {
-            lines.push(format!("{} has asked it to stop already", abort.by.login));
+            lines.push(match &abort.by {
+                Stopper::Person(by) => format!("{} has asked it to stop already", by.login),
+                Stopper::Interruption(_) => format!("it stops already, because of {}", abort.by),
+            });
         }
         if state == RunState::Lost {
             lines.push("its runner is gone: the run ends as it stands, in doubt".to_owned());
@@ -203,7 +206,15 @@ impl Question {
             lines.push(format!("does NOT undo: {}", stay.join(", ")));
         }
         let mut question = Question::new(title, lines, About::Still(run.id.clone()), now);
-        let prompt = proposal::resume_prompt(&run.plan);
+        let prompt = proposal::resume_prompt(run, mode);
+        if prompt.needs_second {
+            question.lines.push(format!(
+                "a second person must approve that: `quarterdeck runs resume {}` in a shell waits for them, \
+                 or goes on alone with --break-glass",
+                run.id
+            ));
+            return question;
+        }
         question.type_this = prompt.type_this;
         if prompt.needs_reason {
             question.note = Some(Note { input: Input::default(), label: "why", needed: true });

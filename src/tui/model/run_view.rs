@@ -14,7 +14,7 @@ use crate::domain::procedure::ledger::{Ledger, RunState};
 use crate::domain::procedure::level::Effect;
 use crate::domain::procedure::plan::{OnTimeout, Step};
 use crate::domain::procedure::report::{self, without_debts};
-use crate::domain::procedure::run::{Phase, Run, StepState};
+use crate::domain::procedure::run::{Phase, Run, StepState, Stopper};
 use crate::domain::text::one_line;
 use crate::domain::units::{bytes, exact, long_age, short_age};
 use crate::tui::command::Action as Command;
@@ -143,13 +143,21 @@ fn of_phase(run: &Run, step: &Step, is: &StepState, state: RunState, now: Now) -
 fn waiting(run: &Run, state: RunState) -> StepLine {
     let because = match (&run.ended, &run.abort) {
         (Some(ended), _) => format!("the run {}", tone::outcome(ended.outcome)),
-        (None, Some(abort)) => format!("{} asked the run to stop", abort.by.login),
-        (None, None) if state == RunState::Lost => {
+        (None, _) if state == RunState::Lost => {
             return line(Tone::Rest, "not begun", String::new(), "nothing runs: its runner is lost");
         }
+        (None, Some(abort)) => format!("{} the run to stop", stopper(&abort.by)),
         (None, None) => return line(Tone::Rest, "waiting", String::new(), ""),
     };
     line(Tone::Rest, "will not run", String::new(), &because)
+}
+
+/// Who or what wants a run to stop, as the beginning of a sentence about it.
+fn stopper(by: &Stopper) -> String {
+    match by {
+        Stopper::Person(by) => format!("{} asked", by.login),
+        Stopper::Interruption(_) => format!("{by} caused"),
+    }
 }
 
 /// `12s of 1m`, or how much over its time it is.
@@ -207,14 +215,17 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
                 format!("waits for you for {}: {}", short_age(ago(hold.since, now)), hold.says),
             ));
             // What came up since they were asked, such as that they must not do it now.
-            if let Some((at, says)) = run.notes.last().filter(|(at, _)| *at >= hold.since) {
-                out.push((Tone::Asks, format!("{} ago: {says}", short_age(ago(*at, now)))));
-            }
+            out.extend(report::said_since(run, hold).map(|says| (Tone::Asks, format!("since then: {says}"))));
         }
         (None, _) if state == RunState::Lost => {
             let (last, age) = (clock(run.last.1), short_age(ago(run.last.1, now)));
-            let text =
-                format!("in doubt: its runner (pid {}) is gone; last wrote {age} ago, at {last}", run.runner);
+            let (pid, end) = (run.runner, run.interruption().filter(|_| !run.in_doubt()));
+            let text = match end {
+                Some(_) => format!(
+                    "interrupted: its runner (pid {pid}) was told to end, and left it as it stands {age} ago, at {last}"
+                ),
+                None => format!("in doubt: its runner (pid {pid}) is gone; last wrote {age} ago, at {last}"),
+            };
             out.push((Tone::Doubt, text));
         }
         (None, _) => {}
@@ -226,7 +237,7 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
         let how = if abort.now { "stops now" } else { "stops after this step" };
         out.push((
             Tone::Asks,
-            format!("{how}: asked by {} {} ago", abort.by.login, short_age(ago(abort.at, now))),
+            format!("{how}: {} that {} ago", stopper(&abort.by), short_age(ago(abort.at, now))),
         ));
     }
     for owe in &run.owed {

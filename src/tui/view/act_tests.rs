@@ -370,7 +370,7 @@ fn a_run_shows_what_it_left_owed_as_it_is_now() {
 fn a_step_that_is_being_undone_is_shown_so() {
     let (_, mut run, _) = runs().into_iter().find(|(name, ..)| *name == "failed").unwrap();
     let (by, step) = (run.by.clone(), run.plan.steps[0].id.clone());
-    let resumed = Told::Resumed { by, runner: 2, mode: Mode::Rollback, reason: None };
+    let resumed = Told::Resumed { by, runner: 2, mode: Mode::Rollback, reason: None, second: None };
     for event in [resumed, Told::RollbackIntended { step, before: String::new() }] {
         run.apply(&Entry { n: run.last.0 + 1, at: now().wall, event }).unwrap();
     }

@@ -7,8 +7,9 @@ use super::worlds::{
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
+use crate::domain::procedure::deeds::Deeds;
 use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Mode, Outcome, Truth};
-use crate::domain::procedure::facts::{Facts, InterlockRule};
+use crate::domain::procedure::facts::{Facts, InterlockRule, standing};
 use crate::domain::procedure::ledger::Owed;
 use crate::domain::procedure::plan::{OnFailure, Step};
 use crate::domain::procedure::report;
@@ -206,7 +207,7 @@ fn a_word_against_a_failure_settles_nothing() {
         id: "x".to_owned(),
         raised_by: vec!["p.a".to_owned()],
         verified: vec!["p.a".to_owned()],
-        holds_too: false,
+        ..InterlockRule::default()
     };
     assert_eq!(Facts::of([&w.run].into_iter(), &[rule]).1.len(), 1);
 }
@@ -218,6 +219,7 @@ fn an_interlock_stands_until_its_proof_came_after_it() {
         raised_by: vec!["p.close".to_owned()],
         verified: vec!["p.prove".to_owned()],
         holds_too,
+        ..InterlockRule::default()
     };
     let stands = |runs: &[&Run], rule: InterlockRule| !Facts::of(runs.iter().copied(), &[rule]).1.is_empty();
     let mut close = World::of("r1", 0, plan(vec![step("close")]));
@@ -245,13 +247,39 @@ fn an_interlock_stands_until_its_proof_came_after_it() {
     assert!(stands(&[&passed.run], rule(false)));
 }
 
+/// Whoever gives up what an interlock waits for says so after it was raised, and the rest still counts.
+#[test]
+fn another_proof_may_stand_for_all_that_an_interlock_waits_for() {
+    let rule = |holds_too| InterlockRule {
+        id: "evidence".to_owned(),
+        raised_by: vec!["p.close".to_owned()],
+        verified: vec!["p.kept".to_owned(), "p.copied".to_owned()],
+        or_verified: vec!["p.forgone".to_owned(), "p.lost".to_owned()],
+        holds_too,
+    };
+    let mut close = World::of("r1", 0, plan(vec![step("close")]));
+    close.well();
+    let missing = |what: &str, second, holds_too| {
+        let mut other = World::of("r2", second, plan(vec![step(what)]));
+        other.well();
+        let deeds = [Deeds::of(&close.run), Deeds::of(&other.run)];
+        standing(deeds.iter(), &[rule(holds_too)], None).pop().map(|s| s.missing)
+    };
+    let all = ["p.kept".to_owned(), "p.copied".to_owned()];
+    assert_eq!(missing("forgone", 100, false), None);
+    assert_eq!(missing("lost", 100, false), None, "one of them is enough");
+    assert_eq!(missing("lost", 100, true), Some(Vec::new()), "its condition must hold as well");
+    assert_eq!(missing("forgone", -100, false).as_deref(), Some(&all[..]), "not since it was raised");
+    assert_eq!(missing("kept", 100, false).as_deref(), Some(&all[1..]));
+}
+
 #[test]
 fn a_clock_that_goes_back_makes_no_proof_later_than_it_was() {
     let rule = InterlockRule {
         id: "contained".to_owned(),
         raised_by: vec!["p.close".to_owned()],
         verified: vec!["p.prove".to_owned()],
-        holds_too: false,
+        ..InterlockRule::default()
     };
     let stands = |runs: [&Run; 2]| !Facts::of(runs.into_iter(), std::slice::from_ref(&rule)).1.is_empty();
     let prove = |second| {

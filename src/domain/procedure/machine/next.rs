@@ -3,10 +3,11 @@
 use super::Next;
 use super::book::{Back, Pending};
 use crate::domain::procedure::action::Action;
-use crate::domain::procedure::event::{Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::event::{Hold, Interruption, Mode, Outcome, Truth};
 use crate::domain::procedure::report::still_owed;
 use crate::domain::procedure::run::{Phase, Run};
 use crate::domain::text::one_line;
+use crate::domain::units::exact;
 use std::fmt::Write as _;
 
 /// Of each failure that was passed over, in characters: a run's end must have room for all.
@@ -103,32 +104,36 @@ impl Run {
                 _ => {}
             }
         }
+        let by = self.abort.as_ref().map_or_else(String::new, |a| a.by.to_string());
+        let (stopped, outcome) = match self.interruption() {
+            Some(Interruption::Deadline) => {
+                (format!("its deadline of {} was over", exact(self.plan.deadline)), Outcome::Failed)
+            }
+            Some(Interruption::Signal) => (format!("interrupted by {by}"), Outcome::Aborted),
+            None => (format!("aborted by {by}"), Outcome::Aborted),
+        };
+        let id = |i: usize| &self.plan.steps[i].id;
         let doubtful = |i: &usize| self.steps[*i].phase == Phase::InDoubt || self.is_doubted(*i);
         if let Some(step) = (0..self.steps.len()).find(doubtful) {
-            let why = format!("aborted; step `{}` is in doubt", self.plan.steps[step].id);
+            let why = format!("{stopped}; step `{}` is in doubt", id(step));
             return Next::End { outcome: Outcome::InDoubt, why };
         }
         if let Some(step) = (0..self.steps.len()).find(|i| self.is_rollback_open(*i)) {
-            let why = format!("aborted; the rollback of step `{}` is in doubt", self.plan.steps[step].id);
+            let why = format!("{stopped}; the rollback of step `{}` is in doubt", id(step));
             return Next::End { outcome: Outcome::InDoubt, why };
         }
-        let by = self.abort.as_ref().map_or("", |a| a.by.login.as_str());
         let why = match self.current() {
             Some(i) => match &self.steps[i].phase {
-                Phase::Killed(why) => {
-                    format!("aborted by {by} in the middle of step `{}`: {why}", self.plan.steps[i].id)
-                }
-                Phase::Verifying { .. } => {
-                    format!("aborted by {by} before step `{}` was verified", self.plan.steps[i].id)
-                }
-                Phase::Failed(why) => {
-                    format!("aborted by {by}; step `{}` had failed: {why}", self.plan.steps[i].id)
-                }
-                _ => format!("aborted by {by} before step `{}`", self.plan.steps[i].id),
+                Phase::Killed(why) => format!("{stopped} in the middle of step `{}`: {why}", id(i)),
+                Phase::Verifying { .. } => format!("{stopped} before step `{}` was verified", id(i)),
+                Phase::Failed(why) => format!("{stopped}; step `{}` had failed: {why}", id(i)),
+                _ => format!("{stopped} before step `{}`", id(i)),
             },
-            None => format!("aborted by {by} after the last step"),
+            // What a person did not want to the end is not what they wanted; else it came to its end.
+            None if self.interruption().is_some() => return self.verdict(),
+            None => format!("{stopped} after the last step"),
         };
-        Next::End { outcome: Outcome::Aborted, why }
+        Next::End { outcome, why }
     }
 
     /// What must come next about the step whose turn it is.

@@ -4,8 +4,8 @@ use super::book::{Back, Pending, Word};
 use super::{Illegal, Next};
 use crate::domain::id::StepId;
 use crate::domain::procedure::action::Action;
-use crate::domain::procedure::event::{Choice, Hold, Mode, Outcome, Person};
-use crate::domain::procedure::run::{Abort, Held, Phase, Run};
+use crate::domain::procedure::event::{Choice, Hold, Interruption, Mode, Outcome, Person};
+use crate::domain::procedure::run::{Abort, Held, Phase, Run, Stopper};
 use jiff::Timestamp;
 
 /// What a person can answer to each kind of hold.
@@ -196,17 +196,33 @@ impl Run {
         }
     }
 
-    /// A person does not want the run any more.
+    /// A person does not want the run any more. A second request of people is as one that also ends
+    /// the step that runs.
     pub(super) fn request_abort(&mut self, by: &Person, now: bool, at: Timestamp) {
         self.book.aborted = true;
-        self.stop_for_now(by, now, at);
+        let again = self.is_abort_asked_for();
+        let now = now || again || self.abort.as_ref().is_some_and(|a| a.now);
+        self.abort = Some(Abort { by: Stopper::Person(by.clone()), now, at });
     }
 
-    /// A second request is as one that also ends the step that runs.
-    pub(super) fn stop_for_now(&mut self, by: &Person, now: bool, at: Timestamp) {
+    /// Whether a person wants what runs here to be aborted.
+    pub fn is_abort_asked_for(&self) -> bool {
+        self.abort.as_ref().is_some_and(|a| matches!(a.by, Stopper::Person(_)))
+    }
+
+    /// What stops the run without a person's word changes nothing of what one said.
+    pub(super) fn interrupt(&mut self, by: Interruption, now: bool, at: Timestamp) {
         match &mut self.abort {
-            Some(abort) => abort.now = true,
-            None => self.abort = Some(Abort { by: by.clone(), now, at }),
+            Some(abort) => abort.now |= now,
+            None => self.abort = Some(Abort { by: Stopper::Interruption(by), now, at }),
+        }
+    }
+
+    /// What stopped it, where that was no person.
+    pub fn interruption(&self) -> Option<Interruption> {
+        match self.abort.as_ref()?.by {
+            Stopper::Interruption(by) => Some(by),
+            Stopper::Person(_) => None,
         }
     }
 

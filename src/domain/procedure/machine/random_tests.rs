@@ -2,10 +2,12 @@
 
 use super::Next;
 use super::worlds::{
-    Dice, World, abort, answer, asked, intended, random_plan, released, resumed, terminated,
+    Dice, World, abort, answer, asked, intended, interrupted, random_plan, released, resumed,
 };
 use crate::domain::id::StepId;
-use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::event::{
+    Choice, Effected, Entry, Event, Hold, Interruption, Mode, Outcome, Truth,
+};
 use crate::domain::procedure::plan::Plan;
 use crate::domain::procedure::report;
 use crate::domain::procedure::run::{Phase, Run};
@@ -30,7 +32,8 @@ fn live(plan: Plan, throws: Vec<u8>) -> World {
         if dice.left() {
             match dice.throw(20) {
                 16 => {
-                    world.must(terminated(dice.throw(2) == 1));
+                    let by = [Interruption::Signal, Interruption::Deadline][usize::from(dice.throw(2))];
+                    world.must(interrupted(by, dice.throw(2) == 1));
                 }
                 18 => {
                     world.must(abort(dice.throw(2) == 1));
@@ -57,7 +60,7 @@ fn live(plan: Plan, throws: Vec<u8>) -> World {
 
 /// Reads a journal as a stranger would, knowing nothing of the machine.
 fn watch(plan: &Plan, entries: &[Entry]) {
-    let (mut aborted, mut terminated, mut open) = (false, false, false);
+    let (mut aborted, mut stopped, mut open) = (false, false, false);
     let mut may_again: BTreeMap<StepId, bool> = BTreeMap::new();
     let mut acting: Option<StepId> = None;
     for entry in entries {
@@ -65,14 +68,14 @@ fn watch(plan: &Plan, entries: &[Entry]) {
             Event::Preconditions { failed, .. } => open = failed.is_empty(),
             Event::Resumed { .. } => {
                 open = false;
-                terminated = false;
+                stopped = false;
                 acting = None;
             }
             Event::AbortRequested { .. } => aborted = true,
-            Event::Terminated { .. } => terminated = true,
+            Event::Interrupted { .. } => stopped = true,
             Event::Intended { step, .. } => {
                 assert!(!aborted, "{step} started after an abort");
-                assert!(!terminated, "{step} started by a runner that was told to end");
+                assert!(!stopped, "{step} started by a runner that was told to end");
                 assert!(open, "{step} started without preconditions");
                 assert!(acting.is_none(), "{step} started while {acting:?} was under way");
                 let spec = plan.steps.iter().find(|s| s.id == *step).unwrap();
@@ -174,7 +177,7 @@ fn random_event(plan: &Plan, a: u8, b: u8, c: u8) -> Event {
         12 => Event::RollbackIntended { step, before: String::new() },
         13 => Event::RollbackFinished { step, result: Effected::Done { says: String::new() } },
         14 => abort(c.is_multiple_of(2)),
-        16 => terminated(c.is_multiple_of(2)),
+        16 => interrupted(Interruption::Signal, c.is_multiple_of(2)),
         15 => resumed(if c.is_multiple_of(3) { Mode::Rollback } else { Mode::Continue }),
         _ => Event::Ended {
             outcome: [

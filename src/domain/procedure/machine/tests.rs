@@ -2,16 +2,18 @@
 
 use super::Next;
 use super::worlds::{
-    World, abort, asked, at, at_step, check, failed, finished, hold_at, intended, manual, observed, outcome,
-    person, plan, released, resumed, rollback, step, terminated, two, with,
+    World, abort, asked, at, at_step, check, failed, finished, hold_at, intended, interrupted, manual,
+    observed, outcome, person, plan, released, resumed, rollback, step, two, with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::check::Seen;
-use crate::domain::procedure::event::{Choice, Effected, Entry, Event, Hold, Mode, Outcome, Truth};
+use crate::domain::procedure::event::{
+    Choice, Effected, Entry, Event, Hold, Interruption, Mode, Outcome, Truth,
+};
 use crate::domain::procedure::ledger::RunState;
 use crate::domain::procedure::plan::{OnFailure, OnTimeout};
 use crate::domain::procedure::report;
-use crate::domain::procedure::run::{Phase, Run};
+use crate::domain::procedure::run::{Phase, Run, Stopper};
 
 #[test]
 fn a_good_run_is_verified_step_by_step() {
@@ -308,29 +310,48 @@ fn a_step_is_passed_over_with_proof_unless_what_it_follows_was_carried_out() {
 }
 
 #[test]
-fn a_runner_that_is_told_to_end_stops_its_run_and_a_later_one_goes_on() {
-    for now in [false, true] {
+fn what_stops_a_run_without_a_persons_word_lets_a_later_runner_go_on() {
+    for (by, now, how, says) in [
+        (Interruption::Signal, false, Outcome::Aborted, "interrupted by SIGTERM before step `b`"),
+        (Interruption::Signal, true, Outcome::Aborted, "interrupted by SIGTERM in the middle of step `a`"),
+        (Interruption::Deadline, false, Outcome::Failed, "its deadline of 10m was over before step `b`"),
+    ] {
         let mut w = World::new(two());
-        w.well_until(at_step(0)).must(intended("a", 1)).must(terminated(now));
+        w.well_until(at_step(0)).must(intended("a", 1)).must(interrupted(by, now));
         assert_eq!(w.run.next(), Next::Acting { step: 0 });
         if now {
             w.must(finished("a", 1, Effected::Killed { why: "it is gone".to_owned() }));
         }
         w.well();
-        assert_eq!(outcome(&w), Outcome::Aborted);
-        assert!(w.run.ended.as_ref().unwrap().why.starts_with("aborted by SIGTERM"), "{:?}", w.run.ended);
+        assert_eq!(outcome(&w), how);
+        assert!(w.run.ended.as_ref().unwrap().why.starts_with(says), "{:?}", w.run.ended);
         assert!(matches!(w.phase(1), Phase::WillNotRun(_)));
         w.must(resumed(Mode::Continue)).well();
         assert_eq!(outcome(&w), Outcome::Verified);
     }
-    // A person's word counts, whenever it comes.
-    for first in [true, false] {
+    // What came to its end before it was to stop is what it is.
+    let mut last = World::new(two());
+    last.well_until(at_step(1)).must(intended("b", 1)).must(interrupted(Interruption::Signal, false)).well();
+    assert_eq!(outcome(&last), Outcome::Verified);
+}
+
+/// Only people abort, and only their second request ends the step that runs.
+#[test]
+fn a_persons_word_counts_whatever_else_stops_the_run() {
+    let signal = || interrupted(Interruption::Signal, false);
+    for events in [[abort(false), signal()], [signal(), abort(false)]] {
         let mut w = World::new(two());
-        w.well_until(at_step(0));
-        for by_person in [first, !first] {
-            w.must(if by_person { abort(false) } else { terminated(false) });
+        w.well_until(at_step(0)).must(intended("a", 1));
+        for event in events {
+            w.must(event);
         }
+        let abort_of = w.run.abort.as_ref().unwrap();
+        assert!(!abort_of.now && abort_of.by == Stopper::Person(person("ann")));
+        let mut twice = World { run: w.run.clone(), entries: w.entries.clone() };
+        twice.must(abort(false));
+        assert!(twice.run.abort.as_ref().unwrap().now);
         w.well();
+        assert_eq!(outcome(&w), Outcome::Aborted);
         assert!(w.run.may_resume(Mode::Continue).is_err());
     }
 }

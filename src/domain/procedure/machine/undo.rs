@@ -119,7 +119,7 @@ impl Run {
     pub(super) fn next_of_doubtful_rollback(&self, i: usize, asked: Option<Truth>) -> Next {
         let id = &self.plan.steps[i].id;
         if self.abort.is_some() {
-            let why = format!("aborted; the rollback of step `{id}` is in doubt");
+            let why = format!("stopped; the rollback of step `{id}` is in doubt");
             return Next::End { outcome: Outcome::InDoubt, why };
         }
         if let Some((outcome, why)) = &self.book.stopped {

@@ -6,7 +6,7 @@ use crate::domain::procedure::action::Action;
 use crate::domain::procedure::action::kinds::{Exec, Manual};
 use crate::domain::procedure::check::{Check, Condition, Seen};
 use crate::domain::procedure::event::{
-    Choice, Confirmed, Effected, Entry, Event, Hold, Mode, Outcome, Person, Truth,
+    Choice, Confirmed, Effected, Entry, Event, Hold, Interruption, Mode, Outcome, Person, Truth,
 };
 use crate::domain::procedure::level::{Effect, Level};
 use crate::domain::procedure::plan::{
@@ -288,15 +288,15 @@ pub fn asked(step: &str, truth: Truth) -> Event {
 }
 
 pub fn resumed(mode: Mode) -> Event {
-    Event::Resumed { by: person("bob"), runner: 2, mode, reason: None }
+    Event::Resumed { by: person("bob"), runner: 2, mode, reason: None, second: None }
 }
 
 pub fn abort(now: bool) -> Event {
     Event::AbortRequested { by: person("ann"), now }
 }
 
-pub fn terminated(now: bool) -> Event {
-    Event::Terminated { by: person("SIGTERM"), now }
+pub fn interrupted(by: Interruption, now: bool) -> Event {
+    Event::Interrupted { by, now }
 }
 
 /// A plan of up to eight steps, each made from one number.

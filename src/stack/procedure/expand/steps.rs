@@ -91,6 +91,17 @@ pub(super) fn resolve(
     })
 }
 
+/// Why a step cannot have the time that parameters give it: the run ends before. What the file itself
+/// says wrong, `lint` tells.
+pub(super) fn beyond(step: &Step, made: &plan::Step, deadline: Duration) -> Option<String> {
+    let given = |late: &Late| matches!(late.of, LateOf::Timeout | LateOf::Wait | LateOf::Verify);
+    let longest = plan::longest(&made.action, made.timeout, made.verify.as_ref());
+    (longest > deadline && step.late.iter().any(given)).then(|| {
+        let (longest, deadline) = (units::exact(longest), units::exact(deadline));
+        format!("it may take {longest}, and the run ends after {deadline}: its deadline")
+    })
+}
+
 type Durations<'s> = (&'s mut Action, &'s mut Duration, &'s mut Option<Check>, &'s mut Option<Check>);
 
 /// Puts a duration where it belongs.

@@ -66,6 +66,24 @@ fn what_is_wrong_with_parameters_is_told_together() {
     assert!(expand(&stack(text), &ProcedureId::new("b"), &BTreeMap::new()).is_err());
 }
 
+/// Only what a parameter gives is refused here, and by the deadline of the whole run.
+#[test]
+fn no_parameter_gives_a_step_more_time_than_the_run_has() {
+    let text = "[[procedures]]\nid = 'a'\ndeadline = '1h'\n\
+        [[procedures.params]]\nid = 'span'\ntype = 'duration'\n\
+        [[procedures.steps]]\nid = 'inner'\nuses = 'procedure'\nwith = { id = 'b', params = { span = '${param.span}' } }\n\
+        [[procedures]]\nid = 'b'\ndeadline = '9h'\n\
+        [[procedures.params]]\nid = 'span'\ntype = 'duration'\n\
+        [[procedures.steps]]\nid = 'w'\nuses = 'wait'\nwith = { probes = ['p'], within = '${param.span}' }\n\
+        [[procedures.steps]]\nid = 'block'\nuses = 'firewall'\ntimeout = '2h'\n\
+        with = { verb = 'block', address = '10.0.0.0/8', expires = '${param.span}' }\n";
+    assert_eq!(
+        plan(text, &[("span", "3h")]).unwrap_err(),
+        ["step `inner/w`: it may take 3h, and the run ends after 1h: its deadline"]
+    );
+    assert!(plan(text, &[("span", "1h")]).is_ok());
+}
+
 #[test]
 fn rounds_stand_inside_each_other_and_take_their_hosts() {
     let text = "[[procedures]]\nid = 'a'\n[[procedures.params]]\nid = 'x'\ntype = 'service'\ndefault = 'two'\n\
