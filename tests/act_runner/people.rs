@@ -7,7 +7,8 @@ use quarterdeck::domain::procedure::action::Action;
 use quarterdeck::domain::procedure::action::kinds::Wait;
 use quarterdeck::domain::procedure::event::{Choice, Event, Hold, Mode, Outcome};
 use quarterdeck::domain::procedure::ledger::RunState;
-use quarterdeck::domain::procedure::plan::Step;
+use quarterdeck::domain::procedure::level::Effect;
+use quarterdeck::domain::procedure::plan::{Plan, Step};
 use quarterdeck::domain::procedure::request::{Reply, Request};
 use quarterdeck::domain::procedure::run::Phase;
 use quarterdeck::runs::watch::Watcher;
@@ -112,6 +113,27 @@ fn the_first_abort_ends_a_wait() {
     assert_eq!(run.ended.as_ref().unwrap().outcome, Outcome::Aborted, "{run:#?}");
     assert!(matches!(&run.steps[0].phase, Phase::Killed(why) if why.contains("ended while waiting")));
     assert!(matches!(run.steps[1].phase, Phase::WillNotRun(_)));
+}
+
+#[test]
+fn a_deadline_ends_a_wait_which_begins_anew_when_the_run_is_taken_up() {
+    let b = Bench::new();
+    let until = check(format!("has {}", b.file("there")), 1, Duration::from_secs(600));
+    let timeout = Duration::from_secs(630);
+    let wait = Step {
+        action: Action::Wait(Wait { until }),
+        effect: Effect::Read,
+        idempotent: true,
+        timeout,
+        ..step("a", "true")
+    };
+    let short = Plan { deadline: Duration::from_secs(1), ..plan(vec![wait]) };
+    let id = b.start(&short, None).unwrap();
+    let run = b.until_gone(&id).run;
+    assert!(matches!(run.steps[0].phase, Phase::Killed(_)), "{run:#?}");
+    std::fs::write(b.file("there"), "").unwrap();
+    b.resume(&id, Mode::Continue, None).unwrap();
+    assert_eq!(b.until_gone(&id).run.ended.unwrap().outcome, Outcome::Verified);
 }
 
 #[test]
