@@ -147,6 +147,9 @@ impl Question {
             Hold::TimedOut => "its time is over",
             Hold::Failed => "it failed",
             Hold::Manual => "this is for you to do",
+            Hold::InDoubt if run.index_of(&hold.step).is_some_and(|i| run.is_unverified(i)) => {
+                "it was done and not seen to be good, and it must not happen twice"
+            }
             Hold::InDoubt => "it is not known whether it happened, and it must not happen twice",
         };
         let lines = vec![format!("step {name}: {why}"), hold.says.clone()];

@@ -2,8 +2,8 @@
 
 use super::Next;
 use super::worlds::{
-    World, abort, asked, at_step, failed, finished, hold_at, intended, observed, outcome, plan, released,
-    resumed, rollback, round, step, two, with,
+    World, abort, asked, at_step, check, failed, finished, hold_at, intended, observed, outcome, plan,
+    released, resumed, rollback, round, step, two, with,
 };
 use crate::domain::id::StepId;
 use crate::domain::procedure::event::{Choice, Effected, Event, Hold, Mode, Outcome, Truth};
@@ -194,6 +194,20 @@ fn a_rollback_that_undid_nothing_leaves_the_way_forward() {
         .must(asked("b", Truth::DidNot))
         .must(Event::RollbackIntended { step: StepId::new("a"), before: String::new() });
     assert!(undone.run.may_resume(Mode::Continue).is_err());
+}
+
+/// That it was done stands in the journal: nobody is asked whether it happened.
+#[test]
+fn a_step_that_was_done_and_not_verified_is_not_told_as_one_that_perhaps_did_not_happen() {
+    let mut w = World::new(plan(vec![with("a", |s| s.verify = Some(check(1)))]));
+    w.well_until(at_step(0)).must(intended("a", 1));
+    w.must(finished("a", 1, Effected::Done { says: "exit status 0".to_owned() }));
+    w.must(Event::Unverified { step: StepId::new("a"), why: "it was never seen up".to_owned() }).well();
+    assert_eq!(outcome(&w), Outcome::Failed);
+    w.must(resumed(Mode::Continue)).well_until(|n| *n == Next::Ask { step: 0 });
+    w.must(asked("a", Truth::Unknown)).well();
+    let says = &w.run.hold.as_ref().unwrap().says;
+    assert_eq!(says, "step `a` was done and not seen to be good, and it must not happen twice");
 }
 
 #[test]

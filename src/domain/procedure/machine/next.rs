@@ -86,6 +86,11 @@ impl Run {
         self.book.marks.get(step).is_some_and(|m| m.doubt) && !self.undone(step)
     }
 
+    /// Whether what a step failed by was its verification: it was done, which is known.
+    pub fn is_unverified(&self, step: usize) -> bool {
+        self.book.marks.get(step).is_some_and(|m| m.unverified)
+    }
+
     /// Whether that step stands there as if it had not been begun: who tells of a run must say more
     /// than that it waits.
     pub fn waits_in_doubt(&self, step: usize) -> bool {
@@ -145,11 +150,18 @@ impl Run {
             (Phase::InDoubt, _) if mark.asked == Some(Truth::Unknown) => Next::EnterHold {
                 step: i,
                 why: Hold::InDoubt,
-                says: format!(
-                    "it is not known whether step `{}` happened, and it must not happen twice{}",
-                    step.id,
-                    self.as_asked(i)
-                ),
+                says: if self.is_unverified(i) {
+                    format!(
+                        "step `{}` was done and not seen to be good, and it must not happen twice",
+                        step.id
+                    )
+                } else {
+                    format!(
+                        "it is not known whether step `{}` happened, and it must not happen twice{}",
+                        step.id,
+                        self.as_asked(i)
+                    )
+                },
             },
             (Phase::InDoubt, _) => Next::Ask { step: i },
             (Phase::Failed(why), Pending::Hold(hold)) => {
