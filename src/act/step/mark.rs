@@ -5,13 +5,18 @@ use crate::domain::text;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use std::fs::Permissions;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 /// The longest mark, in bytes.
 const MAX_MARK: usize = 4096;
 /// The longest note of what a step found, in bytes.
 const MAX_NOTE: u64 = 4 << 20;
+
+/// Set on a directory that a group shares.
+const SHARED: u32 = 0o2000;
 
 /// One mark of a step (or, by another owner, of something that several steps share).
 pub struct Mark(PathBuf);
@@ -81,8 +86,12 @@ impl Mark {
     pub fn leave(&self, says: &str) -> Result<(), String> {
         let write = || -> io::Result<()> {
             let dir = self.0.parent().ok_or_else(|| io::Error::other("it has no directory"))?;
-            // Only the owner may read it, as it is for all temporary files.
+            // Only the owner may read it, as it is for all temporary files; and where operators share
+            // the directory, they: another one may have to undo what this one began.
             let mut file = tempfile::NamedTempFile::new_in(dir)?;
+            if std::fs::metadata(dir)?.mode() & SHARED != 0 {
+                file.as_file().set_permissions(Permissions::from_mode(0o640))?;
+            }
             file.write_all(says.as_bytes())?;
             file.as_file().sync_all()?;
             file.persist(&self.0).map_err(|e| e.error)?;
@@ -105,6 +114,25 @@ impl Mark {
                 Err(format!("cannot remove {}: {e}", self.0.display()))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_shares_the_directory_may_read_it_and_nobody_else() {
+        for (dir_mode, want) in [(0o700, 0o600), (0o2770, 0o640)] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::set_permissions(dir.path(), Permissions::from_mode(dir_mode)).unwrap();
+            let mark = Mark(dir.path().join("mark"));
+            mark.note(&["was", "there"]).unwrap();
+            assert_eq!(std::fs::metadata(&mark.0).unwrap().mode() & 0o7777, want);
+            assert_eq!(mark.noted::<[String; 2]>().unwrap().unwrap()[0], "was");
+            mark.clear().unwrap();
+            assert_eq!(mark.noted::<[String; 2]>().unwrap(), None);
         }
     }
 }
