@@ -233,7 +233,7 @@ pub fn banner(ledger: &Ledger, run: &Run, now: Now) -> Vec<(Tone, String)> {
     if let Some(failed) = run.preconditions.as_ref().filter(|f| !f.is_empty()) {
         out.push((Tone::Bad, format!("needs {}", failed.join("; "))));
     }
-    if let Some(abort) = run.abort.as_ref().filter(|_| run.ended.is_none()) {
+    if let Some(abort) = run.abort.as_ref().filter(|_| matches!(state, RunState::Running | RunState::Held)) {
         let how = if abort.now { "stops now" } else { "stops after this step" };
         out.push((
             Tone::Asks,
