@@ -26,26 +26,53 @@ impl Sshd {
         // sshd gives up its privileges into a directory that must exist.
         std::fs::create_dir_all("/run/sshd").unwrap();
         std::fs::copy(dir.path().join("id.pub"), dir.path().join("authorized")).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let at = dir.path().display();
+        let mut sshd = Sshd { daemon: None, dir, port: 0 };
+        // A port that is free now may be somebody else's a moment later.
+        for _ in 0..10 {
+            sshd.settle(more);
+            if sshd.listens() {
+                return sshd;
+            }
+        }
+        panic!("sshd does not listen: {}", std::fs::read_to_string(sshd.log()).unwrap_or_default());
+    }
+
+    /// Writes the configuration for a port that is free.
+    fn settle(&mut self, more: &str) {
+        self.port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (port, at) = (self.port, self.dir.path().display());
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nPidFile none\nAuthorizedKeysFile {at}/authorized\n\
              StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
              UsePAM no\n{more}\n"
         );
-        std::fs::write(dir.path().join("sshd_config"), config).unwrap();
-        let mut sshd = Sshd { daemon: None, dir, port };
-        sshd.configure("ssh_config", port, "id");
-        sshd.again();
-        sshd
+        std::fs::write(self.dir.path().join("sshd_config"), config).unwrap();
+        self.configure("ssh_config", port, "id");
     }
 
-    /// Starts the daemon, anew if it was stopped.
+    /// Starts the daemon anew, where it was stopped.
     pub fn again(&mut self) {
+        assert!(self.listens(), "sshd does not listen at its port again");
+    }
+
+    /// Starts the daemon. It says itself that it listens: whoever answers at its port may be another.
+    fn listens(&mut self) -> bool {
         let config = self.dir.path().join("sshd_config").display().to_string();
-        let log = self.dir.path().join("sshd.log").display().to_string();
-        self.daemon = Some(Killed::start(&["/usr/sbin/sshd", "-D", "-f", &config, "-E", &log]));
-        wait_for("sshd", || std::net::TcpStream::connect(("127.0.0.1", self.port)).ok());
+        let log = self.log();
+        let _ = std::fs::remove_file(&log);
+        let log = log.display().to_string();
+        let mut daemon = Killed::start(&["/usr/sbin/sshd", "-D", "-f", &config, "-E", &log]);
+        let listens = wait_for("sshd to listen or to end", || {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            let listens = said.contains("Server listening on 127.0.0.1");
+            (listens || daemon.0.try_wait().unwrap().is_some()).then_some(listens)
+        });
+        self.daemon = Some(daemon);
+        listens
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("sshd.log")
     }
 
     /// Stops the daemon and every connection that it serves.
