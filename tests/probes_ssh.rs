@@ -250,7 +250,7 @@ fn a_connection_that_is_lost_is_unreachable_and_comes_back() {
     let gone = look();
     assert!(gone.unreachable, "{gone:?}");
     expect(&gone, Health::Unknown, "Connection refused");
-    sshd.again();
+    assert!(sshd.again());
     // A failure stands for a while, so that a broken host is not stormed.
     wait_for("the way to be open again", || {
         // The pause passes only while the runtime is run.

@@ -30,7 +30,7 @@ impl Sshd {
         // A port that is free now may be somebody else's a moment later.
         for _ in 0..10 {
             sshd.settle(more);
-            if sshd.listens() {
+            if sshd.again() {
                 return sshd;
             }
         }
@@ -50,13 +50,10 @@ impl Sshd {
         self.configure("ssh_config", port, "id");
     }
 
-    /// Starts the daemon anew, where it was stopped.
-    pub fn again(&mut self) {
-        assert!(self.listens(), "sshd does not listen at its port again");
-    }
-
-    /// Starts the daemon. It says itself that it listens: whoever answers at its port may be another.
-    fn listens(&mut self) -> bool {
+    /// Starts the daemon, anew if it was stopped; whether it listens. It says so itself: whoever
+    /// answers at its port may be another.
+    #[must_use]
+    pub fn again(&mut self) -> bool {
         let config = self.dir.path().join("sshd_config").display().to_string();
         let log = self.log();
         let _ = std::fs::remove_file(&log);

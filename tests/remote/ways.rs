@@ -44,7 +44,7 @@ fn one_behind_ssh_is_asked_through_it() {
     sshd.stop();
     let why = bench.block_on(client.query("vector(1)", 0)).unwrap_err().to_string();
     assert!(why.contains("ssh to box") || why.contains("refused"), "{why}");
-    sshd.again();
+    assert!(sshd.again());
     crate::harness::until("the way to be open again", || {
         bench.block_on(client.query("vector(1)", 0)).is_ok()
     });
